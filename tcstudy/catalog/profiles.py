@@ -1,0 +1,42 @@
+"""The profiles: who a set of parameter files is for, and what its pages say of themselves at the top."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile's name and the notice on its pages (`kind` is the admonition's)."""
+
+    name: str
+    kind: Literal["warning", "note"]
+    notice: str
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in [
+        Profile(
+            "smoke",
+            "warning",
+            "This page was made by the profile `smoke`: a small encoder, a few short documents, one or two seeds. "
+            "It shows that everything runs. Its numbers prove nothing about the paper.",
+        ),
+        Profile(
+            "mini",
+            "note",
+            "This page was made by the profile `mini`: a 6-layer encoder on subsets of the real data sets, "
+            "several seeds. Effects can be compared with the paper's, error rates cannot.",
+        ),
+        Profile(
+            "paper",
+            "note",
+            "This page was made by the profile `paper`: the paper's encoders, data sets, steps and rates.",
+        ),
+        Profile(
+            "custom",
+            "warning",
+            "This page was made with parameters of its own, which belong to none of the study's profiles.",
+        ),
+    ]
+}

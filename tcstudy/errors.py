@@ -1,0 +1,62 @@
+"""One clear sentence for everything a user can get wrong."""
+
+import difflib
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+
+class StudyError(Exception):
+    """A mistake of the user's or of the machine's, told in one sentence; the command line prints it bare."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint that ends a sentence about an unknown name.
+
+    >>> nearest("bbc_newz", ["imdb", "bbc_news"])
+    "did you mean 'bbc_news'?"
+    >>> nearest("x", ["imdb", "trec"])
+    'known are: imdb, trec'
+    """
+    known = sorted(known)
+    if close := difflib.get_close_matches(str(name), known, n=1):
+        return f"did you mean '{close[0]}'?"
+    return f"known are: {', '.join(known)}"
+
+
+def first_line(error: Exception) -> str:
+    """Kind and first line of an error that a library raised, to be quoted within a sentence."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+def explain(error: ValidationError, source: str) -> str:
+    """Tell what pydantic refused: one line a mistake, each with the file and the key.
+
+    >>> from pydantic import BaseModel
+    >>> try:
+    ...     BaseModel.model_validate(3)
+    ... except ValidationError as e:
+    ...     explain(e, "a.yaml")
+    'a.yaml: a mapping of keys to values is expected here, not 3'
+    """
+    return "\n".join(_sentence(detail, source) for detail in error.errors())
+
+
+def _sentence(detail: dict, source: str) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    where = f"{source}: {key}: " if key else f"{source}: "
+    given = detail["input"]
+    match detail["type"]:
+        case "value_error":
+            return where + str(detail["ctx"]["error"])
+        case "literal_error":
+            known = [choice.strip("' ") for choice in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+            return f"{where}{given!r} is not possible here; {nearest(str(given), known)}"
+        case "missing":
+            return f"{source}: {key} is missing"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"{where}a mapping of keys to values is expected here, not {given!r}"
+        case _:
+            wanted = detail["msg"].replace("Input should be", "it should be")
+            return f"{where}{given!r} ({type(given).__name__}) is given; {wanted}"

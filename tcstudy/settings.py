@@ -1,0 +1,74 @@
+"""Where things are on this machine: folders and devices, from environment variables.
+
+Nothing here changes what a run is, so nothing here is part of a run's identity.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from tcstudy.errors import StudyError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The folders and limits of this machine.
+
+    Attributes:
+        root: the project folder, with `book/` and `params/`.
+        data: local data folder with `<set>/{train,test}.parquet`, or None (`TCSTUDY_DATA`).
+        encoders: local folder of encoders, one Hugging Face folder each, or None (`TCSTUDY_ENCODERS`).
+        cache: downloaded wheels (`TCSTUDY_CACHE`).
+        results: run records are looked up and written here (`TCSTUDY_RESULTS`).
+        micro_batch_tokens: padded tokens that go through the encoder at once (`TCSTUDY_MICRO_BATCH_TOKENS`), or None
+            for the device's usual number; changes speed and memory, not the gradient.
+    """
+
+    root: Path
+    data: Path | None
+    encoders: Path | None
+    cache: Path
+    results: Path
+    micro_batch_tokens: int | None
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None, start: Path | None = None) -> "Settings":
+        """Read the settings from `environment` (the process's own by default), searching the root upwards from `start`.
+
+        Raises:
+            StudyError: a folder that was named does not exist, or a number is none.
+        """
+        environment = os.environ if environment is None else environment
+        root = find_root(Path.cwd() if start is None else start)
+        tokens = environment.get("TCSTUDY_MICRO_BATCH_TOKENS")
+        if tokens and (not tokens.isdigit() or int(tokens) < 1):
+            raise StudyError(f"TCSTUDY_MICRO_BATCH_TOKENS is '{tokens}', but should be a number of tokens such as 1024.")
+        return cls(
+            root=root,
+            data=_existing(environment, "TCSTUDY_DATA"),
+            encoders=_existing(environment, "TCSTUDY_ENCODERS"),
+            cache=Path(environment.get("TCSTUDY_CACHE") or user_cache_path("tcstudy")),
+            results=Path(environment.get("TCSTUDY_RESULTS") or root / "_runs").absolute(),
+            micro_batch_tokens=int(tokens) if tokens else None,
+        )
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` that holds the book's table of contents; `start` itself if there is none."""
+    for folder in [start, *start.parents]:
+        if (folder / "_toc.yml").exists() and (folder / "params").is_dir():
+            return folder
+    return start
+
+
+def _existing(environment: Mapping[str, str], variable: str) -> Path | None:
+    value = environment.get(variable)
+    if not value:
+        return None
+    folder = Path(value).absolute()
+    if not folder.is_dir():
+        raise StudyError(f"{variable} names {folder}, which is not a folder.")
+    return folder

@@ -1,0 +1,257 @@
+"""What a run is: one trained-and-tested model, described completely by a frozen, validated value.
+
+A run's identity is the hash of its canonical JSON, fields at their default left out, so a new field changes no old
+identity. `SEMANTICS` is bumped by hand when the same description comes to mean another computation.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.catalog.encoders import encoder_facts
+from tcstudy.errors import StudyError, explain, nearest
+
+SEMANTICS = 1
+
+Count = Annotated[int, Field(ge=1)]
+Number = Annotated[float, Field(strict=False)]
+"""A number; YAML reads `2e-5` as text, which is taken for the number it is."""
+
+
+class Value(BaseModel):
+    """A frozen, strictly typed description; unknown keys are refused with the nearest known name."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            for key in given:
+                if key not in cls.model_fields:
+                    raise ValueError(f"`{key}` is not a key of {cls.__name__}; {nearest(str(key), cls.model_fields)}")
+        return given
+
+    @classmethod
+    def parse(cls, given: Any, source: str) -> Self:
+        """Validate `given`, which was read from `source` (a file name, for the sentence).
+
+        Raises:
+            StudyError: one line for each mistake, with source and key.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise StudyError(explain(error, source)) from None
+
+    def variant(self, changes: Mapping[str, Any]) -> Self:
+        """The same description with some values changed, named by dotted keys, and validated again.
+
+        >>> DataSpec(name="imdb").variant({"train": 1000}).train
+        1000
+        """
+        given = self.model_dump(exclude_unset=True)
+        for key, value in changes.items():
+            *path, last = key.split(".")
+            place = given
+            for part in path:
+                place = place.setdefault(part, {})
+            place[last] = value.model_dump() if isinstance(value, BaseModel) else value
+        return type(self).parse(given, f"{type(self).__name__} with {', '.join(changes)} changed")
+
+
+class DataSpec(Value):
+    """Which documents: a data set and how many of its documents are drawn for each split.
+
+    The validation split is cut from the training split, then `train` documents are drawn from what is left; both
+    stratified, by the seed `draw`. The test documents do not depend on `draw`, so runs of several draws are tested
+    on the same documents. None means all; for `validation`, a tenth of the training split.
+    """
+
+    name: str
+    train: Count | None = None
+    validation: Count | None = None
+    test: Count | None = None
+    draw: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        try:
+            facts = dataset_facts(self.name)
+        except StudyError as error:
+            raise ValueError(str(error)) from None
+        wanted = (self.train or 1) + (self.validation or 1)
+        if wanted > facts.train:
+            raise ValueError(
+                f"train and validation ask for {wanted:,} documents, {self.name} has {facts.train:,} to train on"
+            )
+        if (self.test or 1) > facts.test:
+            raise ValueError(f"test asks for {self.test:,} documents, {self.name} has {facts.test:,} to test on")
+        return self
+
+
+class EncoderSpec(Value):
+    """Which pre-trained encoder: a name of the catalogue, a folder in `TCSTUDY_ENCODERS`, or a hub id with revision."""
+
+    name: str
+    revision: str | None = None
+
+
+Method = Literal[
+    "head-only",
+    "tail-only",
+    "head+tail",
+    "hierarchical mean",
+    "hierarchical max",
+    "hierarchical self-attention",
+]
+
+
+class WindowSpec(Value):
+    """How a long text meets a short encoder (Sun et al. 2019, 5.3.1).
+
+    Attributes:
+        method: the strategy, named as in the paper's Table 2.
+        length: wordpieces that the encoder sees at once, the two special tokens included.
+        head: for head+tail, wordpieces kept from the beginning; None keeps the paper's proportion, 128 of 512.
+    """
+
+    SPECIAL_TOKENS: ClassVar[int] = 2
+
+    method: Method = "head-only"
+    length: Annotated[int, Field(ge=8)] = 512
+    head: Count | None = None
+
+    @property
+    def content(self) -> int:
+        """Wordpieces of text in one window: its length without `[CLS]` and `[SEP]`."""
+        return self.length - self.SPECIAL_TOKENS
+
+    @property
+    def head_content(self) -> int:
+        """Wordpieces that head+tail keeps from the beginning."""
+        return self.head if self.head is not None else self.length // 4
+
+    @model_validator(mode="after")
+    def _head_fits(self) -> Self:
+        if self.head is not None and self.method != "head+tail":
+            raise ValueError(f"`head` means something for the method head+tail only, not for {self.method}")
+        if self.head_content >= self.content:
+            raise ValueError(
+                f"head is {self.head}, longer than the window: of {self.length} wordpieces, {self.content} hold text, "
+                f"so head can be at most {self.content - 1}"
+            )
+        return self
+
+
+class FeatureSpec(Value):
+    """Which hidden states of `[CLS]` the classifier reads (5.3.2).
+
+    Attributes:
+        layers: layers counted from 0 as in the paper's Table 3; None is the last.
+        join: how several layers are joined.
+    """
+
+    layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None = None
+    join: Literal["concat", "mean", "max"] = "concat"
+
+
+class Protocol(Value):
+    """What paper and released code do differently, as values.
+
+    `clean` is the paper's text done properly; `released` is what its code does: BERTAdam and selection on test.
+
+    Attributes:
+        optimizer: AdamW with the slanted triangular schedule, or BERTAdam as released.
+        selection: the split on which the best epoch is chosen.
+    """
+
+    optimizer: Literal["adamw", "bertadam"] = "adamw"
+    selection: Literal["validation", "test"] = "validation"
+
+
+PROTOCOLS = {"clean": Protocol(), "released": Protocol(optimizer="bertadam", selection="test")}
+
+
+class TrainingSpec(Value):
+    """How the weights are trained (5.2); the defaults are the paper's.
+
+    Attributes:
+        learning_rate: the highest rate of the schedule.
+        batch_size: documents in one step of the optimiser.
+        epochs: passes over the training documents; the best one is tested.
+        warmup: share of all steps in which the rate rises.
+        dropout: probability, everywhere in the encoder and before the classifier.
+        weight_decay: decoupled; not on biases and layer norms.
+        clip_norm: bound of the gradient's norm, over all parameters (AdamW) or for each tensor (BERTAdam).
+    """
+
+    learning_rate: Annotated[Number, Field(gt=0)] = 2e-5
+    batch_size: Count = 24
+    epochs: Count = 4
+    warmup: Annotated[Number, Field(ge=0, lt=1)] = 0.1
+    dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.1
+    weight_decay: Annotated[Number, Field(ge=0)] = 0.01
+    clip_norm: Annotated[Number, Field(gt=0)] = 1.0
+
+
+class RunSpec(Value):
+    """One run: documents, encoder, window, features, training, protocol and seed."""
+
+    data: DataSpec
+    encoder: EncoderSpec
+    window: WindowSpec = WindowSpec()
+    features: FeatureSpec = FeatureSpec()
+    training: TrainingSpec = TrainingSpec()
+    protocol: Protocol = PROTOCOLS["clean"]
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _named_protocol(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            if given not in PROTOCOLS:
+                raise ValueError(f"'{given}' is not a protocol; {nearest(given, PROTOCOLS)}")
+            return PROTOCOLS[given]
+        return given
+
+    @model_validator(mode="after")
+    def _fits_the_encoder(self) -> Self:
+        try:
+            facts = encoder_facts(self.encoder.name, self.encoder.revision)
+        except StudyError as error:
+            raise ValueError(f"encoder: {error}") from None
+        if facts is not None:
+            self.check_encoder(facts.layers, facts.max_length)
+        return self
+
+    def check_encoder(self, layers: int, max_length: int) -> None:
+        """Check window and features against an encoder of `layers` layers and `max_length` wordpieces.
+
+        Raises:
+            ValueError: the window is too long, or a layer does not exist.
+        """
+        if self.window.length > max_length:
+            raise ValueError(
+                f"window.length: {self.window.length} wordpieces are more than {self.encoder.name} takes ({max_length})"
+            )
+        for layer in self.features.layers or ():
+            if layer >= layers:
+                raise ValueError(
+                    f"features.layers: layer {layer} does not exist, {self.encoder.name} has {layers} layers: "
+                    f"0 to {layers - 1}"
+                )
+
+    @property
+    def canonical(self) -> str:
+        """The description as JSON, keys sorted, values at their default left out."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def id(self) -> str:
+        """The run's identity: 16 hexadecimal digits of the SHA-256 of semantics number and canonical JSON."""
+        return hashlib.sha256(f"{SEMANTICS}:{self.canonical}".encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Many runs: records, their store, run-or-load."""

@@ -1,0 +1,149 @@
+"""A run's record: what was asked, what came out, what it cost, where it was made. Outcomes, not summaries."""
+
+import base64
+import zlib
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from tcstudy.corpora.loading import DataReport
+from tcstudy.spec import RunSpec, Value
+
+SCHEMA = 1
+
+
+class Packed(Value):
+    """A vector of numbers as text: little-endian, compressed, base64."""
+
+    dtype: Literal["<u1", "<u2", "<u4"]
+    data: str
+
+    @classmethod
+    def pack(cls, values: np.ndarray, dtype: Literal["<u1", "<u2", "<u4"]) -> "Packed":
+        """Pack integers; values that `dtype` cannot hold are an error.
+
+        >>> Packed.pack(np.array([1, 2, 3]), "<u1").unpack()
+        array([1, 2, 3], dtype=uint8)
+        """
+        packed = np.asarray(values).astype(dtype)
+        if not np.array_equal(packed, values):
+            raise ValueError(f"the values do not fit into {dtype}")
+        return cls(dtype=dtype, data=base64.b64encode(zlib.compress(packed.tobytes(), 9)).decode())
+
+    def unpack(self) -> np.ndarray:
+        """The numbers, shape (length,)."""
+        return np.frombuffer(zlib.decompress(base64.b64decode(self.data)), dtype=self.dtype)
+
+
+class Predictions(Value):
+    """Every test document of a run, in the test split's order.
+
+    Attributes:
+        documents: their number.
+        labels: true class.
+        predicted: class of the highest probability.
+        confidence: that probability, in 65535ths.
+        lengths: wordpieces of the whole text.
+    """
+
+    documents: int
+    labels: Packed
+    predicted: Packed
+    confidence: Packed
+    lengths: Packed
+
+    @classmethod
+    def pack(cls, labels: np.ndarray, probabilities: np.ndarray, lengths: np.ndarray) -> "Predictions":
+        """Pack labels (documents,), probabilities (documents, classes) and lengths (documents,)."""
+        return cls(
+            documents=len(labels),
+            labels=Packed.pack(labels, "<u1"),
+            predicted=Packed.pack(probabilities.argmax(axis=1), "<u1"),
+            confidence=Packed.pack(np.rint(probabilities.max(axis=1) * 65535).clip(0, 65535), "<u2"),
+            lengths=Packed.pack(lengths, "<u4"),
+        )
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Whether each test document was classified wrongly, shape (documents,)."""
+        return self.predicted.unpack() != self.labels.unpack()
+
+
+class EpochResult(Value):
+    """Error rate (a share) and mean loss on the selection split at the end of `epoch`, after `step` updates."""
+
+    step: int
+    epoch: int
+    error: float
+    loss: float
+
+
+class LearningCurve(Value):
+    """Mean training loss over the updates that end at each of `steps`, and the selection split's results by epoch."""
+
+    steps: tuple[int, ...] = Field(strict=False)
+    losses: tuple[float, ...] = Field(strict=False)
+    epochs: tuple[EpochResult, ...] = Field(strict=False)
+
+    @classmethod
+    def thin(cls, losses: list[float], epochs: list[EpochResult], points: int = 200) -> "LearningCurve":
+        """The curve of all updates' `losses`, in at most `points` equal stretches."""
+        stretch = -(-len(losses) // points) or 1
+        ends = [min(start + stretch, len(losses)) for start in range(0, len(losses), stretch)]
+        means = [float(np.mean(losses[end - ((end - 1) % stretch + 1) : end])) for end in ends]
+        return cls(steps=tuple(ends), losses=tuple(round(mean, 6) for mean in means), epochs=tuple(epochs))
+
+
+class Cost(Value):
+    """What a run took: wall-clock seconds, updates, real and padded training tokens, peak memory, parameters.
+
+    The peak is the run's own on a GPU, the whole process's so far on a CPU.
+    """
+
+    training_seconds: float
+    evaluation_seconds: float
+    steps: int
+    tokens: int
+    padded_tokens: int
+    peak_memory_bytes: int
+
+
+class Provenance(Value):
+    """Where and with what a run was made. `commit` is the project's, `+` marks uncommitted changes."""
+
+    made: str
+    package: str
+    commit: str | None
+    python: str
+    libraries: dict[str, str]
+    system: str
+    device: str
+    processes: int
+    encoder_digest: str
+
+
+class Record(Value):
+    """One run: its spec and everything about its outcome that the study's numbers are computed from.
+
+    `outcome` is "diverged" when the loss stopped being a finite number, at update `diverged_at`; the run has no
+    predictions then.
+    """
+
+    schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
+    semantics: int
+    id: str
+    spec: RunSpec
+    outcome: Literal["finished", "diverged"]
+    diverged_at: int | None = None
+    best_epoch: int | None = None
+    curve: LearningCurve
+    test: Predictions | None = None
+    cost: Cost
+    data: DataReport
+    provenance: Provenance
+
+    @property
+    def error_rate(self) -> float:
+        """Share of the test documents classified wrongly; not a number if the run diverged."""
+        return float(np.mean(self.test.wrong)) if self.test else float("nan")

@@ -1,0 +1,100 @@
+"""Run or load: the stored record of a run, or the record of running it now."""
+
+import sys
+import time
+from collections.abc import Hashable, Mapping
+
+import tcstudy
+from tcstudy.settings import Settings
+from tcstudy.spec import SEMANTICS, RunSpec
+from tcstudy.study.record import Cost, EpochResult, LearningCurve, Predictions, Provenance, Record
+from tcstudy.study.store import Store
+
+
+def run(spec: RunSpec, store: Store | None = None) -> Record:
+    """The record of `spec`: loaded if `store` (by default the settings' folder) has it, else trained and stored.
+
+    Two processes that want the same run make it once. A run that is interrupted leaves no record and is made again.
+
+    Raises:
+        StudyError: data or encoder cannot be had, or the store cannot be written.
+    """
+    store = store or Store(Settings.read().results)
+    record = store.get(spec)
+    if record is None:
+        with store.lock(spec):
+            record = store.get(spec)
+            if record is None:
+                record = _make(spec)
+                store.put(record)
+    return record
+
+
+def run_all[Key: Hashable](specs: Mapping[Key, RunSpec], store: Store | None = None) -> dict[Key, Record]:
+    """The records of many runs, in their order, with a line of progress for each that is made.
+
+    Raises:
+        StudyError: as `run`; the records made before are kept.
+    """
+    store = store or Store(Settings.read().results)
+    records = {}
+    made = 0
+    for number, (key, spec) in enumerate(specs.items(), start=1):
+        record = store.get(spec)
+        if record is None:
+            started = time.perf_counter()
+            record = run(spec, store)
+            made += 1
+            result = "did not converge" if record.outcome == "diverged" else f"error {record.error_rate:.1%}"
+            name = ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+            seconds = time.perf_counter() - started
+            print(f"run {number} of {len(specs)}: {name}: {result}, {seconds:.0f} s", file=sys.stderr, flush=True)
+        records[key] = record
+    print(f"{len(records)} runs: {made} made, {len(records) - made} loaded", file=sys.stderr, flush=True)
+    return records
+
+
+def _make(spec: RunSpec) -> Record:
+    from tcstudy.corpora.loading import load_corpus  # the libraries of training, not needed where records exist
+    from tcstudy.study import provenance
+    from tcstudy.training.finetune import finetune
+
+    corpus = load_corpus(spec.data)
+    outcome = finetune(spec, corpus)
+    test = None
+    if outcome.probabilities is not None:
+        labels, lengths = zip(*((document.label, document.length) for document in outcome.test), strict=True)
+        test = Predictions.pack(labels, outcome.probabilities, lengths)
+    return Record(
+        semantics=SEMANTICS,
+        id=spec.id,
+        spec=spec,
+        outcome="finished" if test else "diverged",
+        diverged_at=outcome.diverged_at,
+        best_epoch=outcome.best_epoch,
+        curve=LearningCurve.thin(
+            outcome.losses,
+            [EpochResult(step=e.step, epoch=e.epoch, error=e.error, loss=e.loss) for e in outcome.evaluations],
+        ),
+        test=test,
+        cost=Cost(
+            training_seconds=round(outcome.training_seconds, 3),
+            evaluation_seconds=round(outcome.evaluation_seconds, 3),
+            steps=len(outcome.losses),
+            tokens=outcome.tokens,
+            padded_tokens=outcome.padded_tokens,
+            peak_memory_bytes=outcome.peak_memory_bytes,
+        ),
+        data=corpus.report,
+        provenance=Provenance(
+            made=provenance.now(),
+            package=tcstudy.__version__,
+            commit=provenance.commit(),
+            python=provenance.platform.python_version(),
+            libraries=provenance.library_versions(),
+            system=provenance.system(),
+            device=outcome.device,
+            processes=outcome.processes,
+            encoder_digest=outcome.encoder_digest,
+        ),
+    )

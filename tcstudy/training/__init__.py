@@ -1,0 +1,1 @@
+"""Weights that get better: optimisers, the loop, fine-tuning."""

@@ -1,0 +1,89 @@
+"""The only training loop."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch.optim.lr_scheduler import LRScheduler
+
+from tcstudy.encoding.batches import MicroBatch
+
+
+class Diverged(Exception):
+    """The loss stopped being a finite number at `step`; the study records it as a result."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss is not finite at step {step}")
+        self.step = step
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update: its number from 1, the mean loss of its batch, real and padded tokens that it took."""
+
+    number: int
+    loss: float
+    tokens: int
+    padded_tokens: int
+
+
+def fit(
+    model: torch.nn.Module,
+    batches: Iterable[Sequence[MicroBatch]],
+    loss_of: Callable[[torch.nn.Module, MicroBatch, Sequence[MicroBatch]], torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    schedule: LRScheduler,
+    accelerator: Accelerator,
+    clip_norm: float | None,
+) -> Iterator[Step]:
+    """Train `model` on `batches`, one update for each, and yield after each update.
+
+    A batch comes in micro-batches. `loss_of` gives a micro-batch's part of its batch's mean loss, so the gradients
+    add up to the whole batch's. Several processes share the micro-batches of a batch and add their gradients, so the
+    update is the same on any number of devices.
+
+    Args:
+        model: on the accelerator's device.
+        batches: the optimiser's batches.
+        loss_of: model, micro-batch and the batch it is part of, to a scalar.
+        optimizer, schedule: stepped once for each batch.
+        accelerator: devices, processes and precision.
+        clip_norm: bound of the gradient's norm over all parameters, or None.
+
+    Raises:
+        Diverged: the loss of a batch is not finite; the weights are as before that batch.
+    """
+    for number, batch in enumerate(batches, start=1):
+        model.train()
+        optimizer.zero_grad()
+        loss = torch.zeros((), device=accelerator.device)
+        for micro_batch in batch[accelerator.process_index :: accelerator.num_processes]:
+            with accelerator.autocast():
+                part = loss_of(model, micro_batch.to(accelerator.device), batch)
+            accelerator.backward(part)
+            loss += part.detach()
+        if accelerator.num_processes > 1:
+            loss = accelerator.reduce(loss, "sum")
+            _add_gradients(model, accelerator)
+        loss = loss.item()
+        if not math.isfinite(loss):
+            raise Diverged(number)
+        if clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        optimizer.step()
+        schedule.step()
+        yield Step(
+            number=number,
+            loss=loss,
+            tokens=sum(int(micro_batch.attention_mask.sum()) for micro_batch in batch),
+            padded_tokens=sum(micro_batch.attention_mask.numel() for micro_batch in batch),
+        )
+
+
+def _add_gradients(model: torch.nn.Module, accelerator: Accelerator) -> None:
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad = accelerator.reduce(gradient, "sum")
