@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import encoder_facts
@@ -177,6 +177,18 @@ class Protocol(Value):
 PROTOCOLS = {"clean": Protocol(), "released": Protocol(optimizer="bertadam", selection="test")}
 
 
+def _named_protocol(given: Any) -> Any:
+    if isinstance(given, str):
+        if given not in PROTOCOLS:
+            raise ValueError(f"'{given}' is not a protocol; {nearest(given, PROTOCOLS)}")
+        return PROTOCOLS[given]
+    return given
+
+
+NamedProtocol = Annotated[Protocol, BeforeValidator(_named_protocol)]
+"""A protocol, given by its name or by its values."""
+
+
 class TrainingSpec(Value):
     """How the weights are trained (5.2); the defaults are the paper's.
 
@@ -207,17 +219,8 @@ class RunSpec(Value):
     window: WindowSpec = WindowSpec()
     features: FeatureSpec = FeatureSpec()
     training: TrainingSpec = TrainingSpec()
-    protocol: Protocol = PROTOCOLS["clean"]
+    protocol: NamedProtocol = PROTOCOLS["clean"]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-
-    @field_validator("protocol", mode="before")
-    @classmethod
-    def _named_protocol(cls, given: Any) -> Any:
-        if isinstance(given, str):
-            if given not in PROTOCOLS:
-                raise ValueError(f"'{given}' is not a protocol; {nearest(given, PROTOCOLS)}")
-            return PROTOCOLS[given]
-        return given
 
     @model_validator(mode="after")
     def _fits_the_encoder(self) -> Self:

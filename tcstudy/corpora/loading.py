@@ -12,43 +12,11 @@ from huggingface_hub.utils import logging as hub_logging
 
 from tcstudy.catalog.datasets import DatasetFacts, dataset_facts
 from tcstudy.corpora.bundled import read_bundled
+from tcstudy.corpora.report import DataReport, SplitReport
 from tcstudy.corpora.splits import stratified_sample, text_key
 from tcstudy.errors import StudyError, first_line
 from tcstudy.settings import Settings
-from tcstudy.spec import DataSpec, Value
-
-
-class SplitReport(Value):
-    """A split as it was found: its rows, how many the official split has, its content digest and what is known of it."""
-
-    rows: int
-    official_rows: int
-    digest: str
-    copy_known_as: str
-
-
-class DataReport(Value):
-    """Where a run's documents came from and what was done to them; stored in its record.
-
-    Attributes:
-        origin: local folder, wheel or hub, with version or commit.
-        train, test: the splits as found.
-        repeated_in_train, repeated_in_test: rows whose text stands earlier in the same split; kept.
-        removed_from_train: training rows whose text stands in the test split; never used.
-        validation_texts_in_train: validation rows whose text the training documents hold too; kept, and counted.
-        used_train, used_validation, used_test: documents drawn.
-    """
-
-    origin: str
-    train: SplitReport
-    test: SplitReport
-    repeated_in_train: int
-    repeated_in_test: int
-    removed_from_train: int
-    validation_texts_in_train: int
-    used_train: int
-    used_validation: int
-    used_test: int
+from tcstudy.spec import DataSpec
 
 
 @dataclass(frozen=True)
@@ -71,15 +39,15 @@ def load_corpus(spec: DataSpec) -> Corpus:
     Raises:
         StudyError: the set cannot be found or read, or does not agree with the catalogue, or is too small.
     """
-    settings = Settings.read()
-    source = _load_source(spec.name, settings.data)
+    source = load_source(spec.name)
+    rows = source.usable
     labels = np.asarray(source.train["label"])
-    wanted = len(labels) // 10 if spec.validation is None else spec.validation
-    _check_size(spec, "train and validation", wanted + (spec.train or 1), len(labels), source.origin)
+    wanted = len(rows) // 10 if spec.validation is None else spec.validation
+    _check_size(spec, "train and validation", wanted + (spec.train or 1), len(rows), source.origin)
     _check_size(spec, "test", spec.test or 1, len(source.test), source.origin)
 
-    validation = stratified_sample(labels, wanted, np.random.default_rng([spec.draw, 0]))
-    rest = np.setdiff1d(np.arange(len(labels)), validation, assume_unique=True)
+    validation = rows[stratified_sample(labels[rows], wanted, np.random.default_rng([spec.draw, 0]))]
+    rest = np.setdiff1d(rows, validation, assume_unique=True)
     size = len(rest) if spec.train is None else spec.train
     train = rest[stratified_sample(labels[rest], size, np.random.default_rng([spec.draw, 1]))]
     test_size = len(source.test) if spec.test is None else spec.test
@@ -97,7 +65,7 @@ def load_corpus(spec: DataSpec) -> Corpus:
             test=source.test_report,
             repeated_in_train=source.repeated_in_train,
             repeated_in_test=source.repeated_in_test,
-            removed_from_train=source.removed_from_train,
+            removed_from_train=len(source.train) - len(rows),
             validation_texts_in_train=sum(source.train_keys[i] in train_keys for i in validation),
             used_train=len(train),
             used_validation=len(validation),
@@ -107,21 +75,41 @@ def load_corpus(spec: DataSpec) -> Corpus:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
+    """A data set as it was found, checked against the catalogue.
+
+    Attributes:
+        facts: its row of the catalogue.
+        origin: local folder, wheel or hub.
+        train, test: the splits, columns `text` and `label`; `test` is for statistics of the set and the final test.
+        usable: rows of `train` whose text does not stand in `test`.
+        train_keys: `text_key` of each row of `train`.
+        train_report, test_report, repeated_in_train, repeated_in_test: as in `DataReport`.
+    """
+
     facts: DatasetFacts
     origin: str
-    train: datasets.Dataset  # without the rows whose text stands in test
-    train_keys: list[bytes]
+    train: datasets.Dataset
     test: datasets.Dataset
+    usable: np.ndarray
+    train_keys: list[bytes]
     train_report: SplitReport
     test_report: SplitReport
     repeated_in_train: int
     repeated_in_test: int
-    removed_from_train: int
+
+
+def load_source(name: str) -> Source:
+    """Find the data set `name` and check it against the catalogue; remembered within a process.
+
+    Raises:
+        StudyError: the set cannot be found or read, or does not agree with the catalogue.
+    """
+    return _load_source(name, Settings.read().data)
 
 
 @functools.lru_cache(maxsize=4)
-def _load_source(name: str, data_folder: Path | None) -> _Source:
+def _load_source(name: str, data_folder: Path | None) -> Source:
     facts = dataset_facts(name)
     origin, train, test = _find(facts, data_folder)
     reports = {
@@ -130,18 +118,17 @@ def _load_source(name: str, data_folder: Path | None) -> _Source:
     }
     train_keys = [text_key(text) for text in train["text"]]
     test_counts = Counter(text_key(text) for text in test["text"])
-    keep = [i for i, key in enumerate(train_keys) if key not in test_counts]
-    return _Source(
+    return Source(
         facts=facts,
         origin=origin,
-        train=train.select(keep),
-        train_keys=[train_keys[i] for i in keep],
+        train=train,
         test=test,
+        usable=np.array([i for i, key in enumerate(train_keys) if key not in test_counts], dtype=int),
+        train_keys=train_keys,
         train_report=reports["train"],
         test_report=reports["test"],
         repeated_in_train=len(train_keys) - len(set(train_keys)),
         repeated_in_test=len(test) - len(test_counts),
-        removed_from_train=len(train) - len(keep),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from tcstudy.catalog.encoders import encoder_facts
@@ -29,6 +30,10 @@ class Vocabulary:
     def encode(self, texts: Iterable[str]) -> list[list[int]]:
         """Token ids of each text, whole and without special tokens."""
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def lengths(self, texts: Iterable[str]) -> np.ndarray:
+        """Number of wordpieces of each text, without special tokens, shape (texts,)."""
+        return np.array([len(ids) for ids in self.encode(texts)])
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """The characters of `text` that each of its wordpieces stands for, as half-open spans."""

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from tcstudy.corpora.loading import DataReport
+from tcstudy.corpora.report import DataReport
 from tcstudy.spec import RunSpec, Value
+from tcstudy.training.outcome import Evaluation
 
 SCHEMA = 1
 
@@ -70,24 +71,15 @@ class Predictions(Value):
         return self.predicted.unpack() != self.labels.unpack()
 
 
-class EpochResult(Value):
-    """Error rate (a share) and mean loss on the selection split at the end of `epoch`, after `step` updates."""
-
-    step: int
-    epoch: int
-    error: float
-    loss: float
-
-
 class LearningCurve(Value):
     """Mean training loss over the updates that end at each of `steps`, and the selection split's results by epoch."""
 
     steps: tuple[int, ...] = Field(strict=False)
     losses: tuple[float, ...] = Field(strict=False)
-    epochs: tuple[EpochResult, ...] = Field(strict=False)
+    epochs: tuple[Evaluation, ...] = Field(strict=False)
 
     @classmethod
-    def thin(cls, losses: list[float], epochs: list[EpochResult], points: int = 200) -> "LearningCurve":
+    def thin(cls, losses: list[float], epochs: list[Evaluation], points: int = 200) -> "LearningCurve":
         """The curve of all updates' `losses`, in at most `points` equal stretches."""
         stretch = -(-len(losses) // points) or 1
         ends = [min(start + stretch, len(losses)) for start in range(0, len(losses), stretch)]

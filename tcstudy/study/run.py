@@ -3,12 +3,15 @@
 import sys
 import time
 from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import tcstudy
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, RunSpec
-from tcstudy.study.record import Cost, EpochResult, LearningCurve, Predictions, Provenance, Record
+from tcstudy.study.record import Cost, LearningCurve, Predictions, Provenance, Record
 from tcstudy.study.store import Store
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def run(spec: RunSpec, store: Store | None = None) -> Record:
@@ -30,7 +33,7 @@ def run(spec: RunSpec, store: Store | None = None) -> Record:
     return record
 
 
-def run_all[Key: Hashable](specs: Mapping[Key, RunSpec], store: Store | None = None) -> dict[Key, Record]:
+def run_all(specs: Mapping[Key, RunSpec], store: Store | None = None) -> dict[Key, Record]:
     """The records of many runs, in their order, with a line of progress for each that is made.
 
     Raises:
@@ -46,9 +49,8 @@ def run_all[Key: Hashable](specs: Mapping[Key, RunSpec], store: Store | None = N
             record = run(spec, store)
             made += 1
             result = "did not converge" if record.outcome == "diverged" else f"error {record.error_rate:.1%}"
-            name = ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
             seconds = time.perf_counter() - started
-            print(f"run {number} of {len(specs)}: {name}: {result}, {seconds:.0f} s", file=sys.stderr, flush=True)
+            print(f"run {number} of {len(specs)}: {key}: {result}, {seconds:.0f} s", file=sys.stderr, flush=True)
         records[key] = record
     print(f"{len(records)} runs: {made} made, {len(records) - made} loaded", file=sys.stderr, flush=True)
     return records
@@ -72,10 +74,7 @@ def _make(spec: RunSpec) -> Record:
         outcome="finished" if test else "diverged",
         diverged_at=outcome.diverged_at,
         best_epoch=outcome.best_epoch,
-        curve=LearningCurve.thin(
-            outcome.losses,
-            [EpochResult(step=e.step, epoch=e.epoch, error=e.error, loss=e.loss) for e in outcome.evaluations],
-        ),
+        curve=LearningCurve.thin(outcome.losses, outcome.evaluations),
         test=test,
         cost=Cost(
             training_seconds=round(outcome.training_seconds, 3),

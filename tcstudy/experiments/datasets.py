@@ -1,0 +1,34 @@
+"""Table 1: the data sets and how long their texts are."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, field_validator
+
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.errors import StudyError
+from tcstudy.experiments.base import Experiment
+from tcstudy.spec import Count
+
+
+class Datasets(Experiment):
+    """Statistics of data sets, computed with an encoder's tokenizer.
+
+    Attributes:
+        datasets: names of the catalogue.
+        limit: wordpieces above which a text counts as long; the paper's 512.
+    """
+
+    page: ClassVar = "datasets"
+
+    datasets: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    limit: Count = 512
+
+    @field_validator("datasets")
+    @classmethod
+    def _exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            try:
+                dataset_facts(name)
+            except StudyError as error:
+                raise ValueError(str(error)) from None
+        return names

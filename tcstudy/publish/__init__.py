@@ -1,0 +1,1 @@
+"""From parameter files to executed pages, and from executed pages to the book."""

@@ -1,0 +1,93 @@
+"""Pages: converted by jupytext, executed by papermill, and never left half done under a finished name."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcstudy.errors import StudyError
+from tcstudy.publish.parameters import ParameterFile
+from tcstudy.settings import Settings
+
+
+@dataclass(frozen=True)
+class PageResult:
+    """How the execution of a page ended: `failure` is None, or the last line of what went wrong."""
+
+    parameters: ParameterFile
+    seconds: float
+    failure: str | None
+    notebook: Path
+
+
+def pages_folder(settings: Settings, profile: str) -> Path:
+    """Where the executed pages of a profile are."""
+    return settings.root / "_build" / "pages" / profile
+
+
+def run_pages(files: Sequence[ParameterFile]) -> list[PageResult]:
+    """Execute the page of each file, one after the other; a page that fails does not stop the next."""
+    settings = Settings.read()
+    results = []
+    for number, file in enumerate(files, start=1):
+        print(f"page {number} of {len(files)}: {file.page}, {file.path}", file=sys.stderr, flush=True)
+        result = run_page(file, pages_folder(settings, file.experiment.profile), settings)
+        ended = f"failed: {result.failure}" if result.failure else "done"
+        print(f"page {number} of {len(files)}: {file.page} {ended}, {result.seconds:.0f} s", file=sys.stderr, flush=True)
+        results.append(result)
+    return results
+
+
+def run_page(file: ParameterFile, folder: Path, settings: Settings) -> PageResult:
+    """Execute a page into `folder`.
+
+    The notebook gets its name only when every cell has run. A page that failed loses the finished notebook of an
+    earlier run, and is left as `<page>.failed.ipynb` for looking into.
+
+    Raises:
+        StudyError: the page's source is missing, or the folder cannot be written.
+    """
+    import jupytext  # slow to import
+    import papermill
+
+    source = settings.root / "book" / f"{file.page}.md"
+    if not source.is_file():
+        raise StudyError(f"{source} is missing: the page of {file.path}.")
+    finished = folder / f"{file.page}.ipynb"
+    failed = folder / f"{file.page}.failed.ipynb"
+    started = time.perf_counter()
+    failure = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            notebook, executed = Path(temporary) / "page.ipynb", Path(temporary) / "executed.ipynb"
+            jupytext.write(jupytext.read(source), notebook)
+            try:
+                papermill.execute_notebook(
+                    notebook,
+                    executed,
+                    parameters=file.values,
+                    kernel_name="python3",
+                    progress_bar=False,
+                    stderr_file=sys.stderr,
+                    cwd=settings.root,
+                )
+            except Exception as error:  # noqa: BLE001 - whatever a page raises, or the kernel's death
+                failure = _last_line(error)
+                finished.unlink(missing_ok=True)
+            if executed.exists():
+                os.replace(executed, failed if failure else finished)
+            if not failure:
+                failed.unlink(missing_ok=True)
+    except OSError as error:
+        raise StudyError(f"Pages cannot be written to {folder} ({error.strerror or error}).") from None
+    return PageResult(file, time.perf_counter() - started, failure, failed if failure else finished)
+
+
+def _last_line(error: Exception) -> str:
+    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
+    line = (str(value).strip().splitlines() or [""])[0]
+    return line if name == "StudyError" else f"{name}: {line}"

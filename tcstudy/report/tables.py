@@ -1,0 +1,163 @@
+"""Tables as notebooks and the book show them, and the tables that every page has."""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.profiles import PROFILES
+from tcstudy.experiments.base import Experiment
+from tcstudy.study.record import Record
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of ready-made strings; HTML in a notebook, a numbered MyST table in the book.
+
+    Attributes:
+        head: column names; the first column names the rows.
+        rows: one sequence of cells each.
+        caption: a sentence.
+        name: target of cross-references.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str
+    name: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.html(), "text/markdown": self.markdown()}
+
+    def html(self) -> str:
+        """The table as HTML."""
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.head)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows
+        )
+        return (
+            f"<table><caption>{html.escape(self.caption)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def markdown(self) -> str:
+        """The table as a MyST directive, with caption and target."""
+        lines = [self.head, ["---"] + ["--:"] * (len(self.head) - 1), *self.rows]
+        body = "\n".join(
+            "| " + " | ".join(cell if i == 1 else escape_markdown(cell) for cell in row) + " |"
+            for i, row in enumerate(lines)
+        )
+        return f"````{{table}} {escape_markdown(self.caption)}\n:name: {self.name}\n\n{body}\n````"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An admonition."""
+
+    kind: str
+    text: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {
+            "text/html": f"<blockquote>{html.escape(self.text)}</blockquote>",
+            "text/markdown": f"```{{{self.kind}}}\n{self.text}\n```",
+        }
+
+
+def escape_markdown(text: str) -> str:
+    """`text` with everything that Markdown or MyST would take for markup made plain.
+
+    >>> escape_markdown("a|b {x}`y`")
+    'a\\\\|b \\\\{x\\\\}\\\\`y\\\\`'
+    """
+    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|$~^@" else character for character in text)
+
+
+def notice(experiment: Experiment) -> Notice:
+    """What a page says of itself at the top."""
+    facts = PROFILES[experiment.profile]
+    return Notice(facts.kind, facts.notice)
+
+
+def run_with(experiment: Experiment) -> Table:
+    """The parameters a page was run with."""
+    given = experiment.model_dump(mode="json", exclude_defaults=True) | {"profile": experiment.profile}
+    rows = [(name, _value(given[name])) for name in type(experiment).model_fields if name in given]
+    return Table(("parameter", "value"), rows, "This page was run with", f"run-with-{experiment.page}")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_value(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(_value(inner) for inner in value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def made_with(records: Mapping[Any, Record], page: str) -> Table:
+    """On what the records of a page were made, one row for each combination of machine and versions."""
+    made = pd.DataFrame(
+        [
+            {
+                "device": record.provenance.device,
+                "system": record.provenance.system,
+                "versions": ", ".join(f"{name} {number}" for name, number in record.provenance.libraries.items()),
+                "made": record.provenance.made[:10],
+                "seconds": record.cost.training_seconds + record.cost.evaluation_seconds,
+            }
+            for record in records.values()
+        ]
+    )
+    rows = [
+        (f"{device}, {system}", versions, str(len(group)), f"{group['seconds'].sum() / 60:.1f}", *_first_last(group))
+        for (device, system, versions), group in made.groupby(["device", "system", "versions"])
+    ]
+    return Table(
+        ("device", "versions", "runs", "minutes", "first made", "last made"),
+        rows,
+        "On what the runs of this page were made",
+        f"made-with-{page}",
+    )
+
+
+def _first_last(group: pd.DataFrame) -> tuple[str, str]:
+    return group["made"].min(), group["made"].max()
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as a percentage, or a dash where there is none."""
+    return "–" if pd.isna(share) else f"{share:.{digits}%}"
+
+
+def error_cell(cell: pd.Series) -> str:
+    """Mean error of a cell with the range over its seeds, or what happened instead."""
+    if cell["diverged"] == cell["seeds"]:
+        return "did not converge"
+    lost = f", {cell['diverged']:.0f} of {cell['seeds']:.0f} did not converge" if cell["diverged"] else ""
+    return f"{percent(cell['mean'])} ({percent(cell['low'])} to {percent(cell['high'])}{lost})"
+
+
+def errors_beside_paper(spread: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> Table:
+    """Variants in rows; our errors for each data set, then the paper's for each of its own.
+
+    Args:
+        spread: as `stats.spread_over_seeds` gives it.
+        printed: as `published.printed_errors` gives it.
+    """
+    ours = spread.set_index(["variant", "dataset"])
+    datasets, variants = spread["dataset"].unique(), spread["variant"].unique()
+    papers = printed.index.get_level_values("column").unique()
+    rows = [
+        [
+            variant,
+            *(error_cell(ours.loc[(variant, dataset)]) for dataset in datasets),
+            *(percent(printed.get((variant, dataset), float("nan")), 2) for dataset in papers),
+        ]
+        for variant in variants
+    ]
+    head = ["", *(f"{DATASETS[d].title}, here" for d in datasets), *(f"{DATASETS[d].title}, paper" for d in papers)]
+    return Table(head, rows, caption, name)
