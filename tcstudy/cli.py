@@ -3,11 +3,15 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tcstudy.errors import StudyError
+
+if TYPE_CHECKING:
+    from tcstudy.publish.pages import PageResult
+    from tcstudy.publish.parameters import ParameterFile
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,9 +20,9 @@ app = typer.Typer(
 )
 
 DataOption = Annotated[
-    Optional[Path], typer.Option(help="Local data folder, <set>/{train,test}.parquet [env: TCSTUDY_DATA].")
+    Path | None, typer.Option(help="Local data folder, <set>/{train,test}.parquet [env: TCSTUDY_DATA].")
 ]
-ResultsOption = Annotated[Optional[Path], typer.Option(help="Folder of the run records [env: TCSTUDY_RESULTS].")]
+ResultsOption = Annotated[Path | None, typer.Option(help="Folder of the run records [env: TCSTUDY_RESULTS].")]
 
 
 @app.command()
@@ -80,7 +84,7 @@ def _export(variable: str, folder: Path | None) -> None:
         os.environ[variable] = str(folder.absolute())
 
 
-def _print_plan(file) -> None:
+def _print_plan(file: "ParameterFile") -> None:
     from tcstudy.settings import Settings
     from tcstudy.study.store import Store
 
@@ -90,7 +94,7 @@ def _print_plan(file) -> None:
     print(f"{file.path}: fine; {len(specs)} runs, of which {there} are recorded")
 
 
-def _print_failures(failed: list) -> None:
+def _print_failures(failed: "list[PageResult]") -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -45,7 +45,9 @@ class Settings:
         root = find_root(Path.cwd() if start is None else start)
         tokens = environment.get("TCSTUDY_MICRO_BATCH_TOKENS")
         if tokens and (not tokens.isdigit() or int(tokens) < 1):
-            raise StudyError(f"TCSTUDY_MICRO_BATCH_TOKENS is '{tokens}', but should be a number of tokens such as 1024.")
+            raise StudyError(
+                f"TCSTUDY_MICRO_BATCH_TOKENS is '{tokens}', but should be a number of tokens such as 1024."
+            )
         return cls(
             root=root,
             data=_existing(environment, "TCSTUDY_DATA"),
@@ -57,7 +59,7 @@ class Settings:
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds the book's table of contents; `start` itself if there is none."""
+    """The nearest folder at or above `start` that holds the table of contents; `start` itself if there is none."""
     for folder in [start, *start.parents]:
         if (folder / "_toc.yml").exists() and (folder / "params").is_dir():
             return folder

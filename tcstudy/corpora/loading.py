@@ -174,7 +174,9 @@ def _read_hub(facts: DatasetFacts, part: str) -> datasets.Dataset:
         ) from None
 
     def columns(batch: dict[str, list]) -> dict[str, list]:
-        texts = [" ".join(str(part or "") for part in parts) for parts in zip(*(batch[c] for c in hub.text), strict=True)]
+        texts = [
+            " ".join(str(part or "") for part in parts) for parts in zip(*(batch[c] for c in hub.text), strict=True)
+        ]
         labels = [facts.classes.index(x) if isinstance(x, str) else x for x in batch[hub.label]]
         return {"text": texts, "label": labels}
 
@@ -199,7 +201,9 @@ def _examine(facts: DatasetFacts, part: str, split: datasets.Dataset, origin: st
     labels = split["label"]
     for row, label in enumerate(labels):
         if not isinstance(label, int) or not 0 <= label < len(facts.classes):
-            raise StudyError(f"{where}: label {label!r} in row {row}, but labels go from 0 to {len(facts.classes) - 1}.")
+            raise StudyError(
+                f"{where}: label {label!r} in row {row}, but labels go from 0 to {len(facts.classes) - 1}."
+            )
     if len(set(labels)) < len(facts.classes):
         absent = ", ".join(facts.classes[i] for i in sorted(set(range(len(facts.classes))) - set(labels)))
         raise StudyError(f"{where}: no document of the class {absent}.")

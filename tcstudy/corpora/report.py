@@ -4,7 +4,7 @@ from tcstudy.spec import Value
 
 
 class SplitReport(Value):
-    """A split as it was found: its rows, how many the official split has, its content digest and what is known of it."""
+    """A split as found: its rows, how many the official split has, its content digest and what is known of it."""
 
     rows: int
     official_rows: int

@@ -50,6 +50,5 @@ def fractions(ids: Sequence[int], window: WindowSpec, cls: int, sep: int) -> lis
     [[1, 10, 11, 16, 17, 18, 19, 2]]
     """
     return [
-        [cls, *(token for start, end in parts for token in ids[start:end]), sep]
-        for parts in spans(len(ids), window)
+        [cls, *(token for start, end in parts for token in ids[start:end]), sep] for parts in spans(len(ids), window)
     ]

@@ -14,5 +14,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 def _drop_foreign_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     for kind in ("script_files", "css_files"):
         context[kind] = [
-            file for file in context.get(kind, []) if "thebe" not in str(file.filename) and "://" not in str(file.filename)
+            file
+            for file in context.get(kind, [])
+            if "thebe" not in str(file.filename) and "://" not in str(file.filename)
         ]

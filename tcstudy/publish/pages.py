@@ -36,7 +36,9 @@ def run_pages(files: Sequence[ParameterFile]) -> list[PageResult]:
         print(f"page {number} of {len(files)}: {file.page}, {file.path}", file=sys.stderr, flush=True)
         result = run_page(file, pages_folder(settings, file.experiment.profile), settings)
         ended = f"failed: {result.failure}" if result.failure else "done"
-        print(f"page {number} of {len(files)}: {file.page} {ended}, {result.seconds:.0f} s", file=sys.stderr, flush=True)
+        print(
+            f"page {number} of {len(files)}: {file.page} {ended}, {result.seconds:.0f} s", file=sys.stderr, flush=True
+        )
         results.append(result)
     return results
 
@@ -52,6 +54,7 @@ def run_page(file: ParameterFile, folder: Path, settings: Settings) -> PageResul
     """
     import jupytext  # slow to import
     import papermill
+    from traitlets.config import Config
 
     source = settings.root / "book" / f"{file.page}.md"
     if not source.is_file():
@@ -74,6 +77,7 @@ def run_page(file: ParameterFile, folder: Path, settings: Settings) -> PageResul
                     progress_bar=False,
                     stderr_file=sys.stderr,
                     cwd=settings.root,
+                    config=Config({"KernelManager": {"transport": "ipc"}}),  # ports are raced for, sockets are not
                 )
             except Exception as error:  # noqa: BLE001 - whatever a page raises, or the kernel's death
                 failure = _last_line(error)

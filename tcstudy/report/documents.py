@@ -30,16 +30,14 @@ class SeenText:
         rows: dict[str, list[str]] = {}
         for window in self.windows:
             rows.setdefault(self._seen(offsets, spans(len(offsets), window)), []).append(window.method)
-        items = "".join(
-            f"<dt>{html.escape(', '.join(methods))}</dt><dd>{seen}</dd>" for seen, methods in rows.items()
-        )
+        items = "".join(f"<dt>{html.escape(', '.join(methods))}</dt><dd>{seen}</dd>" for seen, methods in rows.items())
         return (
             f"<details open><summary>{html.escape(self.label)}, {len(offsets)} wordpieces: "
             f"“{html.escape(' '.join(self.text.split())[:60])}…”</summary><dl>{items}</dl></details>"
         )
 
     def _seen(self, offsets: Sequence[tuple[int, int]], fractions: Sequence[Sequence[tuple[int, int]]]) -> str:
-        """What `fractions` keep, a box for each window, with the number of wordpieces left out between the parts."""
+        """What `fractions` keep, window by window, with the number of wordpieces left out between the parts."""
         boxes = []
         end = 0
         for fraction in fractions:
@@ -50,8 +48,10 @@ class SeenText:
                 pieces.append(html.escape(" ".join(characters.split())))
                 end = stop
             boxes.append("".join(pieces))
-        kept = ' <b style="opacity:.5">|</b> '.join(boxes)
-        return kept + self._left_out(len(offsets) - end)
+        if len(boxes) == 1:
+            return boxes[0] + self._left_out(len(offsets) - end)
+        items = "".join(f"<li>{box}</li>" for box in boxes)
+        return f"<details><summary>all of it, in {len(boxes)} windows</summary><ol>{items}</ol></details>"
 
     @staticmethod
     def _left_out(number: int) -> str:

@@ -22,7 +22,7 @@ def error_ranges(ax: Axes, spread: pd.DataFrame, title: str) -> None:
     ax.hlines(places, spread["low"], spread["high"], color=COLOURS[0], linewidth=3, alpha=0.4)
     ax.plot(spread["mean"], places, "o", color=COLOURS[0])
     ax.set_yticks(places, spread["variant"])
-    ax.invert_yaxis()
+    ax.set_ylim(len(spread) - 0.5, -0.5)  # the first variant on top
     ax.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     ax.set_xlabel("test error")
     ax.set_title(title)
@@ -42,7 +42,9 @@ def error_by_length(ax: Axes, bins: pd.DataFrame, variants: Sequence[str], title
         line = bins[bins["variant"] == variant]
         ax.plot(range(len(line)), line["error"], color=colour, marker=marker, label=variant, alpha=0.85)
     ticks = bins[bins["variant"] == bins["variant"].iloc[0]] if len(bins) else bins
-    ax.set_xticks(range(len(ticks)), [f"{a:.0f} to {b:.0f}" for a, b in zip(ticks["shortest"], ticks["longest"], strict=True)])
+    ax.set_xticks(
+        range(len(ticks)), [f"{a:.0f} to {b:.0f}" for a, b in zip(ticks["shortest"], ticks["longest"], strict=True)]
+    )
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     ax.set_ylim(bottom=0)
     ax.set_xlabel("wordpieces in the document")

@@ -13,7 +13,8 @@ def lowest_errors(spread: pd.DataFrame, reference: str) -> Notice:
         spread: as `stats.spread_over_seeds` gives it.
         reference: the variant that the paper recommends.
     """
-    return Notice("tip", "\n\n".join(_sentence(name, cells, reference) for name, cells in spread.groupby("dataset", sort=False)))
+    sentences = [_sentence(name, cells, reference) for name, cells in spread.groupby("dataset", sort=False)]
+    return Notice("tip", "What these runs show", "\n\n".join(sentences))
 
 
 def _sentence(dataset: str, cells: pd.DataFrame, reference: str) -> str:

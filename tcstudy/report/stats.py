@@ -10,7 +10,7 @@ from tcstudy.study.record import Record
 
 
 def outcomes(records: Mapping[RunKey, Record]) -> pd.DataFrame:
-    """One row for each run: dataset, variant, seed, error (a share, missing if it diverged), documents, run, seconds."""
+    """One row a run: dataset, variant, seed, error (a share, missing if it diverged), documents, run, seconds."""
     return pd.DataFrame(
         [
             {

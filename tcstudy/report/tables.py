@@ -11,6 +11,7 @@ import pandas as pd
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.catalog.profiles import PROFILES
 from tcstudy.experiments.base import Experiment
+from tcstudy.spec import PROTOCOLS
 from tcstudy.study.record import Record
 
 
@@ -35,44 +36,52 @@ class Table:
 
     def html(self) -> str:
         """The table as HTML."""
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.head)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows
+        sides = ["right" if numeric else "left" for numeric in self._numeric()]
+        head, *rows = (
+            "".join(
+                f'<{tag} style="text-align: {side}">{html.escape(cell)}</{tag}>'
+                for cell, side in zip(row, sides, strict=True)
+            )
+            for tag, row in [("th", self.head), *(("td", row) for row in self.rows)]
         )
         return (
             f"<table><caption>{html.escape(self.caption)}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
         )
 
     def markdown(self) -> str:
         """The table as a MyST directive, with caption and target."""
-        lines = [self.head, ["---"] + ["--:"] * (len(self.head) - 1), *self.rows]
-        body = "\n".join(
-            "| " + " | ".join(cell if i == 1 else escape_markdown(cell) for cell in row) + " |"
-            for i, row in enumerate(lines)
-        )
+        lines = [[escape_markdown(cell) for cell in row] for row in (self.head, *self.rows)]
+        lines.insert(1, ["--:" if numeric else ":--" for numeric in self._numeric()])
+        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         return f"````{{table}} {escape_markdown(self.caption)}\n:name: {self.name}\n\n{body}\n````"
+
+    def _numeric(self) -> list[bool]:
+        """Which columns hold nothing but numbers, and are set flush right."""
+        columns = zip(*self.rows, strict=True) if self.rows else [[] for _ in self.head]
+        return [all(cell[:1].isdigit() or cell == "–" for cell in column) for column in columns]
 
 
 @dataclass(frozen=True)
 class Notice:
-    """An admonition."""
+    """An admonition: its kind ("warning", "note", "tip"), title and Markdown text."""
 
     kind: str
+    title: str
     text: str
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {
-            "text/html": f"<blockquote>{html.escape(self.text)}</blockquote>",
-            "text/markdown": f"```{{{self.kind}}}\n{self.text}\n```",
+            "text/html": f"<blockquote><b>{html.escape(self.title)}</b><br>{html.escape(self.text)}</blockquote>",
+            "text/markdown": f"```{{admonition}} {self.title}\n:class: {self.kind}\n\n{self.text}\n```",
         }
 
 
 def escape_markdown(text: str) -> str:
-    """`text` with everything that Markdown or MyST would take for markup made plain.
+    r"""`text` with everything that Markdown or MyST would take for markup made plain.
 
     >>> escape_markdown("a|b {x}`y`")
-    'a\\\\|b \\\\{x\\\\}\\\\`y\\\\`'
+    'a\\|b \\{x\\}\\`y\\`'
     """
     return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|$~^@" else character for character in text)
 
@@ -80,13 +89,16 @@ def escape_markdown(text: str) -> str:
 def notice(experiment: Experiment) -> Notice:
     """What a page says of itself at the top."""
     facts = PROFILES[experiment.profile]
-    return Notice(facts.kind, facts.notice)
+    return Notice(facts.kind, facts.title, facts.notice)
 
 
 def run_with(experiment: Experiment) -> Table:
     """The parameters a page was run with."""
-    given = experiment.model_dump(mode="json", exclude_defaults=True) | {"profile": experiment.profile}
-    rows = [(name, _value(given[name])) for name in type(experiment).model_fields if name in given]
+    given = experiment.model_dump(mode="json", exclude_unset=True)
+    for name, protocol in PROTOCOLS.items():
+        if getattr(experiment, "protocol", None) == protocol:
+            given["protocol"] = name
+    rows = [(name, _value(value)) for name, value in given.items()]
     return Table(("parameter", "value"), rows, "This page was run with", f"run-with-{experiment.page}")
 
 
@@ -94,7 +106,7 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_value(inner)}" for key, inner in value.items())
     if isinstance(value, list):
-        return "; ".join(_value(inner) for inner in value)
+        return ("; " if isinstance(value[0], Mapping) else ", ").join(_value(inner) for inner in value)
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -138,7 +150,7 @@ def error_cell(cell: pd.Series) -> str:
     if cell["diverged"] == cell["seeds"]:
         return "did not converge"
     lost = f", {cell['diverged']:.0f} of {cell['seeds']:.0f} did not converge" if cell["diverged"] else ""
-    return f"{percent(cell['mean'])} ({percent(cell['low'])} to {percent(cell['high'])}{lost})"
+    return f"{percent(cell['mean'])} ({percent(cell['low'])}–{percent(cell['high'])}{lost})"
 
 
 def errors_beside_paper(spread: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> Table:

@@ -140,9 +140,7 @@ def cross_entropy_part(model: TextClassifier, micro_batch: MicroBatch, batch: Se
     return torch.nn.functional.cross_entropy(model(micro_batch), micro_batch.labels, reduction="sum") / documents
 
 
-def evaluate(
-    probabilities: np.ndarray, documents: Sequence[Document], step: int, steps_per_epoch: int
-) -> Evaluation:
+def evaluate(probabilities: np.ndarray, documents: Sequence[Document], step: int, steps_per_epoch: int) -> Evaluation:
     """Error rate and mean cross-entropy of predicted `probabilities`, shape (documents, classes)."""
     labels = np.array([document.label for document in documents])
     of_label = probabilities[np.arange(len(labels)), labels]
