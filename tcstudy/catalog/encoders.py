@@ -1,6 +1,7 @@
 """The encoders: a row of facts for each that the study names, and the same facts read from a local folder's config."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,8 @@ class EncoderFacts:
     commit: str | None = None
     local: Path | None = None
 
+
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 ENCODERS = {
     row.name: row
@@ -81,7 +84,7 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
         return _local_facts(name, folder / name)
     if name in ENCODERS:
         return ENCODERS[name]
-    if "/" in name and not name.startswith((".", "/")):
+    if _HUB_ID.fullmatch(name):
         if revision is None:
             raise StudyError(f"'{name}' is an encoder of the hub and needs `revision`, the commit to take it at")
         return None

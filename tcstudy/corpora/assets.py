@@ -25,6 +25,10 @@ def open_wheel(project: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(fetch_wheel(WHEELS[project], Settings.read().cache / "wheels"))
 
 
+_UNREACHABLE = ("newconnectionerror", "name resolution", "timed out", "unreachable", "proxyerror", "sslerror")
+_CUT_OFF = ("incomplete", "connection broken", "connection reset", "is invalid", "do not match the hashes")
+
+
 @functools.cache
 def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
     """The file of `wheel` in `folder`, verified by SHA-256 once in a process.
@@ -92,12 +96,10 @@ def _pip_sentence(wheel: Wheel, output: str, folder: Path) -> str:
     said = output.lower()
     if "no space left" in said:
         return _disk_sentence(OSError(errno.ENOSPC, "no space left"), folder)
-    if any(
-        sign in said for sign in ("incompleteread", "connection broken", "incomplete-download", "incomplete download")
-    ):
-        return f"The download of {wheel.file} was cut off: call again."
-    if any(sign in said for sign in ("connection", "resolve", "timed out", "unreachable", "proxy", "ssl")):
+    if any(sign in said for sign in _UNREACHABLE):
         return f"The package index cannot be reached, so {wheel.file} cannot be fetched: connect, then call again."
+    if any(sign in said for sign in _CUT_OFF):
+        return f"The download of {wheel.file} was cut off or damaged: call again."
     if "no matching distribution" in said:
         return f"The package index has no {wheel.project} {wheel.version} for this Python."
     last = output.strip().splitlines()[-1:] or ["it gave no reason"]

@@ -116,6 +116,10 @@ def _load_source(name: str, data_folder: Path | None) -> Source:
         part: _examine(facts, part, split, origin, official)
         for part, split, official in [("train", train, facts.train), ("test", test, facts.test)]
     }
+    if facts.markup:
+        train, test = (
+            split.map(lambda row: {"text": row["text"].replace(facts.markup, " ")}) for split in (train, test)
+        )
     train_keys = [text_key(text) for text in train["text"]]
     test_counts = Counter(text_key(text) for text in test["text"])
     return Source(
@@ -198,7 +202,7 @@ def _examine(facts: DatasetFacts, part: str, split: datasets.Dataset, origin: st
     rows = len(split)
     if rows > official or (rows < official and origin != "local folder"):
         raise StudyError(f"{where}: {rows:,} rows, but the official split has {official:,}.")
-    labels = split["label"]
+    labels = list(split["label"])
     for row, label in enumerate(labels):
         if not isinstance(label, int) or not 0 <= label < len(facts.classes):
             raise StudyError(

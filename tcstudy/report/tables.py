@@ -15,6 +15,18 @@ from tcstudy.spec import PROTOCOLS
 from tcstudy.study.record import Record
 
 
+class Markup(str):
+    """A cell with MyST markup for the book, and plain text elsewhere; any other cell is shown letter by letter."""
+
+    myst: str
+
+    def __new__(cls, plain: str, myst: str) -> "Markup":
+        """The plain text, with its form in the book beside it."""
+        cell = super().__new__(cls, plain)
+        cell.myst = myst
+        return cell
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of ready-made strings; HTML in a notebook, a numbered MyST table in the book.
@@ -83,7 +95,10 @@ def escape_markdown(text: str) -> str:
     >>> escape_markdown("a|b {x}`y`")
     'a\\|b \\{x\\}\\`y\\`'
     """
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|$~^@" else character for character in text)
+    if isinstance(text, Markup):
+        return text.myst
+    one_line = " ".join(text.splitlines())
+    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|$~^@&" else character for character in one_line)
 
 
 def notice(experiment: Experiment) -> Notice:

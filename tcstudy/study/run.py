@@ -1,8 +1,10 @@
 """Run or load: the stored record of a run, or the record of running it now."""
 
+import os
 import sys
 import time
 from collections.abc import Hashable, Mapping
+from contextlib import nullcontext
 from typing import TypeVar
 
 import tcstudy
@@ -18,17 +20,36 @@ def run(spec: RunSpec, store: Store | None = None) -> Record:
     """The record of `spec`: loaded if `store` (by default the settings' folder) has it, else trained and stored.
 
     Two processes that want the same run make it once. A run that is interrupted leaves no record and is made again.
+    Under `accelerate launch` all processes make the run together, and the first one keeps the store.
 
     Raises:
         StudyError: data or encoder cannot be had, or the store cannot be written.
     """
     store = store or Store(Settings.read().results)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return _run_together(spec, store)
     record = store.get(spec)
     if record is None:
         with store.lock(spec):
             record = store.get(spec)
             if record is None:
                 record = _make(spec)
+                store.put(record)
+    return record
+
+
+def _run_together(spec: RunSpec, store: Store) -> Record:
+    """As `run`, by all processes of a launch: what the first one finds decides for all whether to train."""
+    from accelerate.utils import broadcast_object_list
+
+    from tcstudy.training.devices import make_accelerator
+
+    first = make_accelerator().is_main_process
+    with store.lock(spec) if first else nullcontext():
+        [record] = broadcast_object_list([store.get(spec) if first else None])
+        if record is None:
+            record = _make(spec)
+            if first:
                 store.put(record)
     return record
 

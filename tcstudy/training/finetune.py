@@ -2,8 +2,6 @@
 
 import copy
 import math
-import resource
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +19,16 @@ from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
+from tcstudy.training.devices import (
+    device_name,
+    make_accelerator,
+    peak_memory,
+    reset_peak_memory,
+    usual_micro_batch_tokens,
+)
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer
 from tcstudy.training.outcome import Evaluation, Outcome
-
-USUAL_MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}  # by device type; small ones stay in a CPU's caches
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
     Raises:
         StudyError: the encoder cannot be had or does not fit the spec.
     """
-    accelerator = Accelerator()
+    accelerator = make_accelerator()
     vocabulary = load_vocabulary(spec.encoder)
-    budget = Settings.read().micro_batch_tokens or USUAL_MICRO_BATCH_TOKENS.get(accelerator.device.type, 16_384)
+    budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
     engine = Engine(accelerator, budget, vocabulary.pad)
     set_seed(spec.seed)
     model, digest = build_model(spec, len(corpus.facts.classes), budget)
@@ -78,9 +81,8 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
     optimizer, schedule = make_optimizer(model, spec.training, spec.protocol, steps_per_epoch * spec.training.epochs)
     clip_norm = spec.training.clip_norm if spec.protocol.optimizer == "adamw" else None  # BERTAdam clips by itself
 
-    if accelerator.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    outcome = Outcome(encoder_digest=digest, device=_device_name(accelerator), processes=accelerator.num_processes)
+    reset_peak_memory(accelerator)
+    outcome = Outcome(encoder_digest=digest, device=device_name(accelerator), processes=accelerator.num_processes)
     best, best_weights = None, None
     clock = time.perf_counter()
     try:
@@ -107,7 +109,7 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
         outcome.test = read_documents(corpus.test, vocabulary, spec.window)
         outcome.probabilities = engine.predict(model, outcome.test)
         outcome.evaluation_seconds += time.perf_counter() - clock
-    outcome.peak_memory_bytes = _peak_memory(accelerator)
+    outcome.peak_memory_bytes = peak_memory(accelerator)
     return outcome
 
 
@@ -150,16 +152,3 @@ def evaluate(probabilities: np.ndarray, documents: Sequence[Document], step: int
         error=float(np.mean(probabilities.argmax(axis=1) != labels)),
         loss=float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean()),
     )
-
-
-def _device_name(accelerator: Accelerator) -> str:
-    if accelerator.device.type == "cuda":
-        return torch.cuda.get_device_name(accelerator.device)
-    return f"{accelerator.device.type}, {torch.get_num_threads()} threads"
-
-
-def _peak_memory(accelerator: Accelerator) -> int:
-    if accelerator.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(accelerator.device)
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

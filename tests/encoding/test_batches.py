@@ -1,0 +1,43 @@
+import hypothesis.strategies as st
+import torch
+from hypothesis import given
+
+from tcstudy.encoding.batches import collate, plan_micro_batches
+from tcstudy.encoding.tokens import Document
+
+
+def document(*lengths: int, label: int = 0) -> Document:
+    return Document([list(range(1, length + 1)) for length in lengths], label, sum(lengths))
+
+
+def test_worked_by_hand():
+    documents = [document(3), document(9), document(4), document(8), document(2)]
+    # longest first: 9 and 8 pad to 18 tokens; 4, 3, 2 pad to 12
+    assert plan_micro_batches(documents, budget=18) == [[1, 3], [2, 0, 4]]
+
+
+def test_fractions_of_a_document_stay_together():
+    documents = [document(5, 5, 2), document(5), document(4)]
+    assert plan_micro_batches(documents, budget=10) == [[0], [1, 2]]
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=4), max_size=30),
+    st.integers(1, 200),
+)
+def test_each_document_once_and_the_budget_kept(lengths, budget):
+    documents = [document(*of_one) for of_one in lengths]
+    groups = plan_micro_batches(documents, budget)
+    assert sorted(row for group in groups for row in group) == list(range(len(documents)))
+    for group in groups:
+        padded = sum(len(documents[i].fractions) for i in group) * max(documents[i].longest for i in group)
+        assert padded <= budget or len(group) == 1
+
+
+def test_collate_pads_to_a_rectangle_and_masks_it():
+    batch = collate([document(2, 1, label=7), document(3, label=8)], rows=[1, 0], pad=0)
+    assert torch.equal(batch.input_ids, torch.tensor([[1, 2, 3], [1, 2, 0], [1, 0, 0]]))
+    assert torch.equal(batch.attention_mask, (batch.input_ids > 0).long())
+    assert batch.fractions == (1, 2)
+    assert batch.labels.tolist() == [8, 7]
+    assert batch.rows == (1, 0)

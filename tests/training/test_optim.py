@@ -1,0 +1,82 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tcstudy.spec import PROTOCOLS, Protocol, TrainingSpec
+from tcstudy.training.bertadam import BertAdam
+from tcstudy.training.optim import make_optimizer, parameter_groups
+
+
+def model() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 2))
+
+
+def test_every_parameter_is_in_exactly_one_group():
+    network = model()
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    decayed, plain = parameter_groups(network, 0.01)
+    assert {names[id(p)] for p in decayed["params"]} == {"0.weight", "2.weight"}
+    assert {names[id(p)] for p in plain["params"]} == {"0.bias", "1.weight", "1.bias", "2.bias"}
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.01, 0.0)
+
+
+def rates(protocol: Protocol, steps: int) -> list[float]:
+    optimizer, schedule = make_optimizer(model(), TrainingSpec(learning_rate=1.0), protocol, steps)
+    used = []
+    for _ in range(steps):
+        used.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return used
+
+
+def test_the_slanted_triangle():
+    # 20 steps, 10% warm-up: up in 2 steps, then down by 1/18 a step, and 0 would be step 20
+    assert rates(PROTOCOLS["clean"], 20) == pytest.approx([0, 0.5] + [(20 - step) / 18 for step in range(2, 20)])
+
+
+def test_the_released_schedule_jumps_after_the_warm_up():
+    # as the released BERTAdam: progress / 0.1 while progress < 0.1, else 1 - progress
+    assert rates(PROTOCOLS["released"], 20) == pytest.approx([0, 0.5] + [1 - step / 20 for step in range(2, 20)])
+
+
+def test_bertadam_is_the_released_rule():
+    """Three steps of one tensor beside the rule in NumPy, with a gradient whose norm is above 1."""
+    start = np.array([0.5, -1.0, 2.0])
+    weight = torch.nn.Parameter(torch.tensor(start))
+    optimizer = BertAdam([{"params": [weight]}], lr=0.1, weight_decay=0.01)
+    m, v, expected = np.zeros(3), np.zeros(3), start.copy()
+    for step in range(3):
+        gradient = np.array([3.0, -4.0, 0.1]) * (step + 1)
+        weight.grad = torch.tensor(gradient)
+        optimizer.step()
+        gradient = gradient / max(1.0, np.linalg.norm(gradient))  # each tensor is clipped by itself
+        m = 0.9 * m + 0.1 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        expected = expected - 0.1 * (m / (np.sqrt(v) + 1e-6) + 0.01 * expected)  # no bias correction
+    np.testing.assert_allclose(weight.detach().numpy(), expected, rtol=1e-5)
+
+
+def test_bertadam_clips_each_tensor_by_itself():
+    small, large = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.zeros(1))
+    optimizer = BertAdam([{"params": [small, large], "weight_decay": 0.0}], lr=1.0)
+    small.grad, large.grad = torch.tensor([0.5]), torch.tensor([100.0])
+    optimizer.step()
+    assert optimizer.state[small]["m"].item() == pytest.approx(0.05)
+    assert optimizer.state[large]["m"].item() == pytest.approx(0.1, rel=1e-5)
+
+
+def test_the_first_update_of_bertadam_is_three_times_that_of_adam():
+    """(1 - b1) / sqrt(1 - b2) = 3.16: what the missing bias correction does to the first step."""
+    updates = []
+    for protocol in PROTOCOLS.values():
+        weight = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.zeros_(weight.weight)
+        optimizer, _ = make_optimizer(weight, TrainingSpec(learning_rate=1.0, warmup=0.0), protocol, 10)
+        weight.weight.grad = torch.ones(1, 1)
+        optimizer.step()
+        updates.append(weight.weight.item())
+    assert updates[1] / updates[0] == pytest.approx(0.1 / math.sqrt(0.001), rel=1e-3)
