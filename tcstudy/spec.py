@@ -6,62 +6,16 @@ identity. `SEMANTICS` is bumped by hand when the same description comes to mean 
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import encoder_facts
-from tcstudy.errors import StudyError, explain, nearest
+from tcstudy.errors import StudyError, nearest
+from tcstudy.value import Count, Number, Value
 
 SEMANTICS = 1
-
-Count = Annotated[int, Field(ge=1)]
-Number = Annotated[float, Field(strict=False)]
-"""A number; YAML reads `2e-5` as text, which is taken for the number it is."""
-
-
-class Value(BaseModel):
-    """A frozen, strictly typed description; unknown keys are refused with the nearest known name."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, given: Any) -> Any:
-        if isinstance(given, Mapping):
-            for key in given:
-                if key not in cls.model_fields:
-                    raise ValueError(f"`{key}` is not a key of {cls.__name__}; {nearest(str(key), cls.model_fields)}")
-        return given
-
-    @classmethod
-    def parse(cls, given: Any, source: str) -> Self:
-        """Validate `given`, which was read from `source` (a file name, for the sentence).
-
-        Raises:
-            StudyError: one line for each mistake, with source and key.
-        """
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise StudyError(explain(error, source)) from None
-
-    def variant(self, changes: Mapping[str, Any]) -> Self:
-        """The same description with some values changed, named by dotted keys, and validated again.
-
-        >>> DataSpec(name="imdb").variant({"train": 1000}).train
-        1000
-        """
-        given = self.model_dump(exclude_unset=True)
-        for key, value in changes.items():
-            *path, last = key.split(".")
-            place = given
-            for part in path:
-                place = place.setdefault(part, {})
-            place[last] = value.model_dump() if isinstance(value, BaseModel) else value
-        return type(self).parse(given, f"{type(self).__name__} with {', '.join(changes)} changed")
 
 
 class DataSpec(Value):
@@ -111,18 +65,16 @@ Method = Literal[
 ]
 
 
-class WindowSpec(Value):
-    """How a long text meets a short encoder (Sun et al. 2019, 5.3.1).
+class WindowSize(Value):
+    """How much of a text an encoder sees at once.
 
     Attributes:
-        method: the strategy, named as in the paper's Table 2.
-        length: wordpieces that the encoder sees at once, the two special tokens included.
+        length: wordpieces, the two special tokens included.
         head: for head+tail, wordpieces kept from the beginning; None keeps the paper's proportion, 128 of 512.
     """
 
     SPECIAL_TOKENS: ClassVar[int] = 2
 
-    method: Method = "head-only"
     length: Annotated[int, Field(ge=8)] = 512
     head: Count | None = None
 
@@ -138,13 +90,23 @@ class WindowSpec(Value):
 
     @model_validator(mode="after")
     def _head_fits(self) -> Self:
-        if self.head is not None and self.method != "head+tail":
-            raise ValueError(f"`head` means something for the method head+tail only, not for {self.method}")
         if self.head_content >= self.content:
             raise ValueError(
                 f"head is {self.head}, longer than the window: of {self.length} wordpieces, {self.content} hold text, "
                 f"so head can be at most {self.content - 1}"
             )
+        return self
+
+
+class WindowSpec(WindowSize):
+    """How a long text meets a short encoder (Sun et al. 2019, 5.3.1): a window and the method, named as in Table 2."""
+
+    method: Method = "head-only"
+
+    @model_validator(mode="after")
+    def _head_has_a_meaning(self) -> Self:
+        if self.head is not None and self.method != "head+tail":
+            raise ValueError(f"`head` means something for the method head+tail only, not for {self.method}")
         return self
 
 

@@ -1,6 +1,6 @@
 """What is known of a run's documents: found where, checked against what, how many drawn."""
 
-from tcstudy.spec import Value
+from tcstudy.value import Value
 
 
 class SplitReport(Value):

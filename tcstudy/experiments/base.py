@@ -6,7 +6,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tcstudy.catalog.profiles import PROFILES
 from tcstudy.errors import explain, nearest
-from tcstudy.spec import Count, EncoderSpec, RunSpec, Value
+from tcstudy.spec import EncoderSpec, RunSpec
+from tcstudy.value import Value
 
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)]
 
@@ -20,13 +21,6 @@ class RunKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.dataset}, {self.variant}, seed {self.seed}"
-
-
-class WindowSize(Value):
-    """The window without its method: `length` in wordpieces, and `head` of head+tail."""
-
-    length: Annotated[int, Field(ge=8)] = 512
-    head: Count | None = None
 
 
 class Experiment(Value):

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import Experiment
-from tcstudy.spec import Count
+from tcstudy.value import Count
 
 
 class Datasets(Experiment):

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
 
-from tcstudy.experiments.base import Experiment, RunKey, Seeds, WindowSize
-from tcstudy.spec import PROTOCOLS, DataSpec, Method, NamedProtocol, RunSpec, TrainingSpec, WindowSpec
+from tcstudy.experiments.base import Experiment, RunKey, Seeds
+from tcstudy.spec import PROTOCOLS, DataSpec, Method, NamedProtocol, RunSpec, TrainingSpec, WindowSize, WindowSpec
 
 METHODS: tuple[Method, ...] = get_args(Method)
 

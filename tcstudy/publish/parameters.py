@@ -70,8 +70,9 @@ def read_parameters(path: Path) -> ParameterFile:
         raise StudyError(f"{path} cannot be read ({error.strerror}).") from None
     except (yaml.YAMLError, TypeError, RecursionError) as error:  # TypeError: a key that is a list or a mapping
         mark = getattr(error, "problem_mark", None)
+        reason = str(getattr(error, "problem", None) or error).splitlines()[0]
         where = f"{path}, line {mark.line + 1}" if mark else str(path)
-        raise StudyError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+        raise StudyError(f"{where}: not valid YAML: {reason}") from None
     try:
         experiment = experiment_for(path.stem)
     except StudyError as error:

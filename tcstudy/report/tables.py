@@ -85,8 +85,12 @@ class Notice:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {
             "text/html": f"<blockquote><b>{html.escape(self.title)}</b><br>{html.escape(self.text)}</blockquote>",
-            "text/markdown": f"```{{admonition}} {self.title}\n:class: {self.kind}\n\n{self.text}\n```",
+            "text/markdown": self.markdown(),
         }
+
+    def markdown(self) -> str:
+        """The admonition as a MyST directive."""
+        return f"```{{admonition}} {self.title}\n:class: {self.kind}\n\n{self.text}\n```"
 
 
 def escape_markdown(text: str) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from tcstudy.corpora.report import DataReport
-from tcstudy.spec import RunSpec, Value
+from tcstudy.spec import RunSpec
 from tcstudy.training.outcome import Evaluation
+from tcstudy.value import Value
 
 SCHEMA = 1
 

@@ -37,7 +37,7 @@ class Store:
         path = self.path(spec)
         try:
             text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except UnicodeDecodeError:
             text = ""

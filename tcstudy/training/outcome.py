@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tcstudy.encoding.tokens import Document
-from tcstudy.spec import Value
+from tcstudy.value import Value
 
 
 class Evaluation(Value):

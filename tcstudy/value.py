@@ -1,0 +1,56 @@
+"""The base of everything that is described by values: frozen, strictly typed, with mistakes told in sentences."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tcstudy.errors import StudyError, explain, nearest
+
+Count = Annotated[int, Field(ge=1)]
+Number = Annotated[float, Field(strict=False)]
+"""A number; YAML reads `2e-5` as text, which is taken for the number it is."""
+
+
+class Value(BaseModel):
+    """A frozen, strictly typed description; unknown keys are refused with the nearest known name."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            for key in given:
+                if key not in cls.model_fields:
+                    raise ValueError(f"`{key}` is not a key of {cls.__name__}; {nearest(str(key), cls.model_fields)}")
+        return given
+
+    @classmethod
+    def parse(cls, given: Any, source: str) -> Self:
+        """Validate `given`, which was read from `source` (a file name, for the sentence).
+
+        Raises:
+            StudyError: one line for each mistake, with source and key.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise StudyError(explain(error, source)) from None
+
+    def variant(self, changes: Mapping[str, Any]) -> Self:
+        """The same description with some values changed, named by dotted keys, and validated again.
+
+        `spec.variant({"window.method": "tail-only", "seed": 1})` is a neighbour of `spec` in a grid.
+
+        Raises:
+            StudyError: as `parse`.
+        """
+        given = self.model_dump(exclude_unset=True)
+        for key, value in changes.items():
+            *path, last = key.split(".")
+            place = given
+            for part in path:
+                place = place.setdefault(part, {})
+            place[last] = value.model_dump() if isinstance(value, BaseModel) else value
+        return type(self).parse(given, f"{type(self).__name__} with {', '.join(changes)} changed")

@@ -1,0 +1,48 @@
+import pytest
+
+from tcstudy.errors import StudyError
+from tcstudy.experiments import LongTexts
+from tcstudy.experiments.long_texts import METHODS
+from tcstudy.report.published import printed_errors
+
+GIVEN = {
+    "encoder": {"name": "minilm-l6-uncased"},
+    "data": [{"name": "imdb", "train": 100}, {"name": "bbc_news"}],
+    "window": {"length": 64, "head": 20},
+    "seeds": [0, 1],
+}
+
+
+def test_every_method_on_every_set_with_every_seed():
+    runs = LongTexts.model_validate(GIVEN).runs()
+    assert len(runs) == 2 * 6 * 2
+    assert len({spec.id for spec in runs.values()}) == len(runs)
+    for key, spec in runs.items():
+        assert (spec.data.name, spec.window.method, spec.seed) == key
+        assert spec.window.length == 64
+        assert spec.window.head == (20 if spec.window.method == "head+tail" else None)
+
+
+def test_the_methods_are_the_rows_of_table_2():
+    assert list(METHODS) == list(dict.fromkeys(printed_errors("table-2").index.get_level_values("row")))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"seedz": [0]}, "`seedz` is not a key of LongTexts; did you mean 'seeds'?"),
+        ({"seeds": []}, "seeds: "),
+        ({"seeds": [0, "one"]}, r"seeds\.1: 'one' \(str\) is given"),
+        ({"data": [{"name": "bbc_newz"}]}, r"data\.0: 'bbc_newz' is not a data set .* did you mean 'bbc_news'"),
+        ({"methods": ["head+tial"]}, r"methods\.0: 'head\+tial' is not possible here; did you mean 'head\+tail'"),
+        ({"window": {"length": 600}}, r"window\.length: 600 wordpieces are more than minilm-l6-uncased takes"),
+        ({"window": {"length": 64, "head": 63}}, "window: head is 63, longer than the window"),
+        ({"encoder": {"name": "minilm-l7"}}, "encoder: 'minilm-l7' is not an encoder .* did you mean"),
+        ({"profile": "smoek"}, "profile: 'smoek' is not a profile; did you mean 'smoke'"),
+        ({"protocol": 3}, "protocol: "),
+    ],
+)
+def test_a_mistake_is_told_before_anything_runs(change, sentence):
+    with pytest.raises(StudyError, match=sentence) as error:
+        LongTexts.parse(GIVEN | change, "params/x/long_texts.yaml")
+    assert str(error.value).startswith("params/x/long_texts.yaml: ")

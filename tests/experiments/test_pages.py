@@ -1,0 +1,66 @@
+"""What holds for every page: one name in four places, one set of parameters, nothing but experiments in it."""
+
+import ast
+from pathlib import Path
+
+import jupytext
+import pytest
+import yaml
+
+from tcstudy.catalog.profiles import PROFILES
+from tcstudy.experiments import EXPERIMENTS
+from tcstudy.publish.parameters import read_parameters
+
+ROOT = Path(__file__).parents[2]
+PROFILE_FOLDERS = sorted(path.name for path in (ROOT / "params").iterdir())
+PAGES = sorted(EXPERIMENTS)
+
+
+def code_cells(page: str) -> list:
+    return [cell for cell in jupytext.read(ROOT / "book" / f"{page}.md").cells if cell.cell_type == "code"]
+
+
+def parameters_cell(page: str) -> dict:
+    [cell] = [cell for cell in code_cells(page) if "parameters" in cell.metadata.get("tags", [])]
+    names: dict = {}
+    exec(cell.source, names)
+    return {name: value for name, value in names.items() if name != "__builtins__"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_one_name_in_four_places(page):
+    assert (ROOT / "book" / f"{page}.md").is_file()
+    assert (ROOT / "tcstudy" / "experiments" / f"{page}.py").is_file()
+    assert (ROOT / "tests" / "experiments" / f"test_{page}.py").is_file()
+    assert EXPERIMENTS[page].__module__ == f"tcstudy.experiments.{page}"
+    assert f"book/{page}" in (ROOT / "_toc.yml").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("profile", PROFILE_FOLDERS)
+def test_every_profile_has_the_same_valid_keys(page, profile):
+    file = read_parameters(ROOT / "params" / profile / f"{page}.yaml")
+    assert file.experiment.profile == profile
+    assert list(file.values) == list(parameters_cell(page))
+    assert set(file.values) == set(EXPERIMENTS[page].model_fields)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opened_by_hand_has_the_parameters_of_smoke(page):
+    assert parameters_cell(page) == yaml.safe_load((ROOT / "params" / "smoke" / f"{page}.yaml").read_text())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_defines_nothing_and_opens_with_what_a_reader_needs(page):
+    for cell in code_cells(page):
+        assert not [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+    assert len(code_cells(page)) <= 10
+    opening = jupytext.read(ROOT / "book" / f"{page}.md").cells[0].source
+    for part in ("**The question.**", "**The paper's", "**To run it yourself.**", f"run params/smoke/{page}.yaml"):
+        assert part in opening
+
+
+def test_every_parameter_file_has_a_profile_and_a_page():
+    for path in (ROOT / "params").glob("*/*"):
+        assert path.parent.name in PROFILES
+        assert path.stem in EXPERIMENTS
