@@ -123,7 +123,9 @@ def _print_failures(failed: "list[PageResult]") -> None:
 
     table = Table("page", "parameters", "why", "look into", title="Pages that failed")
     for result in failed:
-        table.add_row(result.parameters.page, str(result.parameters.path), result.failure, str(result.notebook))
+        table.add_row(
+            result.parameters.page, str(result.parameters.path), result.failure, os.path.relpath(result.notebook)
+        )
     Console(stderr=True).print(table)
 
 

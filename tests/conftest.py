@@ -22,7 +22,7 @@ TOPICS = {
     "tech": "computer software phone internet network chip",
 }
 OPINIONS = {"rotten": "dull weak tired mess boring flat", "fresh": "great witty moving fun bright warm"}
-FILLER = "the a of and to in it was said with for on that is he she they as at by from this an be or".split()  # noqa: SIM905
+FILLER = "the a of and to in it was said with for on that is he she they as at by from this an be or".split()
 
 
 @pytest.fixture(scope="session")

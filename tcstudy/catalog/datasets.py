@@ -176,21 +176,9 @@ _ROWS = [
         title="DBPedia",
         kind="topic",
         language="en",
-        classes=(
-            "Company",
-            "EducationalInstitution",
-            "Artist",
-            "Athlete",
-            "OfficeHolder",
-            "MeanOfTransportation",
-            "Building",
-            "NaturalPlace",
-            "Village",
-            "Animal",
-            "Plant",
-            "Album",
-            "Film",
-            "WrittenWork",
+        classes=tuple(
+            "Company EducationalInstitution Artist Athlete OfficeHolder MeanOfTransportation Building NaturalPlace "
+            "Village Animal Plant Album Film WrittenWork".split()
         ),
         train=560_000,
         test=70_000,

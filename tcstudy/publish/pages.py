@@ -56,6 +56,7 @@ def run_page(file: ParameterFile, folder: Path, settings: Settings) -> PageResul
     import papermill
     from traitlets.config import Config
 
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asking for widgets, in the kernel
     source = settings.root / "book" / f"{file.page}.md"
     if not source.is_file():
         raise StudyError(f"{source} is missing: the page of {file.path}.")
