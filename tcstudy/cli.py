@@ -102,9 +102,10 @@ def _checked(paths: list[Path], data: Path | None, results: Path | None) -> "lis
 
 
 def _export(variable: str, folder: Path | None) -> None:
-    """Pass an option on to the pages' kernels, which read the environment."""
-    if folder is not None:
-        os.environ[variable] = str(folder.absolute())
+    """Pass an option on to the pages' kernels, which read the environment in folders of their own."""
+    given = folder or os.environ.get(variable)
+    if given:
+        os.environ[variable] = str(Path(given).absolute())
 
 
 def _print_plan(file: "ParameterFile") -> None:

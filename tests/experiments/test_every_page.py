@@ -55,7 +55,9 @@ def test_a_page_defines_nothing_and_opens_with_what_a_reader_needs(page):
     for cell in code_cells(page):
         assert not [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
     assert len(code_cells(page)) <= 10
-    opening = jupytext.read(ROOT / "book" / f"{page}.md").cells[0].source
+    opening = [cell for cell in jupytext.read(ROOT / "book" / f"{page}.md").cells if cell.cell_type == "markdown"][
+        1
+    ].source
     for part in ("**The question.**", "**The paper's", "**To run it yourself.**", f"run params/smoke/{page}.yaml"):
         assert part in opening
 
