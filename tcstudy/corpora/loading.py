@@ -42,7 +42,7 @@ def load_corpus(spec: DataSpec) -> Corpus:
     source = load_source(spec.name)
     rows = source.usable
     labels = np.asarray(source.train["label"])
-    wanted = len(rows) // 10 if spec.validation is None else spec.validation
+    wanted = max(1, len(rows) // 10) if spec.validation is None else spec.validation
     _check_size(spec, "train and validation", wanted + (spec.train or 1), len(rows), source.origin)
     _check_size(spec, "test", spec.test or 1, len(source.test), source.origin)
 

@@ -25,32 +25,7 @@ def run(spec: RunSpec, store: Store | None = None) -> Record:
     Raises:
         StudyError: data or encoder cannot be had, or the store cannot be written.
     """
-    store = store or Store(Settings.read().results)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        return _run_together(spec, store)
-    record = store.get(spec)
-    if record is None:
-        with store.lock(spec):
-            record = store.get(spec)
-            if record is None:
-                record = _make(spec)
-                store.put(record)
-    return record
-
-
-def _run_together(spec: RunSpec, store: Store) -> Record:
-    """As `run`, by all processes of a launch: what the first one finds decides for all whether to train."""
-    from accelerate.utils import broadcast_object_list
-
-    from tcstudy.training.devices import make_accelerator
-
-    first = make_accelerator().is_main_process
-    with store.lock(spec) if first else nullcontext():
-        [record] = broadcast_object_list([store.get(spec) if first else None])
-        if record is None:
-            record = _make(spec)
-            if first:
-                store.put(record)
+    record, _ = _run_or_load(spec, store or Store(Settings.read().results))
     return record
 
 
@@ -61,20 +36,59 @@ def run_all(specs: Mapping[Key, RunSpec], store: Store | None = None) -> dict[Ke
         StudyError: as `run`; the records made before are kept.
     """
     store = store or Store(Settings.read().results)
-    records = {}
+    records: dict[Key, Record] = {}
     made = 0
     for number, (key, spec) in enumerate(specs.items(), start=1):
-        record = store.get(spec)
-        if record is None:
-            started = time.perf_counter()
-            record = run(spec, store)
+        started = time.perf_counter()
+        records[key], new = _run_or_load(spec, store)
+        if new:
             made += 1
-            result = "did not converge" if record.outcome == "diverged" else f"error {record.error_rate:.1%}"
             seconds = time.perf_counter() - started
-            print(f"run {number} of {len(specs)}: {key}: {result}, {seconds:.0f} s", file=sys.stderr, flush=True)
-        records[key] = record
-    print(f"{len(records)} runs: {made} made, {len(records) - made} loaded", file=sys.stderr, flush=True)
+            _say(f"run {number} of {len(specs)}: {key}: {_result(records[key])}, {seconds:.0f} s")
+    _say(f"{len(records)} runs: {made} made, {len(records) - made} loaded")
     return records
+
+
+def _result(record: Record) -> str:
+    return "did not converge" if record.outcome == "diverged" else f"error {record.error_rate:.1%}"
+
+
+def _say(line: str) -> None:
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr, flush=True)
+
+
+def _run_or_load(spec: RunSpec, store: Store) -> tuple[Record, bool]:
+    """The record of `spec`, and whether it was made now."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return _run_together(spec, store)
+    record = store.get(spec)
+    if record is not None:
+        return record, False
+    with store.lock(spec):
+        record = store.get(spec)
+        if record is not None:
+            return record, False
+        record = _make(spec)
+        store.put(record)
+    return record, True
+
+
+def _run_together(spec: RunSpec, store: Store) -> tuple[Record, bool]:
+    """As `_run_or_load`, by all processes of a launch: what the first one finds decides for all whether to train."""
+    from accelerate.utils import broadcast_object_list
+
+    from tcstudy.training.devices import make_accelerator
+
+    first = make_accelerator().is_main_process
+    with store.lock(spec) if first else nullcontext():
+        [record] = broadcast_object_list([store.get(spec) if first else None])
+        if record is not None:
+            return record, False
+        record = _make(spec)
+        if first:
+            store.put(record)
+    return record, True
 
 
 def _make(spec: RunSpec) -> Record:

@@ -49,7 +49,8 @@ class Store:
                 raise ValueError("it is the record of another run")
         except ValueError as error:  # pydantic's errors are ValueErrors
             reason = explain(error, path.name).splitlines()[0] if isinstance(error, ValidationError) else str(error)
-            damaged = path.rename(path.with_suffix(".damaged"))
+            with self._sentences():
+                damaged = path.rename(path.with_suffix(".damaged"))
             print(f"{damaged} is no record of its run ({reason}): set aside, the run is made again", file=sys.stderr)
             return None
         return record

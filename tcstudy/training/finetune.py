@@ -143,7 +143,13 @@ def cross_entropy_part(model: TextClassifier, micro_batch: MicroBatch, batch: Se
 
 
 def evaluate(probabilities: np.ndarray, documents: Sequence[Document], step: int, steps_per_epoch: int) -> Evaluation:
-    """Error rate and mean cross-entropy of predicted `probabilities`, shape (documents, classes)."""
+    """Error rate and mean cross-entropy of predicted `probabilities`, shape (documents, classes).
+
+    Raises:
+        Diverged: a probability is not a finite number, after an update that ruined the weights.
+    """
+    if not np.isfinite(probabilities).all():
+        raise Diverged(step)
     labels = np.array([document.label for document in documents])
     of_label = probabilities[np.arange(len(labels)), labels]
     return Evaluation(

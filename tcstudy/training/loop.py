@@ -12,10 +12,10 @@ from tcstudy.encoding.batches import MicroBatch
 
 
 class Diverged(Exception):
-    """The loss stopped being a finite number at `step`; the study records it as a result."""
+    """Loss or predictions stopped being finite numbers at `step`; the study records it as a result."""
 
     def __init__(self, step: int) -> None:
-        super().__init__(f"the loss is not finite at step {step}")
+        super().__init__(f"not finite at step {step}")
         self.step = step
 
 

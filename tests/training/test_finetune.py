@@ -99,6 +99,13 @@ def test_a_loss_that_is_not_finite_is_a_result(spec):
     assert np.isfinite(outcome.losses).all()
 
 
+def test_weights_ruined_by_the_last_update_of_an_epoch_are_noticed(spec):
+    changes = {"training.learning_rate": 1e30, "training.clip_norm": 1e30, "training.batch_size": 40}
+    outcome = finetune(spec.variant(changes), load_corpus(spec.data))
+    assert outcome.diverged_at == len(outcome.losses) == 2  # the first update has a rate of zero
+    assert outcome.probabilities is None
+
+
 @pytest.mark.slow
 def test_two_processes_make_the_same_updates_as_one(spec, tmp_path):
     """One record, made by two processes on the CPU, beside the same run in this process; dropout off."""
