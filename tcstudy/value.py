@@ -46,11 +46,26 @@ class Value(BaseModel):
         Raises:
             StudyError: as `parse`.
         """
-        given = self.model_dump(exclude_unset=True)
-        for key, value in changes.items():
-            *path, last = key.split(".")
-            place = given
-            for part in path:
-                place = place.setdefault(part, {})
-            place[last] = value.model_dump() if isinstance(value, BaseModel) else value
-        return type(self).parse(given, f"{type(self).__name__} with {', '.join(changes)} changed")
+        return self.parse(changed(self, changes), "variant")
+
+
+def changed(given: Mapping[str, Any] | Value, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `given` as plain data, with the values at dotted keys replaced; not validated.
+
+    >>> changed({"a": {"b": 1, "c": 2}}, {"a.b": 3, "d.e": 4})
+    {'a': {'b': 3, 'c': 2}, 'd': {'e': 4}}
+    """
+    copy = _plain(given)
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        place = copy
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = _plain(value)
+    return copy
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_unset=True)
+    return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value

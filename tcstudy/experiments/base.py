@@ -1,13 +1,14 @@
 """What all experiments share."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tcstudy.catalog.profiles import PROFILES
-from tcstudy.errors import explain, nearest
-from tcstudy.spec import EncoderSpec, RunSpec
-from tcstudy.value import Value
+from tcstudy.errors import StudyError, nearest
+from tcstudy.spec import PROTOCOLS, DataSpec, EncoderSpec, NamedProtocol, RunSpec, TrainingSpec
+from tcstudy.value import Value, changed
 
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)]
 
@@ -52,6 +53,39 @@ class Experiment(Value):
     def _runs_are_possible(self) -> Self:
         try:
             self.runs()
-        except ValidationError as error:
-            raise ValueError(explain(error, "run")) from None
+        except StudyError as error:
+            raise ValueError(str(error).splitlines()[0]) from None
         return self
+
+
+class FineTuningExperiment(Experiment):
+    """An experiment that compares variants of one fine-tuning on some data sets with some seeds.
+
+    Attributes:
+        data: the data sets and how many of their documents are drawn.
+        training, protocol: how each model is trained.
+        seeds: one run for each.
+    """
+
+    data: Annotated[tuple[DataSpec, ...], Field(strict=False, min_length=1)]
+    training: TrainingSpec = TrainingSpec()
+    protocol: NamedProtocol = PROTOCOLS["clean"]
+    seeds: Seeds = (0,)
+
+    def grid(self, variants: Mapping[str, Mapping[str, Any]]) -> dict[RunKey, RunSpec]:
+        """One run for each data set, variant and seed.
+
+        Args:
+            variants: what each changes in the common spec, by dotted keys.
+
+        Raises:
+            StudyError: a run is not possible; names the run and the key.
+        """
+        runs = {}
+        for data in self.data:
+            common = {"data": data, "encoder": self.encoder, "training": self.training, "protocol": self.protocol}
+            for name, changes in variants.items():
+                for seed in self.seeds:
+                    key = RunKey(data.name, name, seed)
+                    runs[key] = RunSpec.parse(changed(common, {**changes, "seed": seed}), f"run {key}")
+        return runs

@@ -4,47 +4,28 @@ from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
 
-from tcstudy.experiments.base import Experiment, RunKey, Seeds
-from tcstudy.spec import PROTOCOLS, DataSpec, Method, NamedProtocol, RunSpec, TrainingSpec, WindowSize, WindowSpec
+from tcstudy.experiments.base import FineTuningExperiment, RunKey
+from tcstudy.spec import Method, RunSpec, WindowSize, WindowSpec
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
 
-class LongTexts(Experiment):
+class LongTexts(FineTuningExperiment):
     """Every method on every data set with every seed.
 
     Attributes:
-        data: the data sets and how many of their documents are drawn.
         window: length of the window, and of the head that head+tail keeps.
         methods: rows of Table 2.
-        training, protocol: how each model is trained.
-        seeds: one run for each.
     """
 
     page: ClassVar = "long_texts"
 
-    data: Annotated[tuple[DataSpec, ...], Field(strict=False, min_length=1)]
     window: WindowSize = WindowSize()
     methods: Annotated[tuple[Method, ...], Field(strict=False, min_length=1)] = METHODS
-    training: TrainingSpec = TrainingSpec()
-    protocol: NamedProtocol = PROTOCOLS["clean"]
-    seeds: Seeds = (0,)
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, method and seed."""
-        return {
-            RunKey(data.name, method, seed): RunSpec(
-                data=data,
-                encoder=self.encoder,
-                window=self.window_for(method),
-                training=self.training,
-                protocol=self.protocol,
-                seed=seed,
-            )
-            for data in self.data
-            for method in self.methods
-            for seed in self.seeds
-        }
+        return self.grid({method: {"window": self.window_for(method)} for method in self.methods})
 
     def window_for(self, method: Method) -> WindowSpec:
         """The window of one method."""
