@@ -132,6 +132,9 @@ def _print_failures(failed: "list[PageResult]") -> None:
 
 def main() -> None:
     """Entry point: a user's mistake is one sentence and exit status 2, not a traceback."""
+    # Threads that wait for each other spin; where other processes want the cores too, they spin for nothing and runs
+    # become many times slower. Spinning briefly costs a few percent on an idle machine. Read when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     try:
         app()
     except StudyError as error:

@@ -116,10 +116,19 @@ class FeatureSpec(Value):
     Attributes:
         layers: layers counted from 0 as in the paper's Table 3; None is the last.
         join: how several layers are joined.
+        pooler: read BERT's pooler, a dense layer with tanh over the last `[CLS]`, as the released code does unless
+            layers are given.
     """
 
     layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None = None
     join: Literal["concat", "mean", "max"] = "concat"
+    pooler: bool = False
+
+    @model_validator(mode="after")
+    def _pooler_reads_the_last_layer(self) -> Self:
+        if self.pooler and self.layers is not None:
+            raise ValueError("`pooler` reads the last layer, so `layers` cannot be given beside it")
+        return self
 
 
 class Protocol(Value):
@@ -162,6 +171,8 @@ class TrainingSpec(Value):
         dropout: probability, everywhere in the encoder and before the classifier.
         weight_decay: decoupled; not on biases and layer norms.
         clip_norm: bound of the gradient's norm, over all parameters (AdamW) or for each tensor (BERTAdam).
+        layer_decay: xi, by which the rate falls from each layer to the one below it (5.3.3); 1 is one rate for all.
+        embeddings: the rate of the embeddings, at the base rate as in the released code, or a layer below the lowest.
     """
 
     learning_rate: Annotated[Number, Field(gt=0)] = 2e-5
@@ -171,6 +182,8 @@ class TrainingSpec(Value):
     dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.1
     weight_decay: Annotated[Number, Field(ge=0)] = 0.01
     clip_norm: Annotated[Number, Field(gt=0)] = 1.0
+    layer_decay: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    embeddings: Literal["base", "bottom"] = "base"
 
 
 class RunSpec(Value):

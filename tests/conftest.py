@@ -3,6 +3,7 @@
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the command line does, read when torch is loaded
 
 from pathlib import Path
 

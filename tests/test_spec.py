@@ -56,6 +56,8 @@ def test_a_spec_survives_json(changes):
         ({"window": {"method": "tail-only", "head": 5}}, "`head` means something for the method head+tail only"),
         ({"window": {"length": 513}}, "window.length: 513 wordpieces are more than minilm-l6-uncased takes (512)"),
         ({"features": {"layers": [12]}}, "features.layers: layer 12 does not exist, minilm-l6-uncased has 6 layers"),
+        ({"features": {"layers": [1], "pooler": True}}, "`pooler` reads the last layer, so `layers` cannot be given"),
+        ({"training": {"layer_decay": 1.5}}, "training.layer_decay: 1.5 (float) is given; it should be less than"),
         ({"protocol": "relaesed"}, "protocol: 'relaesed' is not a protocol; did you mean 'released'?"),
         ({"training": {"learning_rate": float("nan")}}, "training.learning_rate: nan (float) is given"),
         ({"training": {"epochs": True}}, "training.epochs: True (bool) is given; it should be a valid integer"),

@@ -7,9 +7,13 @@ An experiment has one name in four places: `book/<name>.md`, `params/<profile>/<
 from tcstudy.errors import StudyError, nearest
 from tcstudy.experiments.base import Experiment
 from tcstudy.experiments.datasets import Datasets
+from tcstudy.experiments.layer_decay import LayerDecay
+from tcstudy.experiments.layers import Layers
 from tcstudy.experiments.long_texts import LongTexts
 
-EXPERIMENTS: dict[str, type[Experiment]] = {experiment.page: experiment for experiment in (Datasets, LongTexts)}
+EXPERIMENTS: dict[str, type[Experiment]] = {
+    experiment.page: experiment for experiment in (Datasets, LongTexts, Layers, LayerDecay)
+}
 
 
 def experiment_for(page: str) -> type[Experiment]:

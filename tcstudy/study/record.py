@@ -103,7 +103,11 @@ class Cost(Value):
 
 
 class Provenance(Value):
-    """Where and with what a run was made. `commit` is the project's, `+` marks uncommitted changes."""
+    """Where and with what a run was made.
+
+    `commit` is the project's, `+` marks uncommitted changes; `made_new` names weights that the encoder's checkpoint
+    lacks.
+    """
 
     made: str
     package: str
@@ -114,6 +118,7 @@ class Provenance(Value):
     device: str
     processes: int
     encoder_digest: str
+    made_new: tuple[str, ...] = Field(default=(), strict=False)
 
 
 class Record(Value):

@@ -130,5 +130,6 @@ def _make(spec: RunSpec) -> Record:
             device=outcome.device,
             processes=outcome.processes,
             encoder_digest=outcome.encoder_digest,
+            made_new=outcome.made_new,
         ),
     )

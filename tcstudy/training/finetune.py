@@ -70,7 +70,7 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
     budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
     engine = Engine(accelerator, budget, vocabulary.pad)
     set_seed(spec.seed)
-    model, digest = build_model(spec, len(corpus.facts.classes), budget)
+    model, digest, made_new = build_model(spec, len(corpus.facts.classes), budget)
     model.to(accelerator.device)
     set_seed(spec.seed + accelerator.process_index)  # processes start from equal weights and drop out differently
 
@@ -82,7 +82,12 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
     clip_norm = spec.training.clip_norm if spec.protocol.optimizer == "adamw" else None  # BERTAdam clips by itself
 
     reset_peak_memory(accelerator)
-    outcome = Outcome(encoder_digest=digest, device=device_name(accelerator), processes=accelerator.num_processes)
+    outcome = Outcome(
+        encoder_digest=digest,
+        made_new=made_new,
+        device=device_name(accelerator),
+        processes=accelerator.num_processes,
+    )
     best, best_weights = None, None
     clock = time.perf_counter()
     try:
@@ -113,16 +118,17 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
     return outcome
 
 
-def build_model(spec: RunSpec, classes: int, budget: int) -> tuple[TextClassifier, str]:
-    """The model of `spec` before training, and the digest of its pre-trained weights."""
-    encoder = load_encoder(spec.encoder, spec.training.dropout)
+def build_model(spec: RunSpec, classes: int, budget: int) -> tuple[TextClassifier, str, tuple[str, ...]]:
+    """The model of `spec` before training, the digest of its encoder, and the encoder's weights that were made new."""
+    pretrained = load_encoder(spec.encoder, spec.training.dropout, spec.features.pooler)
+    encoder = pretrained.body
     digest = weights_digest(encoder)
     try:  # facts of an encoder of the hub are known only now
         spec.check_encoder(encoder.config.num_hidden_layers, encoder.config.max_position_embeddings)
     except ValueError as error:
         raise StudyError(str(error)) from None
     model = TextClassifier(encoder, classes, spec.features, spec.window.method, spec.training.dropout, budget)
-    return model, digest
+    return model, digest, pretrained.made_new
 
 
 def epoch_batches(

@@ -1,11 +1,13 @@
 """Optimisers and schedules, as the two protocols have them."""
 
 import math
+from typing import Literal
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_linear_schedule_with_warmup
 
+from tcstudy.models.encoder import layer_stack
 from tcstudy.spec import Protocol, TrainingSpec
 from tcstudy.training.bertadam import BertAdam
 
@@ -13,23 +15,51 @@ BETAS = (0.9, 0.999)  # Sun et al. 2019, 5.2
 EPS = 1e-6  # as BERT was trained, and the released BERTAdam
 
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
-    """Two groups: matrices decay; biases and layer norms (the parameters of one dimension) do not.
+def parameter_groups(model: torch.nn.Module, training: TrainingSpec) -> list[dict]:
+    """Groups of equal rate and weight decay; every parameter that is trained is in exactly one.
 
-    Every parameter that is trained is in exactly one of them.
+    Matrices decay; biases and layer norms (the parameters of one dimension) do not. Each group says which parameters
+    it holds in `param_names`, once the optimiser is made.
     """
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    factors = rate_factors(model, training.layer_decay, training.embeddings)
+    groups: dict[tuple[float, bool], list[tuple[str, torch.nn.Parameter]]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((factors[name], parameter.ndim > 1), []).append((name, parameter))
     return [
-        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": named,
+            "lr": training.learning_rate * factor,
+            "weight_decay": training.weight_decay if matrix else 0.0,
+        }
+        for (factor, matrix), named in sorted(groups.items(), key=lambda item: item[0], reverse=True)
     ]
+
+
+def rate_factors(model: torch.nn.Module, decay: float, embeddings: Literal["base", "bottom"]) -> dict[str, float]:
+    """By what each parameter's rate is multiplied: eta(k-1) = xi eta(k) (Sun et al. 2019, 5.3.3).
+
+    The top layer, the classifier and all else above the encoder have the base rate, layer k of L has xi^(L - 1 - k).
+    The embeddings have the base rate, as in the released code, or xi^L, a layer below the lowest.
+    """
+    factors = dict.fromkeys((name for name, _ in model.named_parameters()), 1.0)
+    if decay == 1.0:
+        return factors
+    layers = layer_stack(model.encoder)
+    depth_of = {id(weight): depth for depth, layer in enumerate(layers) for weight in layer.parameters()}
+    for name, parameter in model.named_parameters():
+        if id(parameter) in depth_of:
+            factors[name] = decay ** (len(layers) - 1 - depth_of[id(parameter)])
+        elif "embeddings" in name and embeddings == "bottom":
+            factors[name] = decay ** len(layers)
+    return factors
 
 
 def make_optimizer(
     model: torch.nn.Module, training: TrainingSpec, protocol: Protocol, total_steps: int
 ) -> tuple[torch.optim.Optimizer, LambdaLR]:
     """The optimiser of a protocol and its schedule over `total_steps` updates."""
-    groups = parameter_groups(model, training.weight_decay)
+    groups = parameter_groups(model, training)
     warmup_steps = math.ceil(training.warmup * total_steps)
     if protocol.optimizer == "adamw":
         adamw = torch.optim.AdamW(groups, lr=training.learning_rate, betas=BETAS, eps=EPS, fused=True)

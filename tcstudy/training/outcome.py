@@ -23,6 +23,7 @@ class Outcome:
 
     Attributes:
         encoder_digest: of the pre-trained weights.
+        made_new: weights of the encoder that its checkpoint lacks.
         device: name of the device.
         processes: how many took part.
         losses: mean training loss of each update.
@@ -37,6 +38,7 @@ class Outcome:
     """
 
     encoder_digest: str
+    made_new: tuple[str, ...]
     device: str
     processes: int
     losses: list[float] = field(default_factory=list)

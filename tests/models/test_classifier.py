@@ -20,7 +20,7 @@ def classifier(
 ) -> TextClassifier:
     """Three classes over the tiny encoder in float64, without dropout."""
     torch.manual_seed(1)
-    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.0)
+    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.0).body
     return TextClassifier(encoder, 3, features or FeatureSpec(), method, 0.0, budget).double()
 
 
@@ -75,7 +75,7 @@ def test_a_document_far_over_the_budget_is_encoded_in_pieces():
 
 def test_dropout_is_the_same_when_a_piece_is_computed_again():
     torch.manual_seed(1)
-    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.5)
+    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.5).body
     model = TextClassifier(encoder, 3, FeatureSpec(), "hierarchical mean", 0.0, budget=64).double()
     ids = list(range(5, 60)) * 3
     document = Document(fractions(ids, WindowSpec(method="hierarchical mean", length=16), 2, 3), 0, len(ids))
@@ -104,7 +104,7 @@ def test_one_fraction_is_the_plain_classifier(method):
 
 def test_equal_to_the_librarys_own_hidden_states():
     batch = collate([Document([[2, 7, 8, 9, 3]], 0, 3), Document([[2, 10, 3]], 1, 1)], [0, 1], pad=0)
-    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.0).double().eval()
+    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.0).body.double().eval()
     states = encoder(batch.input_ids, attention_mask=batch.attention_mask, output_hidden_states=True).hidden_states
     last = classifier()
     torch.testing.assert_close(last(batch), last.output(states[2][:, 0]))  # states[0] are the embeddings
@@ -114,12 +114,23 @@ def test_equal_to_the_librarys_own_hidden_states():
     torch.testing.assert_close(both(batch), both.output(torch.cat([states[1][:, 0], states[2][:, 0]], dim=-1)))
 
 
+def test_the_pooler_is_the_librarys_own():
+    batch = collate([Document([[2, 7, 8, 9, 3]], 0, 3)], [0], pad=0)
+    torch.manual_seed(3)
+    pretrained = load_encoder(EncoderSpec(name="tiny"), dropout=0.0, pooler=True)
+    assert pretrained.made_new == ("pooler.dense.bias", "pooler.dense.weight")  # the tiny checkpoint has none
+    encoder = pretrained.body.double().eval()
+    model = TextClassifier(encoder, 3, FeatureSpec(pooler=True), "head-only", 0.0, UNBOUNDED).double()
+    last = encoder(batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state[:, 0]
+    torch.testing.assert_close(model(batch), model.output(torch.tanh(encoder.pooler.dense(last))))
+
+
 def test_reading_a_low_layer_does_not_cost_the_layers_above():
     model = classifier(features=FeatureSpec(layers=(0,)))
     assert len(model.encoder.encoder.layer) == 1
 
 
 def test_one_dropout_probability_everywhere():
-    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.25)
+    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.25).body
     assert {module.p for module in encoder.modules() if isinstance(module, torch.nn.Dropout)} == {0.25}
     assert encoder.config.attention_probs_dropout_prob == 0.25

@@ -50,6 +50,7 @@ def test_errors_stand_beside_the_papers():
     assert list(table.head) == ["", "IMDb, here", "IMDb, paper", "Sogou, paper"]
     assert table.rows[0] == ["head-only", "10.0% (5.0%–15.0%)", "5.63%", "2.58%"]
     assert table.rows[1] == ["head+tail", "did not converge", "5.42%", "2.43%"]
+    assert ["tail-only", "–", "5.44%", "3.17%"] in table.rows  # not run here
 
 
 def test_a_seed_that_did_not_converge_is_said():

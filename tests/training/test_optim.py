@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from tcstudy.spec import PROTOCOLS, Protocol, TrainingSpec
+from tcstudy.corpora.loading import load_corpus
+from tcstudy.models.classifier import TextClassifier
+from tcstudy.models.encoder import load_encoder
+from tcstudy.spec import PROTOCOLS, EncoderSpec, FeatureSpec, Protocol, TrainingSpec
 from tcstudy.training.bertadam import BertAdam
-from tcstudy.training.optim import make_optimizer, parameter_groups
+from tcstudy.training.finetune import finetune
+from tcstudy.training.optim import make_optimizer
 
 
 def model() -> torch.nn.Module:
@@ -15,11 +19,10 @@ def model() -> torch.nn.Module:
 
 
 def test_every_parameter_is_in_exactly_one_group():
-    network = model()
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    decayed, plain = parameter_groups(network, 0.01)
-    assert {names[id(p)] for p in decayed["params"]} == {"0.weight", "2.weight"}
-    assert {names[id(p)] for p in plain["params"]} == {"0.bias", "1.weight", "1.bias", "2.bias"}
+    optimizer, _ = make_optimizer(model(), TrainingSpec(), PROTOCOLS["clean"], 10)
+    decayed, plain = optimizer.param_groups
+    assert decayed["param_names"] == ["0.weight", "2.weight"]
+    assert plain["param_names"] == ["0.bias", "1.weight", "1.bias", "2.bias"]
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.01, 0.0)
 
 
@@ -80,3 +83,32 @@ def test_the_first_update_of_bertadam_is_three_times_that_of_adam():
         optimizer.step()
         updates.append(weight.weight.item())
     assert updates[1] / updates[0] == pytest.approx(0.1 / math.sqrt(0.001), rel=1e-3)
+
+
+def classifier() -> torch.nn.Module:
+    """Two layers of 16, with pooler."""
+    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.1, pooler=True).body
+    return TextClassifier(encoder, 3, FeatureSpec(pooler=True), "hierarchical self-attention", 0.1, 1024)
+
+
+def test_layer_wise_rates_by_name():
+    """Two layers with xi = 0.5: the top one has the base rate, the one below half of it."""
+    for embeddings, factor in [("base", 1.0), ("bottom", 0.25)]:
+        training = TrainingSpec(learning_rate=1.0, layer_decay=0.5, embeddings=embeddings)
+        network = classifier()
+        optimizer, _ = make_optimizer(network, training, PROTOCOLS["released"], 10)
+        rate = {name: group["initial_lr"] for group in optimizer.param_groups for name in group["param_names"]}
+        assert sorted(rate) == sorted(name for name, _ in network.named_parameters())
+        assert len(rate) == sum(len(group["params"]) for group in optimizer.param_groups)
+        for name, value in rate.items():
+            expected = 0.5 if ".layer.0." in name else factor if ".embeddings." in name else 1.0
+            assert value == expected, name
+
+
+def test_a_decay_of_one_is_the_plain_optimiser(spec):
+    corpus = load_corpus(spec.data)
+    plain = finetune(spec, corpus)
+    same = finetune(spec.variant({"training.layer_decay": 1.0, "training.embeddings": "bottom"}), corpus)
+    other = finetune(spec.variant({"training.layer_decay": 0.9}), corpus)
+    assert same.losses == plain.losses
+    assert other.losses != plain.losses

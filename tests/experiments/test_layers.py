@@ -1,0 +1,54 @@
+import pandas as pd
+import pytest
+
+from tcstudy.errors import StudyError
+from tcstudy.experiments import Layers
+from tcstudy.experiments.layers import paper_variant
+from tcstudy.report.published import printed_errors
+from tcstudy.report.stats import by_depth, printed_spread
+
+GIVEN = {"encoder": {"name": "bert-base-uncased"}, "data": [{"name": "imdb"}], "seeds": [0]}
+
+
+def test_with_twelve_layers_the_variants_are_the_rows_of_table_3():
+    rows = {paper_variant(row) for row in printed_errors("table-3").index.get_level_values("row")}
+    variants = set(Layers.model_validate(GIVEN).variants())
+    assert rows <= variants
+    assert variants - rows == {"all mean", "all max", "pooler"}
+
+
+def test_groups_scale_with_depth():
+    twelve, six = (
+        Layers.model_validate(GIVEN | {"encoder": {"name": n}}) for n in ("bert-base-uncased", "minilm-l6-uncased")
+    )
+    assert twelve.members("first third") == (0, 1, 2, 3)
+    assert twelve.members("last third") == (8, 9, 10, 11)
+    assert six.members("first third") == (0, 1)
+    assert six.members("last third") == (4, 5)
+    assert six.members("all") == (0, 1, 2, 3, 4, 5)
+    assert Layers.model_validate(GIVEN | {"encoder": {"name": "tiny"}, "window": {"length": 8}}).members(
+        "last third"
+    ) == (1,)
+
+
+def test_the_last_layer_is_the_plain_model():
+    runs = Layers.model_validate(GIVEN).runs()
+    plain = runs["imdb", "layer 11 of 12", 0]
+    assert plain.canonical == '{"data":{"name":"imdb"},"encoder":{"name":"bert-base-uncased"}}'
+    assert runs["imdb", "layer 3 of 12", 0].features.layers == (3,)
+    assert len({spec.id for spec in runs.values()}) == len(runs) == 12 + 9 + 1
+
+
+def test_an_encoder_of_unknown_depth_is_told():
+    with pytest.raises(StudyError, match=r"a\.yaml: encoder: how many layers owner/bert has is not known"):
+        Layers.parse(GIVEN | {"encoder": {"name": "owner/bert", "revision": "0"}}, "a.yaml")
+
+
+def test_layers_of_different_encoders_meet_at_their_relative_depth():
+    ours = pd.DataFrame(
+        {"variant": ["layer 5 of 6", "all mean", "layer 2 of 6"], "mean": [0.1, 0.2, 0.3], "low": 0.0, "high": 1.0}
+    )
+    assert by_depth(ours)[["depth", "mean"]].to_numpy().tolist() == [[0.5, 0.3], [1.0, 0.1]]
+    paper = by_depth(printed_spread(printed_errors("table-3").rename(paper_variant, level="row"), "imdb"))
+    assert len(paper) == 12
+    assert paper.iloc[-1].tolist() == pytest.approx([1.0, 0.0542, 0.0542, 0.0542])
