@@ -27,6 +27,8 @@ def _sentence(dataset: str, cells: pd.DataFrame, reference: str) -> str:
     if best == reference or reference not in converged.index:
         return f"{first}."
     other = converged.loc[reference]
+    if min(other["seeds"], converged.loc[best, "seeds"]) == 1:
+        return f"{first}; {reference} has {percent(other['mean'])}. With a single seed this may be chance."
     overlap = other["low"] <= converged.loc[best, "high"]
     apart = "their ranges over seeds overlap" if overlap else "their ranges over seeds do not overlap"
     return f"{first}; {reference} has {percent(other['mean'])}, and {apart}."

@@ -165,9 +165,11 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def error_cell(cell: pd.Series) -> str:
-    """Mean error of a cell with the range over its seeds, or what happened instead."""
+    """Mean error of a cell with the range over its seeds if there are several, or what happened instead."""
     if cell["diverged"] == cell["seeds"]:
         return "did not converge"
+    if cell["seeds"] == 1:
+        return percent(cell["mean"])
     lost = f", {cell['diverged']:.0f} of {cell['seeds']:.0f} did not converge" if cell["diverged"] else ""
     return f"{percent(cell['mean'])} ({percent(cell['low'])}–{percent(cell['high'])}{lost})"
 

@@ -6,6 +6,14 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 
+COMMON = {
+    "profile": "smoke",
+    "encoder": {"name": "tiny"},
+    "data": [{"name": "bbc_news", "train": 20, "validation": 10, "test": 20}],
+    "training": {"batch_size": 8, "epochs": 1},
+    "protocol": "clean",
+    "seeds": [0],
+}
 TINY = {
     "datasets": {
         "profile": "smoke",
@@ -13,17 +21,17 @@ TINY = {
         "datasets": ["bbc_news", "rotten_tomatoes"],
         "limit": 20,
     },
-    "long_texts": {
-        "profile": "smoke",
-        "encoder": {"name": "tiny"},
+    "layer_decay": COMMON
+    | {"window": {"length": 12}, "learning_rates": [0.01], "decays": [1.0, 0.9], "embeddings": "bottom"},
+    "layers": COMMON | {"window": {"length": 12}, "groups": ["all"], "joins": ["mean"], "pooler": True},
+    "long_texts": COMMON
+    | {
         "data": [
             {"name": "bbc_news", "train": 20, "validation": 10, "test": 20},
             {"name": "rotten_tomatoes", "train": 20, "validation": 10, "test": 20},
         ],
         "window": {"length": 12},
         "methods": ["head-only", "head+tail", "hierarchical self-attention"],
-        "training": {"learning_rate": 1e-2, "batch_size": 8, "epochs": 1},
-        "protocol": "clean",
         "seeds": [0, 1],
     },
 }

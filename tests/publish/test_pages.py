@@ -12,10 +12,12 @@ import nbclient
 import nbformat
 import pytest
 
+from tcstudy.experiments import EXPERIMENTS
 from tcstudy.settings import Settings
 
 pytestmark = pytest.mark.slow
 
+TWO = ("params/smoke/datasets.yaml", "params/smoke/long_texts.yaml")
 COMMAND = [sys.executable, "-m", "tcstudy.cli"]
 
 
@@ -34,16 +36,16 @@ def tables(notebook: Path) -> list[str]:
     return [output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})][:-1]
 
 
-def test_both_pages_run_and_the_second_time_nothing_is_trained(project):
+def test_all_pages_run_and_the_second_time_nothing_is_trained(project):
     first = tcstudy("run", "params/smoke")
     assert first.returncode == 0, first.stderr
-    assert "page 1 of 2: datasets done" in first.stderr
-    assert "run 1 of 12: bbc_news, head-only, seed 0: error " in first.stderr
-    assert "12 runs: 12 made, 0 loaded" in first.stderr
+    assert "page 1 of 4: datasets done" in first.stderr
+    assert "run 2 of 12: bbc_news, head-only, seed 1: error " in first.stderr
+    assert "12 runs: 11 made, 1 loaded" in first.stderr  # the plain run is one of the page on layers, too
     pages = project / "_build" / "pages" / "smoke"
-    assert sorted(path.name for path in pages.iterdir()) == ["datasets.ipynb", "long_texts.ipynb"]
+    assert sorted(path.stem for path in pages.iterdir()) == sorted(EXPERIMENTS)
     made, shown = records(), tables(pages / "long_texts.ipynb")
-    assert len(made) == 12
+    assert len(made) == 2 + 4 + 11
 
     second = tcstudy("run", "params/smoke")
     assert second.returncode == 0, second.stderr
@@ -69,7 +71,7 @@ def test_a_page_with_its_records_deleted_gives_the_same_numbers(project):
     assert tables(page) == shown
 
 
-@pytest.mark.parametrize("page", ["datasets", "long_texts"])
+@pytest.mark.parametrize("page", EXPERIMENTS)
 def test_a_page_runs_top_to_bottom_in_an_editor(project, page):
     """As JupyterLab runs it: in the book's folder, without papermill, a changed parameters cell."""
     import yaml
@@ -87,7 +89,7 @@ def test_a_page_that_fails_never_looks_finished_and_does_not_stop_the_next(proje
     assert tcstudy("run", "params/smoke/datasets.yaml").returncode == 0
     source = project / "book" / "datasets.md"
     source.write_text(source.read_text().replace("report.catalogue()", "raise ZeroDivisionError('no such luck')"))
-    ended = tcstudy("run", "params/smoke")
+    ended = tcstudy("run", *TWO)
     assert ended.returncode == 1
     assert "page 1 of 2: datasets failed: ZeroDivisionError: no such luck" in ended.stderr
     assert "Pages that failed" in ended.stderr
@@ -102,7 +104,7 @@ def test_mistakes_of_all_files_are_told_before_any_page_runs(project):
     for page, mistake in [("datasets", "limmit: 3\n"), ("long_texts", "seedz: [1]\n")]:
         with (project / "params" / "smoke" / f"{page}.yaml").open("a") as file:
             file.write(mistake)
-    ended = tcstudy("run", "params/smoke")
+    ended = tcstudy("run", *TWO)
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr == (

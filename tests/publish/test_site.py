@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tcstudy.errors import StudyError
+from tcstudy.experiments import EXPERIMENTS
 from tcstudy.publish.pages import run_pages
 from tcstudy.publish.parameters import find_parameter_files, read_parameters
 from tcstudy.publish.site import build_book
@@ -20,7 +21,7 @@ def test_the_book_is_built_strictly_and_asks_nothing_of_the_network(project):
     index = build_book("smoke")
     html = index.parent
     assert index == project / "_build" / "html" / "index.html"
-    for page in ("index", "datasets", "long_texts", "method", "bibliography"):
+    for page in ("index", "method", "bibliography", *EXPERIMENTS):
         text = (html / "book" / f"{page}.html").read_text()
         assert not FOREIGN.findall(text)
         assert "cdn" not in text.lower()

@@ -58,6 +58,12 @@ def test_a_seed_that_did_not_converge_is_said():
     assert cell == "10.0% (10.0%–10.0%, 1 of 2 did not converge)"
 
 
+def test_a_single_seed_has_no_range():
+    single = spread({"head+tail": (0.3, 0.3, 0.3, 0), "b": (0.2, 0.2, 0.2, 0)}).assign(seeds=1)
+    assert [tables.error_cell(row) for _, row in single.iterrows()] == ["30.0%", "20.0%"]
+    assert "With a single seed this may be chance" in findings.lowest_errors(single, reference="head+tail").text
+
+
 def test_what_a_page_was_run_with():
     experiment = LongTexts.model_validate(
         {
