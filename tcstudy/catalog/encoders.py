@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tcstudy.errors import StudyError, nearest
+from tcstudy.errors import StudyError, first_line, nearest
 from tcstudy.settings import Settings
 
 
@@ -91,19 +93,25 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
     raise StudyError(f"'{name}' is not an encoder of the catalogue or of TCSTUDY_ENCODERS; {nearest(name, ENCODERS)}")
 
 
+def longest_input(config: Mapping[str, Any]) -> int:
+    """Wordpieces that an encoder takes, by its configuration; RoBERTa's positions begin behind the padding's."""
+    offset = config.get("pad_token_id", 1) + 1 if "roberta" in config["model_type"] else 0
+    return config["max_position_embeddings"] - offset
+
+
 def _local_facts(name: str, folder: Path) -> EncoderFacts:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return EncoderFacts(
             name=name,
-            layers=config["num_hidden_layers"],
-            width=config["hidden_size"],
-            max_length=config["max_position_embeddings"],
+            layers=config.get("num_hidden_layers") or config["n_layers"],  # DistilBERT has names of its own
+            width=config.get("hidden_size") or config["dim"],
+            max_length=longest_input(config),
             source="local folder",
             local=folder,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(
-            f"{folder / 'config.json'} is not the configuration of a BERT-like encoder ({error!r}); "
-            "num_hidden_layers, hidden_size and max_position_embeddings are needed"
+            f"{folder / 'config.json'} is not the configuration of a BERT-like encoder ({first_line(error)}): "
+            "model_type, num_hidden_layers, hidden_size and max_position_embeddings are needed"
         ) from None

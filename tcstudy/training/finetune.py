@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object, set_seed
 
+from tcstudy.catalog.encoders import longest_input
 from tcstudy.corpora.loading import Corpus
 from tcstudy.encoding.batches import MicroBatch, collate, plan_micro_batches
 from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents
@@ -124,7 +125,7 @@ def build_model(spec: RunSpec, classes: int, budget: int) -> tuple[TextClassifie
     encoder = pretrained.body
     digest = weights_digest(encoder)
     try:  # facts of an encoder of the hub are known only now
-        spec.check_encoder(encoder.config.num_hidden_layers, encoder.config.max_position_embeddings)
+        spec.check_encoder(encoder.config.num_hidden_layers, longest_input(encoder.config.to_dict()))
     except ValueError as error:
         raise StudyError(str(error)) from None
     model = TextClassifier(encoder, classes, spec.features, spec.window.method, spec.training.dropout, budget)

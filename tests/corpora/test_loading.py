@@ -128,8 +128,8 @@ def test_imdb_counts_as_the_paper_printed(real_data, real_wheels, monkeypatch):
 
     monkeypatch.setenv("TCSTUDY_DATA", str(real_data.absolute()))
     source = load_source("imdb")
-    texts = [*source.train["text"], *source.test["text"]]
-    summary = length_summary(load_vocabulary(EncoderSpec(name="minilm-l6-uncased")).lengths(texts), 512)
+    lengths = load_vocabulary(EncoderSpec(name="minilm-l6-uncased")).lengths(source.texts())
+    summary = length_summary(lengths, 512)
     printed = published("table-1").query("row == 'imdb'").set_index("column")["value"]
     assert f"{summary['mean']:.0f}" == printed["average_length_wordpieces"]
     assert f"{summary['longest']}" == printed["max_length_wordpieces"]
