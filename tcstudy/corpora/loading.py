@@ -13,6 +13,7 @@ import numpy as np
 from huggingface_hub.utils import logging as hub_logging
 
 from tcstudy.catalog.datasets import DatasetFacts, dataset_facts
+from tcstudy.catalog.wheels import WHEELS
 from tcstudy.corpora.bundled import read_bundled
 from tcstudy.corpora.report import DataReport, SplitReport
 from tcstudy.corpora.splits import stratified_sample, text_key
@@ -150,7 +151,9 @@ def _find(facts: DatasetFacts, data_folder: Path | None) -> tuple[str, datasets.
         )
     if facts.wheel:
         splits = read_bundled(facts)
-        return f"wheel {facts.wheel}", *(datasets.Dataset.from_dict(splits[part]) for part in ("train", "test"))
+        return f"wheel {facts.wheel} {WHEELS[facts.wheel].version}", *(
+            datasets.Dataset.from_dict(splits[part]) for part in ("train", "test")
+        )
     if facts.hub:
         return f"hub {facts.hub.id} at {facts.hub.commit}", *(_read_hub(facts, part) for part in ("train", "test"))
     raise StudyError(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.metadata import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 import yaml
@@ -15,6 +16,7 @@ from tcstudy.publish.pages import pages_folder
 from tcstudy.settings import Settings
 
 MATHJAX = "sphinx-mathjax-offline"  # the distribution that carries MathJax
+LINKED_HOSTS = ("github.com", "gitlab.com", "bitbucket.org")
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 
 
@@ -88,15 +90,28 @@ def _published(notebook: nbformat.NotebookNode, page: str) -> nbformat.NotebookN
 
 
 def _write_config(root: Path, target: Path) -> None:
-    """The project's `_config.yml`; where the checkout has a web address, with links to it."""
+    """The project's `_config.yml`; where the checkout came from a public host, with links to it."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    origin = subprocess.run(
-        ["git", "-C", str(root), "remote", "get-url", "origin"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    if origin.startswith("https://"):
-        config["repository"] = {"url": origin.removesuffix(".git"), "branch": "main"}
-        config["html"] |= {"use_repository_button": True, "use_issues_button": True}
+    git = ["git", "-C", str(root), "remote", "get-url", "origin"]
+    origin = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    if address := repository_address(origin):
+        buttons = {"repository_url": address, "use_repository_button": True, "use_issues_button": True}
+        config["sphinx"]["config"]["html_theme_options"] |= buttons
     (target / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+
+def repository_address(origin: str) -> str | None:
+    """The web address of a repository from that of its remote, for hosts that the book's theme can link to.
+
+    >>> repository_address("https://user:secret@github.com/owner/name.git")
+    'https://github.com/owner/name'
+    >>> repository_address("../elsewhere") is None
+    True
+    """
+    address = urlsplit(origin)
+    if address.scheme != "https" or address.hostname not in LINKED_HOSTS:
+        return None
+    return f"https://{address.hostname}{address.path.removesuffix('.git')}"
 
 
 def _copy_mathjax(target: Path) -> None:

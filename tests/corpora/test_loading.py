@@ -4,6 +4,8 @@ import datasets
 import numpy as np
 import pytest
 
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.corpora import loading
 from tcstudy.corpora.loading import content_digest, load_corpus, load_source
 from tcstudy.errors import StudyError
 from tcstudy.spec import DataSpec
@@ -134,3 +136,44 @@ def test_imdb_counts_as_the_paper_printed(real_data, real_wheels, monkeypatch):
     assert f"{summary['mean']:.0f}" == printed["average_length_wordpieces"]
     assert f"{summary['longest']}" == printed["max_length_wordpieces"]
     assert f"{100 * summary['long']:.2f}" == printed["share_longer_than_512_percent"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "texts", "labels"),
+    [
+        (
+            "trec",
+            {"text": ["Who ?", "What ?"], "label": [40, 3], "label_coarse_original": ["HUM", "ABBR"]},
+            ["Who ?", "What ?"],
+            [3, 0],
+        ),
+        (
+            "yahoo_answers",
+            {"topic": [9, 0], "question_title": ["a", "d"], "question_content": ["b", None], "best_answer": ["c", "f"]},
+            ["a b c", "d  f"],
+            [9, 0],
+        ),
+    ],
+)
+def test_the_hubs_columns_are_joined_and_its_labels_named(monkeypatch, name, rows, texts, labels):
+    asked = {}
+
+    def load_dataset(hub_id: str, revision: str, split: str, cache_dir: str) -> datasets.Dataset:
+        asked[split] = (hub_id, revision)
+        return datasets.Dataset.from_dict(rows)
+
+    monkeypatch.setattr(loading.datasets, "load_dataset", load_dataset)
+    origin, train, test = loading._find(dataset_facts(name), data_folder=None)
+    facts = dataset_facts(name)
+    assert asked == {part: (facts.hub.id, facts.hub.commit) for part in ("train", "test")}
+    assert origin == f"hub {facts.hub.id} at {facts.hub.commit}"
+    assert list(train["text"]) == list(test["text"]) == texts
+    assert list(train["label"]) == labels
+
+
+def test_a_pinned_copy_of_the_wrong_size_is_refused(monkeypatch):
+    monkeypatch.setattr(
+        loading.datasets, "load_dataset", lambda *_, **__: datasets.Dataset.from_dict(columns("a", "b"))
+    )
+    with pytest.raises(StudyError, match="2 rows, but the official split has 25,000"):
+        load_source("imdb")
