@@ -36,7 +36,8 @@ def explain(error: ValidationError, source: str) -> str:
     A line reads, for example, "params/smoke/long_texts.yaml: seeds.0: 'one' (str) is given; it should be a valid
     integer".
     """
-    return "\n".join(_sentence(detail, source) for detail in error.errors())
+    told = [detail for detail in error.errors() if detail["type"] != "too_short" or not detail["input"]]
+    return "\n".join(_sentence(detail, source) for detail in told)  # a list of wrong items is not too short as well
 
 
 def _sentence(detail: dict, source: str) -> str:
@@ -53,6 +54,8 @@ def _sentence(detail: dict, source: str) -> str:
             return f"{source}: {key} is missing"
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"{where}a mapping of keys to values is expected here, not {given!r}"
+        case "too_short":
+            return f"{where}at least one is needed here"
         case _:
-            wanted = detail["msg"].replace("Input should be", "it should be")
+            wanted = detail["msg"].replace("Input should be", "it should be").replace("tuple", "list")
             return f"{where}{given!r} ({type(given).__name__}) is given; {wanted}"

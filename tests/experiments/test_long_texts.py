@@ -31,8 +31,10 @@ def test_the_methods_are_the_rows_of_table_2():
     ("change", "sentence"),
     [
         ({"seedz": [0]}, "`seedz` is not a key of LongTexts; did you mean 'seeds'?"),
-        ({"seeds": []}, "seeds: "),
+        ({"seeds": []}, "seeds: at least one is needed here"),
+        ({"seeds": 3}, r"seeds: 3 \(int\) is given; it should be a valid list"),
         ({"seeds": [0, "one"]}, r"seeds\.1: 'one' \(str\) is given"),
+        ({"data": [{"name": "imdb", "train": 1.5}]}, r"long_texts\.yaml: data\.0\.train: 1\.5 \(float\) is given"),
         ({"data": [{"name": "bbc_newz"}]}, r"data\.0: 'bbc_newz' is not a data set .* did you mean 'bbc_news'"),
         ({"methods": ["head+tial"]}, r"methods\.0: 'head\+tial' is not possible here; did you mean 'head\+tail'"),
         ({"window": {"length": 600}}, r"window\.length: 600 wordpieces are more than minilm-l6-uncased takes"),
@@ -46,3 +48,4 @@ def test_a_mistake_is_told_before_anything_runs(change, sentence):
     with pytest.raises(StudyError, match=sentence) as error:
         LongTexts.parse(GIVEN | change, "params/x/long_texts.yaml")
     assert str(error.value).startswith("params/x/long_texts.yaml: ")
+    assert len(str(error.value).splitlines()) == 1
