@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 
-class StudyError(Exception):
-    """A mistake of the user's or of the machine's, told in one sentence; the command line prints it bare."""
+class StudyError(ValueError):
+    """A mistake of the user's or of the machine's, told in one sentence; the command line prints it bare.
+
+    Raised within a pydantic validator, it becomes one of the mistakes that `explain` tells.
+    """
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -34,17 +34,14 @@ class DataSpec(Value):
 
     @model_validator(mode="after")
     def _exists(self) -> Self:
-        try:
-            facts = dataset_facts(self.name)
-        except StudyError as error:
-            raise ValueError(str(error)) from None
+        facts = dataset_facts(self.name)
         wanted = (self.train or 1) + (self.validation or 1)
         if wanted > facts.train:
-            raise ValueError(
+            raise StudyError(
                 f"train and validation ask for {wanted:,} documents, {self.name} has {facts.train:,} to train on"
             )
         if (self.test or 1) > facts.test:
-            raise ValueError(f"test asks for {self.test:,} documents, {self.name} has {facts.test:,} to test on")
+            raise StudyError(f"test asks for {self.test:,} documents, {self.name} has {facts.test:,} to test on")
         return self
 
 
@@ -91,7 +88,7 @@ class WindowSize(Value):
     @model_validator(mode="after")
     def _head_fits(self) -> Self:
         if self.head_content >= self.content:
-            raise ValueError(
+            raise StudyError(
                 f"head is {self.head}, longer than the window: of {self.length} wordpieces, {self.content} hold text, "
                 f"so head can be at most {self.content - 1}"
             )
@@ -106,7 +103,7 @@ class WindowSpec(WindowSize):
     @model_validator(mode="after")
     def _head_has_a_meaning(self) -> Self:
         if self.head is not None and self.method != "head+tail":
-            raise ValueError(f"`head` means something for the method head+tail only, not for {self.method}")
+            raise StudyError(f"`head` means something for the method head+tail only, not for {self.method}")
         return self
 
 
@@ -127,7 +124,7 @@ class FeatureSpec(Value):
     @model_validator(mode="after")
     def _pooler_reads_the_last_layer(self) -> Self:
         if self.pooler and self.layers is not None:
-            raise ValueError("`pooler` reads the last layer, so `layers` cannot be given beside it")
+            raise StudyError("`pooler` reads the last layer, so `layers` cannot be given beside it")
         return self
 
 
@@ -151,7 +148,7 @@ PROTOCOLS = {"clean": Protocol(), "released": Protocol(optimizer="bertadam", sel
 def _named_protocol(given: Any) -> Any:
     if isinstance(given, str):
         if given not in PROTOCOLS:
-            raise ValueError(f"'{given}' is not a protocol; {nearest(given, PROTOCOLS)}")
+            raise StudyError(f"'{given}' is not a protocol; {nearest(given, PROTOCOLS)}")
         return PROTOCOLS[given]
     return given
 
@@ -202,7 +199,7 @@ class RunSpec(Value):
         try:
             facts = encoder_facts(self.encoder.name, self.encoder.revision)
         except StudyError as error:
-            raise ValueError(f"encoder: {error}") from None
+            raise StudyError(f"encoder: {error}") from None
         if facts is not None:
             self.check_encoder(facts.layers, facts.max_length)
         return self
@@ -211,15 +208,15 @@ class RunSpec(Value):
         """Check window and features against an encoder of `layers` layers and `max_length` wordpieces.
 
         Raises:
-            ValueError: the window is too long, or a layer does not exist.
+            StudyError: the window is too long, or a layer does not exist.
         """
         if self.window.length > max_length:
-            raise ValueError(
+            raise StudyError(
                 f"window.length: {self.window.length} wordpieces are more than {self.encoder.name} takes ({max_length})"
             )
         for layer in self.features.layers or ():
             if layer >= layers:
-                raise ValueError(
+                raise StudyError(
                     f"features.layers: layer {layer} does not exist, {self.encoder.name} has {layers} layers: "
                     f"0 to {layers - 1}"
                 )

@@ -23,7 +23,7 @@ class Value(BaseModel):
         if isinstance(given, Mapping):
             for key in given:
                 if key not in cls.model_fields:
-                    raise ValueError(f"`{key}` is not a key of {cls.__name__}; {nearest(str(key), cls.model_fields)}")
+                    raise StudyError(f"`{key}` is not a key of {cls.__name__}; {nearest(str(key), cls.model_fields)}")
         return given
 
     @classmethod

@@ -46,15 +46,12 @@ class Experiment(Value):
     @classmethod
     def _profile_exists(cls, given: Any) -> Any:
         if given not in PROFILES:
-            raise ValueError(f"'{given}' is not a profile; {nearest(given, PROFILES)}")
+            raise StudyError(f"'{given}' is not a profile; {nearest(given, PROFILES)}")
         return given
 
     @model_validator(mode="after")
     def _runs_are_possible(self) -> Self:
-        try:
-            self.runs()
-        except StudyError as error:
-            raise ValueError(str(error).splitlines()[0]) from None
+        self.runs()
         return self
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, ClassVar
 from pydantic import Field, field_validator
 
 from tcstudy.catalog.datasets import dataset_facts
-from tcstudy.errors import StudyError
 from tcstudy.experiments.base import Experiment
 from tcstudy.value import Count
 
@@ -27,8 +26,5 @@ class Datasets(Experiment):
     @classmethod
     def _exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            try:
-                dataset_facts(name)
-            except StudyError as error:
-                raise ValueError(str(error)) from None
+            dataset_facts(name)
         return names

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.catalog.profiles import PROFILES
-from tcstudy.experiments.base import Experiment
+from tcstudy.experiments.base import Experiment, RunKey
 from tcstudy.spec import PROTOCOLS
 from tcstudy.study.record import Record
 
@@ -157,6 +157,35 @@ def made_with(records: Mapping[Any, Record], page: str) -> Table:
 
 def _first_last(group: pd.DataFrame) -> tuple[str, str]:
     return group["made"].min(), group["made"].max()
+
+
+def documents_used(records: Mapping[RunKey, Record], page: str) -> Table:
+    """What the runs of a page were trained and tested on, one row for each data set and draw."""
+    reports = {(key.dataset, record.spec.data.draw): record.data for key, record in records.items()}
+    rows = [
+        (
+            DATASETS[dataset].title,
+            data.origin,
+            f"{draw}",
+            f"{data.used_train:,}",
+            f"{data.used_validation:,}",
+            f"{data.used_test:,}",
+            f"{data.removed_from_train:,}",
+            f"{data.validation_texts_in_train:,}",
+        )
+        for (dataset, draw), data in reports.items()
+    ]
+    head = (
+        "data set",
+        "origin",
+        "draw",
+        "train",
+        "validation",
+        "test",
+        "also in test, dropped",
+        "validation also in train",
+    )
+    return Table(head, rows, "Documents of this page's runs, and texts that stand in two splits", f"documents-{page}")
 
 
 def percent(share: float, digits: int = 1) -> str:

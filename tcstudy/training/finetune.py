@@ -15,7 +15,6 @@ from tcstudy.catalog.encoders import longest_input
 from tcstudy.corpora.loading import Corpus
 from tcstudy.encoding.batches import MicroBatch, collate, plan_micro_batches
 from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents
-from tcstudy.errors import StudyError
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.settings import Settings
@@ -124,10 +123,8 @@ def build_model(spec: RunSpec, classes: int, budget: int) -> tuple[TextClassifie
     pretrained = load_encoder(spec.encoder, spec.training.dropout, spec.features.pooler)
     encoder = pretrained.body
     digest = weights_digest(encoder)
-    try:  # facts of an encoder of the hub are known only now
-        spec.check_encoder(encoder.config.num_hidden_layers, longest_input(encoder.config.to_dict()))
-    except ValueError as error:
-        raise StudyError(str(error)) from None
+    # facts of an encoder of the hub are known only now
+    spec.check_encoder(encoder.config.num_hidden_layers, longest_input(encoder.config.to_dict()))
     model = TextClassifier(encoder, classes, spec.features, spec.window.method, spec.training.dropout, budget)
     return model, digest, pretrained.made_new
 

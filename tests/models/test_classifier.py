@@ -80,7 +80,6 @@ def test_dropout_is_the_same_when_a_piece_is_computed_again():
     ids = list(range(5, 60)) * 3
     document = Document(fractions(ids, WindowSpec(method="hierarchical mean", length=16), 2, 3), 0, len(ids))
     batch = collate([document], [0], pad=0)
-    weight = model.output.weight
     torch.manual_seed(2)
     loss = torch.nn.functional.cross_entropy(model(batch), batch.labels)
     [gradient] = torch.autograd.grad(loss, model.encoder.embeddings.LayerNorm.weight)
@@ -90,7 +89,6 @@ def test_dropout_is_the_same_when_a_piece_is_computed_again():
     torch.manual_seed(2)
     moved = torch.nn.functional.cross_entropy(model(batch), batch.labels)
     assert (moved - loss).item() == pytest.approx((gradient * step).sum().item(), rel=1e-3)
-    assert weight.grad is None
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -4,8 +4,10 @@ import pandas as pd
 import pytest
 
 from tcstudy.experiments import Datasets, LongTexts
+from tcstudy.experiments.base import RunKey
 from tcstudy.report import findings, tables
 from tcstudy.report.published import printed_errors, published
+from tcstudy.study.run import run
 
 HOSTILE = "a|b\n```{note}\n<script>alert(1)</script> $x$ {cite:p}`y` [l](http://z)"
 
@@ -117,3 +119,9 @@ def test_published_numbers():
     assert len(published("table-2")) == 12
     with pytest.raises(KeyError, match="table-9"):
         published("table-9")
+
+
+def test_documents_of_the_runs_and_texts_in_two_splits(spec):
+    records = {RunKey("bbc_news", "plain", seed): run(spec.variant({"seed": seed})) for seed in (0, 1)}
+    [row] = tables.documents_used(records, "x").rows
+    assert row == ("BBC News", "local folder", "0", "40", "20", "30", "0", "0")
