@@ -167,9 +167,7 @@ def documents_used(records: Mapping[RunKey, Record], page: str) -> Table:
             DATASETS[dataset].title,
             data.origin,
             f"{draw}",
-            f"{data.used_train:,}",
-            f"{data.used_validation:,}",
-            f"{data.used_test:,}",
+            f"{data.used_train:,} / {data.used_validation:,} / {data.used_test:,}",
             f"{data.removed_from_train:,}",
             f"{data.validation_texts_in_train:,}",
         )
@@ -179,10 +177,8 @@ def documents_used(records: Mapping[RunKey, Record], page: str) -> Table:
         "data set",
         "origin",
         "draw",
-        "train",
-        "validation",
-        "test",
-        "also in test, dropped",
+        "train / validation / test",
+        "dropped: also in test",
         "validation also in train",
     )
     return Table(head, rows, "Documents of this page's runs, and texts that stand in two splits", f"documents-{page}")

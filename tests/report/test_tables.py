@@ -124,4 +124,4 @@ def test_published_numbers():
 def test_documents_of_the_runs_and_texts_in_two_splits(spec):
     records = {RunKey("bbc_news", "plain", seed): run(spec.variant({"seed": seed})) for seed in (0, 1)}
     [row] = tables.documents_used(records, "x").rows
-    assert row == ("BBC News", "local folder", "0", "40", "20", "30", "0", "0")
+    assert row == ("BBC News", "local folder", "0", "40 / 20 / 30", "0", "0")
