@@ -23,6 +23,7 @@ class Settings:
         encoders: local folder of encoders, one Hugging Face folder each, or None (`TCSTUDY_ENCODERS`).
         cache: downloaded wheels (`TCSTUDY_CACHE`).
         results: run records are looked up and written here (`TCSTUDY_RESULTS`).
+        weights: encoders that the study made, further pre-trained or multi-task fine-tuned (`TCSTUDY_WEIGHTS`).
         micro_batch_tokens: padded tokens that go through the encoder at once (`TCSTUDY_MICRO_BATCH_TOKENS`), or None
             for the device's usual number; changes speed and memory, not the gradient.
     """
@@ -32,6 +33,7 @@ class Settings:
     encoders: Path | None
     cache: Path
     results: Path
+    weights: Path
     micro_batch_tokens: int | None
 
     @classmethod
@@ -54,6 +56,7 @@ class Settings:
             encoders=_existing(environment, "TCSTUDY_ENCODERS"),
             cache=Path(environment.get("TCSTUDY_CACHE") or user_cache_path("tcstudy")),
             results=Path(environment.get("TCSTUDY_RESULTS") or root / "_runs").absolute(),
+            weights=Path(environment.get("TCSTUDY_WEIGHTS") or root / "_weights").absolute(),
             micro_batch_tokens=int(tokens) if tokens else None,
         )
 

@@ -69,6 +69,28 @@ ENCODERS = {
             hub="google-bert/bert-base-uncased",
             commit="86b5e0934494bd15c9632b12f734a8a67f723594",
         ),
+        EncoderFacts(
+            name="bert-large-uncased",
+            layers=24,
+            width=1024,
+            max_length=512,
+            source="BERT-large, uncased: the paper's larger encoder (Table 8)",
+            citation="devlin2019bert",
+            licence="Apache-2.0",
+            hub="google-bert/bert-large-uncased",
+            commit="6da4b6a26a1877e173fca3225479512db81a5e5b",
+        ),
+        EncoderFacts(
+            name="bert-base-chinese",
+            layers=12,
+            width=768,
+            max_length=512,
+            source="BERT-base, Chinese: the paper's encoder for Sogou",
+            citation="devlin2019bert",
+            licence="Apache-2.0",
+            hub="google-bert/bert-base-chinese",
+            commit="c30a6ed22ab4564dc1e3b2ecbf6e766b0611a33f",
+        ),
     ]
 }
 

@@ -1,0 +1,106 @@
+"""Which documents a run reads, and how much of each its encoder sees."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.errors import StudyError
+from tcstudy.value import Count, Value
+
+
+class DataSpec(Value):
+    """Which documents: a data set and how many of its documents are drawn for each split.
+
+    The validation split is cut from the training split, then `train` documents are drawn from what is left; both
+    stratified, by the seed `draw`. The test documents do not depend on `draw`, so runs of several draws are tested
+    on the same documents. None means all; for `validation`, a tenth of the training split.
+    """
+
+    name: str
+    train: Count | None = None
+    validation: Count | None = None
+    test: Count | None = None
+    draw: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        facts = dataset_facts(self.name)
+        wanted = (self.train or 1) + (self.validation or 1)
+        if wanted > facts.train:
+            raise StudyError(
+                f"train and validation ask for {wanted:,} documents, {self.name} has {facts.train:,} to train on"
+            )
+        if (self.test or 1) > facts.test:
+            raise StudyError(f"test asks for {self.test:,} documents, {self.name} has {facts.test:,} to test on")
+        return self
+
+
+class TextSpec(Value):
+    """Text without labels: the training texts of a data set, or `documents` of them drawn by the seed `draw`."""
+
+    name: str
+    documents: Count | None = None
+    draw: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        facts = dataset_facts(self.name)
+        if (self.documents or 1) > facts.train:
+            raise StudyError(f"documents asks for {self.documents:,}, {self.name} has {facts.train:,} to train on")
+        return self
+
+
+Method = Literal[
+    "head-only",
+    "tail-only",
+    "head+tail",
+    "hierarchical mean",
+    "hierarchical max",
+    "hierarchical self-attention",
+]
+
+
+class WindowSize(Value):
+    """How much of a text an encoder sees at once.
+
+    Attributes:
+        length: wordpieces, the two special tokens included.
+        head: for head+tail, wordpieces kept from the beginning; None keeps the paper's proportion, 128 of 512.
+    """
+
+    SPECIAL_TOKENS: ClassVar[int] = 2
+
+    length: Annotated[int, Field(ge=8)] = 512
+    head: Count | None = None
+
+    @property
+    def content(self) -> int:
+        """Wordpieces of text in one window: its length without `[CLS]` and `[SEP]`."""
+        return self.length - self.SPECIAL_TOKENS
+
+    @property
+    def head_content(self) -> int:
+        """Wordpieces that head+tail keeps from the beginning."""
+        return self.head if self.head is not None else self.length // 4
+
+    @model_validator(mode="after")
+    def _head_fits(self) -> Self:
+        if self.head_content >= self.content:
+            raise StudyError(
+                f"head is {self.head}, longer than the window: of {self.length} wordpieces, {self.content} hold text, "
+                f"so head can be at most {self.content - 1}"
+            )
+        return self
+
+
+class WindowSpec(WindowSize):
+    """How a long text meets a short encoder (Sun et al. 2019, 5.3.1): a window and the method, named as in Table 2."""
+
+    method: Method = "head-only"
+
+    @model_validator(mode="after")
+    def _head_has_a_meaning(self) -> Self:
+        if self.head is not None and self.method != "head+tail":
+            raise StudyError(f"`head` means something for the method head+tail only, not for {self.method}")
+        return self

@@ -1,0 +1,119 @@
+"""Which encoder a run starts from, and what was made of it before: its further pre-training and multi-task stages.
+
+A made encoder is named by how it is made, inside the spec of the run that needs it, so that dependencies are values and
+nothing else has to know their order.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from tcstudy.catalog.encoders import encoder_facts
+from tcstudy.errors import StudyError
+from tcstudy.spec.documents import DataSpec, TextSpec, WindowSpec
+from tcstudy.spec.identity import Identified
+from tcstudy.spec.training import PROTOCOLS, NamedProtocol, PretrainingRecipe, TrainingSpec
+from tcstudy.value import Count, Value
+
+
+class PretrainingSpec(Value):
+    """Further pre-training of an encoder on unlabelled text (Sun et al. 2019, 4.2 and 5.4).
+
+    Attributes:
+        corpus: the text, one entry for each data set.
+        recipe: how.
+        stop: the update after which the encoder is taken, out of the recipe's steps; None is the last.
+    """
+
+    corpus: Annotated[tuple[TextSpec, ...], Field(strict=False, min_length=1)]
+    recipe: PretrainingRecipe = PretrainingRecipe()
+    stop: Count | None = None
+
+    @field_validator("corpus")
+    @classmethod
+    def _each_once(cls, corpus: tuple[TextSpec, ...]) -> tuple[TextSpec, ...]:
+        names = [text.name for text in corpus]
+        if len(set(names)) < len(names):
+            raise StudyError(f"a data set can stand in a corpus once, but it names {', '.join(names)}")
+        return tuple(sorted(corpus, key=lambda text: text.name))
+
+    @model_validator(mode="after")
+    def _stops_on_the_way(self) -> Self:
+        if self.stop is not None and self.stop > self.recipe.steps:
+            raise StudyError(f"stop is {self.stop:,}, but the recipe has {self.recipe.steps:,} steps")
+        return self
+
+    @property
+    def last_step(self) -> int:
+        """The update after which the encoder is taken."""
+        return self.recipe.steps if self.stop is None else self.stop
+
+
+class MultitaskSpec(Value):
+    """Multi-task fine-tuning: all layers shared, one private classifier for each task (Sun et al. 2019, 4.3).
+
+    Attributes:
+        tasks: the data sets.
+        window: what the encoder sees of a text.
+        training: an epoch has as many updates as one pass over the documents of all tasks.
+        sampling: how often each task's batches come: in proportion to its documents, to their square root, or equally.
+        protocol: the optimiser; nothing is selected here, the last weights are kept.
+        seed: of the order of documents and tasks, dropout and new classifiers.
+    """
+
+    tasks: Annotated[tuple[DataSpec, ...], Field(strict=False, min_length=1)]
+    window: WindowSpec = WindowSpec()
+    training: TrainingSpec = TrainingSpec()
+    sampling: Literal["proportional", "square root", "uniform"] = "proportional"
+    protocol: NamedProtocol = PROTOCOLS["clean"]
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @field_validator("tasks")
+    @classmethod
+    def _each_once(cls, tasks: tuple[DataSpec, ...]) -> tuple[DataSpec, ...]:
+        names = [task.name for task in tasks]
+        if len(set(names)) < len(names):
+            raise StudyError(f"a data set can be one of the tasks once, but they are {', '.join(names)}")
+        return tasks
+
+
+class EncoderSpec(Identified):
+    """Which encoder: a published one, and what was made of it.
+
+    Attributes:
+        name: a name of the catalogue, a folder in `TCSTUDY_ENCODERS`, or a hub id with revision.
+        revision: the commit of a hub id.
+        layers: keep only so many of its layers, counted from below; None keeps all.
+        stages: what it went through, in order; none for the published encoder itself.
+    """
+
+    name: str
+    revision: str | None = None
+    layers: Count | None = None
+    stages: Annotated[tuple[PretrainingSpec | MultitaskSpec, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        facts = encoder_facts(self.name, self.revision)
+        if facts is not None and self.layers is not None and self.layers > facts.layers:
+            raise StudyError(f"layers: {self.layers} layers cannot be kept, {self.name} has {facts.layers}")
+        return self
+
+    @property
+    def published(self) -> "EncoderSpec":
+        """The published encoder that all begins with, all layers kept."""
+        return EncoderSpec(name=self.name, revision=self.revision)
+
+    @property
+    def before(self) -> "EncoderSpec":
+        """The encoder that the last stage began with."""
+        return self.model_copy(update={"stages": self.stages[:-1]})
+
+    def after(self, stage: PretrainingSpec | MultitaskSpec) -> "EncoderSpec":
+        """The encoder that `stage` makes of this one."""
+        return self.model_copy(update={"stages": (*self.stages, stage)})
+
+    def depth(self) -> int | None:
+        """Number of layers; None for an encoder of the hub that is not known before it is fetched."""
+        facts = encoder_facts(self.name, self.revision)
+        return self.layers or (facts.layers if facts else None)

@@ -1,0 +1,143 @@
+"""How weights are trained: by fine-tuning (Sun et al. 2019, 5.2) and by further pre-training (4.2)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.errors import StudyError, nearest
+from tcstudy.value import Count, Number, Value
+
+
+class Protocol(Value):
+    """What paper and released code do differently in fine-tuning, as values.
+
+    `clean` is the paper's text done properly; `released` is what its code does: BERTAdam and selection on test.
+
+    Attributes:
+        optimizer: AdamW with the slanted triangular schedule, the same without bias correction, or BERTAdam as released.
+        selection: the split on which the best epoch is chosen.
+    """
+
+    optimizer: Literal["adamw", "adamw without bias correction", "bertadam"] = "adamw"
+    selection: Literal["validation", "test"] = "validation"
+
+
+class PretrainingProtocol(Value):
+    """What paper and released code do differently in further pre-training, as values.
+
+    Attributes:
+        masking: new masks and pairs at every pass (dynamic), or those of the first few passes over again (static).
+        duplication: how many passes static masking makes anew.
+        text: the training texts that stand in no test split (train), or training and test texts as released.
+    """
+
+    masking: Literal["dynamic", "static"] = "dynamic"
+    duplication: Count = 5
+    text: Literal["train", "train and test"] = "train"
+
+
+PROTOCOLS = {"clean": Protocol(), "released": Protocol(optimizer="bertadam", selection="test")}
+PRETRAINING_PROTOCOLS = {
+    "clean": PretrainingProtocol(),
+    "released": PretrainingProtocol(masking="static", text="train and test"),
+}
+
+
+def _named(known: Mapping[str, Value]) -> BeforeValidator:
+    """Takes a name of `known` for its values."""
+
+    def value_of(given: Any) -> Any:
+        if isinstance(given, str):
+            if given not in known:
+                raise StudyError(f"'{given}' is not a protocol; {nearest(given, known)}")
+            return known[given]
+        return given
+
+    return BeforeValidator(value_of)
+
+
+NamedProtocol = Annotated[Protocol, _named(PROTOCOLS)]
+"""A protocol, given by its name or by its values."""
+NamedPretrainingProtocol = Annotated[PretrainingProtocol, _named(PRETRAINING_PROTOCOLS)]
+"""A protocol of further pre-training, given by its name or by its values."""
+
+
+class OptimizationSpec(Value):
+    """What all training has in common.
+
+    Attributes:
+        learning_rate: the highest rate of the schedule.
+        batch_size: documents, or pairs of segments, in one step of the optimiser.
+        warmup: share of all steps in which the rate rises.
+        dropout: probability, everywhere in the encoder and before the classifier.
+        weight_decay: decoupled; not on biases and layer norms.
+        clip_norm: bound of the gradient's norm, over all parameters (AdamW) or for each tensor (BERTAdam).
+        layer_decay: xi, by which the rate falls from each layer to the one below it (5.3.3); 1 is one rate for all.
+        embeddings: the rate of the embeddings, at the base rate as in the released code, or a layer below the lowest.
+        frozen: the encoder stays as it is and drops nothing out; only what stands on it is trained.
+    """
+
+    learning_rate: Annotated[Number, Field(gt=0)] = 2e-5
+    batch_size: Count = 24
+    warmup: Annotated[Number, Field(ge=0, lt=1)] = 0.1
+    dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.1
+    weight_decay: Annotated[Number, Field(ge=0)] = 0.01
+    clip_norm: Annotated[Number, Field(gt=0)] = 1.0
+    layer_decay: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    embeddings: Literal["base", "bottom"] = "base"
+    frozen: bool = False
+
+
+class TrainingSpec(OptimizationSpec):
+    """How a classifier is fine-tuned (5.2); the defaults are the paper's.
+
+    Attributes:
+        epochs: passes over the training documents; the best one is tested.
+    """
+
+    epochs: Count = 4
+
+
+class PretrainingRecipe(OptimizationSpec):
+    """How an encoder is further pre-trained, MLM and NSP together (4.2, 5.2); the defaults are the paper's.
+
+    Attributes:
+        steps: updates of the whole schedule.
+        length: wordpieces of a pair of segments, special tokens included.
+        short_sequences: probability that a pair is cut to a random shorter length, as BERT was trained.
+        masked: share of the wordpieces that MLM predicts, 80% of them masked, 10% replaced, 10% left.
+        whole_word: mask whole words instead of single wordpieces.
+        mlm, nsp: the losses; NSP is left out where the encoder's family has none.
+        excluding: data sets besides the corpus's own whose test texts are removed from it.
+        protocol: as the paper says or as its code does.
+        seed: of the order of documents, pairs, masks, dropout and new heads.
+    """
+
+    learning_rate: Annotated[Number, Field(gt=0)] = 5e-5
+    batch_size: Count = 32
+    steps: Count = 100_000
+    length: Annotated[int, Field(ge=8)] = 128
+    short_sequences: Annotated[Number, Field(ge=0, le=1)] = 0.1
+    masked: Annotated[Number, Field(gt=0, lt=1)] = 0.15
+    whole_word: bool = False
+    mlm: bool = True
+    nsp: bool = True
+    excluding: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    protocol: NamedPretrainingProtocol = PRETRAINING_PROTOCOLS["clean"]
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @field_validator("excluding")
+    @classmethod
+    def _exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            dataset_facts(name)
+        return tuple(sorted(set(names)))
+
+    @field_validator("nsp")
+    @classmethod
+    def _some_loss(cls, nsp: bool, info: Any) -> bool:
+        if not nsp and not info.data.get("mlm", True):
+            raise StudyError("`mlm` and `nsp` cannot both be false, nothing would be learnt")
+        return nsp
