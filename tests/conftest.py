@@ -71,7 +71,7 @@ def write_set(
     lengths: tuple[int, int],
     generator: np.random.Generator,
 ) -> None:
-    """Write train and test as Parquet: each text mixes words of its class with filler, sorted by class."""
+    """Write train and test as Parquet: sentences that mix words of their class with filler, sorted by class."""
     import datasets
 
     folder.mkdir(parents=True)
@@ -82,7 +82,8 @@ def write_set(
             own = list(classes.values())[label].split()
             count = generator.integers(*lengths)
             words = [str(generator.choice(own if generator.random() < 0.4 else FILLER)) for _ in range(count)]
-            texts.append(" ".join([*words, f"{part}{row}"]))
+            sentences = [" ".join(words[start : start + 7]) for start in range(0, count, 7)]
+            texts.append(" . ".join([*sentences, f"{part}{row}"]))
             labels.append(label)
         datasets.Dataset.from_dict({"text": texts, "label": labels}).to_parquet(folder / f"{part}.parquet")
 

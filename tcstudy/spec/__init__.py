@@ -2,7 +2,7 @@
 
 from tcstudy.spec.documents import DataSpec, Method, TextSpec, WindowSize, WindowSpec
 from tcstudy.spec.encoder import EncoderSpec, MultitaskSpec, PretrainingSpec
-from tcstudy.spec.identity import SEMANTICS
+from tcstudy.spec.identity import SEMANTICS, Identified
 from tcstudy.spec.run import AnyRun, BagOfWordsSpec, FeatureSpec, MeasureSpec, RunSpec
 from tcstudy.spec.training import (
     PRETRAINING_PROTOCOLS,
@@ -25,6 +25,7 @@ __all__ = [
     "DataSpec",
     "EncoderSpec",
     "FeatureSpec",
+    "Identified",
     "MeasureSpec",
     "Method",
     "MultitaskSpec",

@@ -6,7 +6,7 @@ nothing else has to know their order.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.errors import StudyError
@@ -37,11 +37,14 @@ class PretrainingSpec(Value):
             raise StudyError(f"a data set can stand in a corpus once, but it names {', '.join(names)}")
         return tuple(sorted(corpus, key=lambda text: text.name))
 
-    @model_validator(mode="after")
-    def _stops_on_the_way(self) -> Self:
-        if self.stop is not None and self.stop > self.recipe.steps:
-            raise StudyError(f"stop is {self.stop:,}, but the recipe has {self.recipe.steps:,} steps")
-        return self
+    @field_validator("stop")
+    @classmethod
+    def _stops_on_the_way(cls, stop: int | None, info: ValidationInfo) -> int | None:
+        """The last update has one name only."""
+        steps = info.data["recipe"].steps if "recipe" in info.data else None
+        if stop is not None and steps is not None and stop > steps:
+            raise StudyError(f"stop is {stop:,}, but the recipe has {steps:,} steps")
+        return None if stop == steps else stop
 
     @property
     def last_step(self) -> int:

@@ -16,7 +16,7 @@ class Protocol(Value):
     `clean` is the paper's text done properly; `released` is what its code does: BERTAdam and selection on test.
 
     Attributes:
-        optimizer: AdamW with the slanted triangular schedule, the same without bias correction, or BERTAdam as released.
+        optimizer: AdamW with the slanted triangular schedule, that without bias correction, or BERTAdam as released.
         selection: the split on which the best epoch is chosen.
     """
 

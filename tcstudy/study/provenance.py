@@ -7,13 +7,38 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tcstudy
+from tcstudy.spec import BagOfWordsSpec, EncoderSpec, RunSpec
+from tcstudy.study.record import Provenance
+from tcstudy.training.outcome import Training
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy")
+_TORCH = ("torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy")
+LIBRARIES = {
+    RunSpec: _TORCH,
+    EncoderSpec: (*_TORCH, "spacy"),
+    BagOfWordsSpec: ("scikit-learn", "scipy", "datasets", "numpy"),
+}
+"""What decides what is computed from each kind of description."""
 
 
-def library_versions() -> dict[str, str]:
-    """Installed versions of the libraries that decide what a run computes."""
-    return {library: version(library) for library in LIBRARIES}
+def of(training: Training, kind: type) -> Provenance:
+    """Where and with what `training` was made, just now, from a description of that kind."""
+    return Provenance(
+        made=now(),
+        package=tcstudy.__version__,
+        commit=commit(),
+        python=platform.python_version(),
+        libraries=library_versions(kind),
+        system=system(),
+        device=training.device,
+        processes=training.processes,
+        encoder_digest=training.encoder_digest,
+        made_new=training.made_new,
+    )
+
+
+def library_versions(kind: type = RunSpec) -> dict[str, str]:
+    """Installed versions of the libraries that decide what a run of that kind computes."""
+    return {library: version(library) for library in LIBRARIES[kind]}
 
 
 def commit() -> str | None:

@@ -2,14 +2,15 @@
 
 import base64
 import zlib
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from tcstudy.corpora.report import DataReport
-from tcstudy.spec import RunSpec
-from tcstudy.training.outcome import Evaluation
+from tcstudy.spec import AnyRun
+from tcstudy.training.outcome import Evaluation, Forgetting, Training
 from tcstudy.value import Value
 
 SCHEMA = 1
@@ -46,7 +47,7 @@ class Predictions(Value):
         labels: true class.
         predicted: class of the highest probability.
         confidence: that probability, in 65535ths.
-        lengths: wordpieces of the whole text.
+        lengths: wordpieces of the whole text; words of it, for a bag of words.
     """
 
     documents: int
@@ -73,25 +74,37 @@ class Predictions(Value):
 
 
 class LearningCurve(Value):
-    """Mean training loss over the updates that end at each of `steps`, and the selection split's results by epoch."""
+    """What went on during training.
+
+    Attributes:
+        steps: the updates at which stretches of equal length end.
+        losses: mean training loss over each of these stretches.
+        epochs: the selection split's results at the end of each epoch.
+        points: the same after every so many updates, ends of epochs included; empty where `measures.every` is None.
+    """
 
     steps: tuple[int, ...] = Field(strict=False)
     losses: tuple[float, ...] = Field(strict=False)
     epochs: tuple[Evaluation, ...] = Field(strict=False)
+    points: tuple[Evaluation, ...] = Field(default=(), strict=False)
 
     @classmethod
-    def thin(cls, losses: list[float], epochs: list[Evaluation], points: int = 200) -> "LearningCurve":
-        """The curve of all updates' `losses`, in at most `points` equal stretches."""
-        stretch = -(-len(losses) // points) or 1
+    def thin(
+        cls, losses: Sequence[float], epochs: Sequence[Evaluation], points: Sequence[Evaluation] = (), most: int = 200
+    ) -> "LearningCurve":
+        """The curve of all updates' `losses`, in at most `most` equal stretches."""
+        stretch = -(-len(losses) // most) or 1
         ends = [min(start + stretch, len(losses)) for start in range(0, len(losses), stretch)]
         means = [float(np.mean(losses[end - ((end - 1) % stretch + 1) : end])) for end in ends]
-        return cls(steps=tuple(ends), losses=tuple(round(mean, 6) for mean in means), epochs=tuple(epochs))
+        rounded = tuple(round(mean, 6) for mean in means)
+        return cls(steps=tuple(ends), losses=rounded, epochs=tuple(epochs), points=tuple(points))
 
 
 class Cost(Value):
     """What a run took: wall-clock seconds, updates, real and padded training tokens, peak memory, parameters.
 
-    The peak is the run's own on a GPU, the whole process's so far on a CPU.
+    The peak is the run's own on a GPU, the whole process's so far on a CPU, and 0 where it is not taken. For a bag of
+    words tokens are words.
     """
 
     training_seconds: float
@@ -101,17 +114,29 @@ class Cost(Value):
     padded_tokens: int
     peak_memory_bytes: int
 
+    @classmethod
+    def of(cls, training: Training) -> "Cost":
+        """The cost of `training`."""
+        return cls(
+            training_seconds=round(training.training_seconds, 3),
+            evaluation_seconds=round(training.evaluation_seconds, 3),
+            steps=len(training.losses),
+            tokens=training.tokens,
+            padded_tokens=training.padded_tokens,
+            peak_memory_bytes=training.peak_memory_bytes,
+        )
+
 
 class Provenance(Value):
     """Where and with what a run was made.
 
-    `commit` is the project's, `+` marks uncommitted changes; `made_new` names weights that the encoder's checkpoint
-    lacks.
+    `commit` is the project's, `+` marks uncommitted changes, None is outside a checkout; `encoder_digest` is empty
+    without an encoder; `made_new` names weights that the encoder's checkpoint lacks.
     """
 
     made: str
     package: str
-    commit: str | None
+    commit: str | None = None
     python: str
     libraries: dict[str, str]
     system: str
@@ -131,12 +156,13 @@ class Record(Value):
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
     semantics: int
     id: str
-    spec: RunSpec
+    spec: AnyRun
     outcome: Literal["finished", "diverged"]
     diverged_at: int | None = None
     best_epoch: int | None = None
     curve: LearningCurve
     test: Predictions | None = None
+    forgetting: Forgetting | None = None
     cost: Cost
     data: DataReport
     provenance: Provenance

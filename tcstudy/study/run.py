@@ -5,19 +5,27 @@ import sys
 import time
 from collections.abc import Hashable, Mapping
 from contextlib import nullcontext
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import tcstudy
+from tcstudy.catalog.datasets import absence
 from tcstudy.settings import Settings
-from tcstudy.spec import SEMANTICS, RunSpec
-from tcstudy.study.record import Cost, LearningCurve, Predictions, Provenance, Record
+from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec
+from tcstudy.study.crew import crew
+from tcstudy.study.encoders import make_encoder
+from tcstudy.study.record import Cost, LearningCurve, Predictions, Record
 from tcstudy.study.store import Store
+from tcstudy.training.outcome import Outcome
+
+if TYPE_CHECKING:
+    from tcstudy.corpora.loading import Corpus
 
 Key = TypeVar("Key", bound=Hashable)
 
 
-def run(spec: RunSpec, store: Store | None = None) -> Record:
+def run(spec: AnyRun, store: Store | None = None) -> Record:
     """The record of `spec`: loaded if `store` (by default the settings' folder) has it, else trained and stored.
+
+    An encoder that has to be made first is made first.
 
     Two processes that want the same run make it once. A run that is interrupted leaves no record and is made again.
     Under `accelerate launch` all processes make the run together, and the first one keeps the store.
@@ -29,8 +37,10 @@ def run(spec: RunSpec, store: Store | None = None) -> Record:
     return record
 
 
-def run_all(specs: Mapping[Key, RunSpec], store: Store | None = None) -> dict[Key, Record]:
+def run_all(specs: Mapping[Key, AnyRun], store: Store | None = None) -> dict[Key, Record]:
     """The records of many runs, in their order, with a line of progress for each that is made.
+
+    Left out are runs without a record on a data set that this machine cannot have at all (`absence`).
 
     Raises:
         StudyError: as `run`; the records made before are kept.
@@ -39,6 +49,10 @@ def run_all(specs: Mapping[Key, RunSpec], store: Store | None = None) -> dict[Ke
     records: dict[Key, Record] = {}
     made = 0
     for number, (key, spec) in enumerate(specs.items(), start=1):
+        reason = absence(spec.data.name)
+        if reason and not store.path(spec).exists():
+            _say(f"run {number} of {len(specs)}: {key}: left out: {reason}")
+            continue
         started = time.perf_counter()
         records[key], new = _run_or_load(spec, store)
         if new:
@@ -58,46 +72,28 @@ def _say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _run_or_load(spec: RunSpec, store: Store) -> tuple[Record, bool]:
+def _run_or_load(spec: AnyRun, store: Store[Record]) -> tuple[Record, bool]:
     """The record of `spec`, and whether it was made now."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        return _run_together(spec, store)
-    record = store.get(spec)
+    team = crew()
+    record = team.agree(lambda: store.get(spec))
     if record is not None:
         return record, False
-    with store.lock(spec):
-        record = store.get(spec)
+    with store.lock(spec) if team.first else nullcontext():
+        record = team.agree(lambda: store.get(spec))
         if record is not None:
             return record, False
         record = _make(spec)
-        store.put(record)
-    return record, True
-
-
-def _run_together(spec: RunSpec, store: Store) -> tuple[Record, bool]:
-    """As `_run_or_load`, by all processes of a launch: what the first one finds decides for all whether to train."""
-    from accelerate.utils import broadcast_object_list
-
-    from tcstudy.training.devices import make_accelerator
-
-    first = make_accelerator().is_main_process
-    with store.lock(spec) if first else nullcontext():
-        [record] = broadcast_object_list([store.get(spec) if first else None])
-        if record is not None:
-            return record, False
-        record = _make(spec)
-        if first:
+        if team.first:
             store.put(record)
     return record, True
 
 
-def _make(spec: RunSpec) -> Record:
+def _make(spec: AnyRun) -> Record:
     from tcstudy.corpora.loading import load_corpus  # the libraries of training, not needed where records exist
     from tcstudy.study import provenance
-    from tcstudy.training.finetune import finetune
 
     corpus = load_corpus(spec.data)
-    outcome = finetune(spec, corpus)
+    outcome = _train_and_test(spec, corpus)
     test = None
     if outcome.probabilities is not None:
         labels, lengths = zip(*((document.label, document.length) for document in outcome.test), strict=True)
@@ -109,27 +105,21 @@ def _make(spec: RunSpec) -> Record:
         outcome="finished" if test else "diverged",
         diverged_at=outcome.diverged_at,
         best_epoch=outcome.best_epoch,
-        curve=LearningCurve.thin(outcome.losses, outcome.evaluations),
+        curve=LearningCurve.thin(outcome.losses, outcome.evaluations, outcome.points),
         test=test,
-        cost=Cost(
-            training_seconds=round(outcome.training_seconds, 3),
-            evaluation_seconds=round(outcome.evaluation_seconds, 3),
-            steps=len(outcome.losses),
-            tokens=outcome.tokens,
-            padded_tokens=outcome.padded_tokens,
-            peak_memory_bytes=outcome.peak_memory_bytes,
-        ),
+        forgetting=outcome.forgetting,
+        cost=Cost.of(outcome),
         data=corpus.report,
-        provenance=Provenance(
-            made=provenance.now(),
-            package=tcstudy.__version__,
-            commit=provenance.commit(),
-            python=provenance.platform.python_version(),
-            libraries=provenance.library_versions(),
-            system=provenance.system(),
-            device=outcome.device,
-            processes=outcome.processes,
-            encoder_digest=outcome.encoder_digest,
-            made_new=outcome.made_new,
-        ),
+        provenance=provenance.of(outcome, type(spec)),
     )
+
+
+def _train_and_test(spec: AnyRun, corpus: "Corpus") -> Outcome:
+    if isinstance(spec, BagOfWordsSpec):
+        from tcstudy.training.bag_of_words import fit_bag_of_words
+
+        return fit_bag_of_words(spec, corpus)
+    from tcstudy.training.finetune import finetune
+
+    make_encoder(spec.encoder)
+    return finetune(spec, corpus)

@@ -7,26 +7,44 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from filelock import FileLock
 from pydantic import ValidationError
 
 from tcstudy.errors import StudyError, explain
-from tcstudy.spec import SEMANTICS, RunSpec
+from tcstudy.spec import SEMANTICS, Identified
 from tcstudy.study.record import Record
 
 
-class Store:
-    """Records under one folder, `<id>.json` each."""
+class Kept(Protocol):
+    """A record of any kind, as a store needs it."""
 
-    def __init__(self, folder: Path) -> None:
+    semantics: int
+    id: str
+    spec: Identified
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Kept)
+
+
+class Store(Generic[AnyRecord]):
+    """Records of one kind under one folder, `<id>.json` each.
+
+    Args:
+        folder: made when the first record is put.
+        kind: class of the records.
+    """
+
+    def __init__(self, folder: Path, kind: type[AnyRecord] = Record) -> None:
         self.folder = folder
+        self.kind = kind
 
-    def path(self, spec: RunSpec) -> Path:
+    def path(self, spec: Identified) -> Path:
         """The file of a run's record, whether it exists or not."""
         return self.folder / f"{spec.id}.json"
 
-    def get(self, spec: RunSpec) -> Record | None:
+    def get(self, spec: Identified) -> AnyRecord | None:
         """The record of `spec`, or None.
 
         A file that is no record of this run is set aside as `*.damaged`, so that the run is made again.
@@ -44,7 +62,7 @@ class Store:
         except OSError as error:
             raise StudyError(f"{path} cannot be read ({error.strerror}).") from None
         try:
-            record = Record.model_validate_json(text)
+            record = self.kind.model_validate_json(text)
             if record.id != spec.id or record.spec != spec or record.semantics != SEMANTICS:
                 raise ValueError("it is the record of another run")
         except ValueError as error:  # pydantic's errors are ValueErrors
@@ -55,7 +73,7 @@ class Store:
             return None
         return record
 
-    def put(self, record: Record) -> None:
+    def put(self, record: AnyRecord) -> None:
         """Write `record`: to a temporary file first, then to its place in one step.
 
         Raises:
@@ -75,7 +93,7 @@ class Store:
                 raise
 
     @contextmanager
-    def lock(self, spec: RunSpec) -> Iterator[None]:
+    def lock(self, spec: Identified) -> Iterator[None]:
         """Hold the run: no other process makes it meanwhile. A holder that dies lets go.
 
         Raises:

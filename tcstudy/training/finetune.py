@@ -1,22 +1,21 @@
-"""Fine-tuning (Sun et al. 2019, 5.2): train all weights, keep the best epoch, predict the test documents."""
+"""Fine-tuning (Sun et al. 2019, 5.2): train, keep the best epoch, predict the test documents."""
 
 import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import gather_object, set_seed
+from accelerate.utils import set_seed
 
 from tcstudy.catalog.encoders import longest_input
 from tcstudy.corpora.loading import Corpus
-from tcstudy.encoding.batches import MicroBatch, collate, plan_micro_batches
+from tcstudy.encoding.batches import MicroBatch
 from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder, weights_digest
+from tcstudy.models.multitask import take_classifier
 from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
 from tcstudy.training.devices import (
@@ -26,37 +25,11 @@ from tcstudy.training.devices import (
     reset_peak_memory,
     usual_micro_batch_tokens,
 )
+from tcstudy.training.engine import Engine
+from tcstudy.training.forgetting import forgetting
 from tcstudy.training.loop import Diverged, fit
-from tcstudy.training.optim import make_optimizer
+from tcstudy.training.optim import make_optimizer, overall_clip_norm
 from tcstudy.training.outcome import Evaluation, Outcome
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What prediction and training share: devices, padded tokens that go through at once, the id that pads."""
-
-    accelerator: Accelerator
-    budget: int
-    pad: int
-
-    def micro_batches(self, documents: Sequence[Document]) -> list[MicroBatch]:
-        """`documents` in micro-batches of similar length."""
-        return [collate(documents, rows, self.pad) for rows in plan_micro_batches(documents, self.budget)]
-
-    @torch.inference_mode()
-    def predict(self, model: TextClassifier, documents: Sequence[Document]) -> np.ndarray:
-        """Class probabilities of `documents`, in their order, shape (documents, classes)."""
-        model.eval()
-        parts = []
-        for batch in self.micro_batches(documents)[self.accelerator.process_index :: self.accelerator.num_processes]:
-            logits = model(batch.to(self.accelerator.device))
-            parts.append((list(batch.rows), logits.softmax(dim=-1).cpu().numpy()))
-        if self.accelerator.num_processes > 1:
-            parts = gather_object(parts)
-        probabilities = np.empty((len(documents), model.output.out_features), dtype=np.float32)
-        for rows, values in parts:
-            probabilities[rows] = values
-        return probabilities
 
 
 def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
@@ -77,10 +50,6 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
     train = read_documents(corpus.train, vocabulary, spec.window)
     on_test = spec.protocol.selection == "test"
     selection = read_documents(corpus.test if on_test else corpus.validation, vocabulary, spec.window)
-    steps_per_epoch = math.ceil(len(train) / spec.training.batch_size)
-    optimizer, schedule = make_optimizer(model, spec.training, spec.protocol, steps_per_epoch * spec.training.epochs)
-    clip_norm = spec.training.clip_norm if spec.protocol.optimizer == "adamw" else None  # BERTAdam clips by itself
-
     reset_peak_memory(accelerator)
     outcome = Outcome(
         encoder_digest=digest,
@@ -88,53 +57,85 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
         device=device_name(accelerator),
         processes=accelerator.num_processes,
     )
-    best, best_weights = None, None
-    clock = time.perf_counter()
-    try:
-        batches = epoch_batches(train, spec.training.batch_size, spec.training.epochs, spec.seed, engine)
-        for step in fit(model, batches, cross_entropy_part, optimizer, schedule, accelerator, clip_norm):
-            outcome.losses.append(step.loss)
-            outcome.tokens += step.tokens
-            outcome.padded_tokens += step.padded_tokens
-            if step.number % steps_per_epoch == 0:
-                outcome.training_seconds += time.perf_counter() - clock
-                clock = time.perf_counter()
-                evaluation = evaluate(engine.predict(model, selection), selection, step.number, steps_per_epoch)
-                outcome.evaluations.append(evaluation)
-                if best is None or (evaluation.error, evaluation.loss) < (best.error, best.loss):
-                    best, best_weights = evaluation, copy.deepcopy(model.state_dict())
-                outcome.evaluation_seconds += time.perf_counter() - clock
-                clock = time.perf_counter()
-    except Diverged as diverged:
-        outcome.training_seconds += time.perf_counter() - clock
-        outcome.diverged_at = diverged.step
-    else:
+    best_weights = train_and_select(spec, model, train, selection, engine, outcome)
+    if best_weights is not None:
         model.load_state_dict(best_weights)
-        outcome.best_epoch = best.epoch
         outcome.test = read_documents(corpus.test, vocabulary, spec.window)
-        outcome.probabilities = engine.predict(model, outcome.test)
-        outcome.evaluation_seconds += time.perf_counter() - clock
+        with outcome.evaluating():
+            outcome.probabilities = engine.predict(model, outcome.test)
+            if (text := spec.measures.general_text) is not None:
+                after = model.encoder.state_dict()
+                outcome.forgetting = forgetting(spec.encoder, after, text, vocabulary, engine)
     outcome.peak_memory_bytes = peak_memory(accelerator)
     return outcome
 
 
 def build_model(spec: RunSpec, classes: int, budget: int) -> tuple[TextClassifier, str, tuple[str, ...]]:
     """The model of `spec` before training, the digest of its encoder, and the encoder's weights that were made new."""
-    pretrained = load_encoder(spec.encoder, spec.training.dropout, spec.features.pooler)
+    training = spec.training
+    pretrained = load_encoder(spec.encoder, training.dropout, spec.features.pooler)
     encoder = pretrained.body
     digest = weights_digest(encoder)
     # facts of an encoder of the hub are known only now
     spec.check_encoder(encoder.config.num_hidden_layers, longest_input(encoder.config.to_dict()))
-    model = TextClassifier(encoder, classes, spec.features, spec.window.method, spec.training.dropout, budget)
+    model = TextClassifier(
+        encoder, classes, spec.features, spec.window.method, training.dropout, budget, training.frozen
+    )
+    take_classifier(model, spec.encoder, spec.data.name)
     return model, digest, pretrained.made_new
 
 
+def train_and_select(
+    spec: RunSpec,
+    model: TextClassifier,
+    train: Sequence[Document],
+    selection: Sequence[Document],
+    engine: Engine,
+    outcome: Outcome,
+) -> dict[str, torch.Tensor] | None:
+    """Train `model` and note in `outcome` what happens on the way.
+
+    Returns:
+        The weights after the epoch with the fewest errors on `selection`, of these the lowest loss, of these the
+        first; None if the run diverged.
+    """
+    training, every = spec.training, spec.measures.every
+    steps_per_epoch = math.ceil(len(train) / training.batch_size)
+    optimizer, schedule = make_optimizer(model, training, spec.protocol, steps_per_epoch * training.epochs)
+    clip_norm = overall_clip_norm(training, spec.protocol)
+    batches = epoch_batches(train, training.batch_size, range(training.epochs), spec.seed, engine)
+    best, best_weights = None, None
+    started = time.perf_counter()
+    try:
+        for step in fit(model, batches, cross_entropy_part, optimizer, schedule, engine.accelerator, clip_norm):
+            outcome.count(step)
+            epoch_ends = step.number % steps_per_epoch == 0
+            if epoch_ends or (every is not None and step.number % every == 0):
+                with outcome.evaluating():
+                    evaluation = evaluate(engine.predict(model, selection), selection, step.number, steps_per_epoch)
+                if every is not None and evaluation is not None:
+                    outcome.points.append(evaluation)
+                if epoch_ends:
+                    if evaluation is None:
+                        raise Diverged(step.number)
+                    outcome.evaluations.append(evaluation)
+                    if best is None or (evaluation.error, evaluation.loss) < (best.error, best.loss):
+                        best, best_weights = evaluation, copy.deepcopy(model.state_dict())
+    except Diverged as diverged:
+        outcome.diverged_at = diverged.step
+        best_weights = None
+    else:
+        outcome.best_epoch = best.epoch
+    outcome.training_seconds = time.perf_counter() - started - outcome.evaluation_seconds
+    return best_weights
+
+
 def epoch_batches(
-    documents: Sequence[Document], batch_size: int, epochs: int, seed: int, engine: Engine
+    documents: Sequence[Document], batch_size: int, epochs: Iterable[int], seed: int, engine: Engine
 ) -> Iterator[list[MicroBatch]]:
     """The optimiser's batches of all epochs, each as micro-batches: every document once an epoch, in a new order."""
     generator = np.random.default_rng(seed)
-    for _ in range(epochs):
+    for _ in epochs:
         order = generator.permutation(len(documents))
         for start in range(0, len(order), batch_size):
             yield engine.micro_batches([documents[i] for i in order[start : start + batch_size]])
@@ -146,19 +147,14 @@ def cross_entropy_part(model: TextClassifier, micro_batch: MicroBatch, batch: Se
     return torch.nn.functional.cross_entropy(model(micro_batch), micro_batch.labels, reduction="sum") / documents
 
 
-def evaluate(probabilities: np.ndarray, documents: Sequence[Document], step: int, steps_per_epoch: int) -> Evaluation:
-    """Error rate and mean cross-entropy of predicted `probabilities`, shape (documents, classes).
+def evaluate(
+    probabilities: np.ndarray, documents: Sequence[Document], step: int, steps_per_epoch: int
+) -> Evaluation | None:
+    """What predicted `probabilities`, shape (documents, classes), are worth after update `step`.
 
-    Raises:
-        Diverged: a probability is not a finite number, after an update that ruined the weights.
+    None if one of them is not a finite number, after an update that ruined the weights: at the end of an epoch the run
+    has diverged then; in between, training has to notice by itself, so that measuring decides nothing.
     """
     if not np.isfinite(probabilities).all():
-        raise Diverged(step)
-    labels = np.array([document.label for document in documents])
-    of_label = probabilities[np.arange(len(labels)), labels]
-    return Evaluation(
-        step=step,
-        epoch=step // steps_per_epoch,
-        error=float(np.mean(probabilities.argmax(axis=1) != labels)),
-        loss=float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean()),
-    )
+        return None
+    return Evaluation.of(probabilities, [document.label for document in documents], step, step // steps_per_epoch)

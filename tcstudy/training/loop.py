@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from torch.optim.lr_scheduler import LRScheduler
 
-from tcstudy.encoding.batches import MicroBatch
+from tcstudy.encoding.batches import Piece
+from tcstudy.training.outcome import Step
 
 
 class Diverged(Exception):
@@ -19,24 +19,15 @@ class Diverged(Exception):
         self.step = step
 
 
-@dataclass(frozen=True)
-class Step:
-    """One update: its number from 1, the mean loss of its batch, real and padded tokens that it took."""
-
-    number: int
-    loss: float
-    tokens: int
-    padded_tokens: int
-
-
 def fit(
     model: torch.nn.Module,
-    batches: Iterable[Sequence[MicroBatch]],
-    loss_of: Callable[[torch.nn.Module, MicroBatch, Sequence[MicroBatch]], torch.Tensor],
+    batches: Iterable[Sequence[Piece]],
+    loss_of: Callable[[torch.nn.Module, Piece, Sequence[Piece]], torch.Tensor],
     optimizer: torch.optim.Optimizer,
     schedule: LRScheduler,
     accelerator: Accelerator,
     clip_norm: float | None,
+    done: int = 0,
 ) -> Iterator[Step]:
     """Train `model` on `batches`, one update for each, and yield after each update.
 
@@ -51,11 +42,12 @@ def fit(
         optimizer, schedule: stepped once for each batch.
         accelerator: devices, processes and precision.
         clip_norm: bound of the gradient's norm over all parameters, or None.
+        done: updates made before, by a training that goes on here.
 
     Raises:
         Diverged: the loss of a batch is not finite; the weights are as before that batch.
     """
-    for number, batch in enumerate(batches, start=1):
+    for number, batch in enumerate(batches, start=done + 1):
         model.train()
         optimizer.zero_grad()
         loss = torch.zeros((), device=accelerator.device)

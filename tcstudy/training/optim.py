@@ -1,4 +1,4 @@
-"""Optimisers and schedules, as the two protocols have them."""
+"""Optimisers and schedules, as the protocols have them."""
 
 import math
 from typing import Literal
@@ -8,14 +8,14 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_linear_schedule_with_warmup
 
 from tcstudy.models.encoder import layer_stack
-from tcstudy.spec import Protocol, TrainingSpec
+from tcstudy.spec import OptimizationSpec, Protocol
 from tcstudy.training.bertadam import BertAdam
 
 BETAS = (0.9, 0.999)  # Sun et al. 2019, 5.2
 EPS = 1e-6  # as BERT was trained, and the released BERTAdam
 
 
-def parameter_groups(model: torch.nn.Module, training: TrainingSpec) -> list[dict]:
+def parameter_groups(model: torch.nn.Module, training: OptimizationSpec) -> list[dict]:
     """Groups of equal rate and weight decay; every parameter that is trained is in exactly one.
 
     Matrices decay; biases and layer norms (the parameters of one dimension) do not. Each group says which parameters
@@ -56,16 +56,27 @@ def rate_factors(model: torch.nn.Module, decay: float, embeddings: Literal["base
 
 
 def make_optimizer(
-    model: torch.nn.Module, training: TrainingSpec, protocol: Protocol, total_steps: int
+    model: torch.nn.Module, training: OptimizationSpec, protocol: Protocol, total_steps: int
 ) -> tuple[torch.optim.Optimizer, LambdaLR]:
     """The optimiser of a protocol and its schedule over `total_steps` updates."""
     groups = parameter_groups(model, training)
+    rate, decay = training.learning_rate, training.weight_decay
     warmup_steps = math.ceil(training.warmup * total_steps)
-    if protocol.optimizer == "adamw":
-        adamw = torch.optim.AdamW(groups, lr=training.learning_rate, betas=BETAS, eps=EPS, fused=True)
-        return adamw, get_linear_schedule_with_warmup(adamw, warmup_steps, total_steps)
-    bertadam = BertAdam(groups, training.learning_rate, BETAS, EPS, training.weight_decay, training.clip_norm)
-    return bertadam, LambdaLR(bertadam, lambda step: released_rate(step / total_steps, training.warmup))
+    match protocol.optimizer:
+        case "adamw":
+            adamw = torch.optim.AdamW(groups, lr=rate, betas=BETAS, eps=EPS, fused=True)
+            return adamw, get_linear_schedule_with_warmup(adamw, warmup_steps, total_steps)
+        case "adamw without bias correction":
+            uncorrected = BertAdam(groups, rate, BETAS, EPS, decay, clip_norm=None)
+            return uncorrected, get_linear_schedule_with_warmup(uncorrected, warmup_steps, total_steps)
+        case "bertadam":
+            bertadam = BertAdam(groups, rate, BETAS, EPS, decay, training.clip_norm)
+            return bertadam, LambdaLR(bertadam, lambda step: released_rate(step / total_steps, training.warmup))
+
+
+def overall_clip_norm(training: OptimizationSpec, protocol: Protocol) -> float | None:
+    """The bound of the gradient's norm over all parameters; None for BERTAdam, which clips each tensor by itself."""
+    return None if protocol.optimizer == "bertadam" else training.clip_norm
 
 
 def released_rate(progress: float, warmup: float) -> float:

@@ -1,40 +1,69 @@
-"""What a fine-tuning leaves behind."""
+"""What a training leaves behind."""
 
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
+from tcstudy.corpora.report import TextReport
 from tcstudy.encoding.tokens import Document
 from tcstudy.value import Value
 
 
 class Evaluation(Value):
-    """Error rate (a share) and mean loss on the selection split at the end of `epoch`, after `step` updates."""
+    """Error rate (a share) and mean cross-entropy on the selection split after `step` updates, `epoch` whole epochs."""
 
     step: int
     epoch: int
     error: float
     loss: float
 
+    @classmethod
+    def of(cls, probabilities: np.ndarray, labels: Sequence[int], step: int, epoch: int) -> Self:
+        """What predicted `probabilities`, shape (documents, classes), are worth beside the true classes `labels`."""
+        of_label = probabilities[np.arange(len(labels)), labels]
+        return cls(
+            step=step,
+            epoch=epoch,
+            error=float(np.mean(probabilities.argmax(axis=1) != labels)),
+            loss=float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean()),
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update: its number from 1, the mean loss of its batch, real and padded tokens that it took."""
+
+    number: int
+    loss: float
+    tokens: int
+    padded_tokens: int
+
+
+class Forgetting(Value):
+    """Mean loss of the encoder's MLM head on general text, in nats for each of `words` masked words."""
+
+    before: float
+    after: float
+    words: int
+
 
 @dataclass
-class Outcome:
-    """Outcome and cost of one fine-tuning.
+class Training:
+    """What every training has: where it was made and what it cost.
 
     Attributes:
-        encoder_digest: of the pre-trained weights.
-        made_new: weights of the encoder that its checkpoint lacks.
+        encoder_digest: of the weights that the encoder began with; empty without an encoder.
+        made_new: weights that the encoder's checkpoint lacks, heads for example.
         device: name of the device.
         processes: how many took part.
         losses: mean training loss of each update.
-        evaluations: one for each epoch, on the selection split.
-        best_epoch: the epoch that is tested, from 1; None if the run diverged.
-        diverged_at: the update whose loss was not finite, or None.
-        test: the test documents.
-        probabilities: of the test documents, shape (documents, classes); None if the run diverged.
         tokens, padded_tokens: trained on, over all epochs.
-        training_seconds, evaluation_seconds: by the wall clock.
-        peak_memory_bytes: on a GPU of this run; on a CPU of the whole process so far.
+        training_seconds, evaluation_seconds: by the wall clock, those before an interruption included.
+        peak_memory_bytes: on a GPU of this training; on a CPU of the whole process so far; 0 where it is not taken.
     """
 
     encoder_digest: str
@@ -42,13 +71,74 @@ class Outcome:
     device: str
     processes: int
     losses: list[float] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
-    best_epoch: int | None = None
-    diverged_at: int | None = None
-    test: list[Document] = field(default_factory=list)
-    probabilities: np.ndarray | None = None
     tokens: int = 0
     padded_tokens: int = 0
     training_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     peak_memory_bytes: int = 0
+
+    def count(self, step: Step) -> None:
+        """Add an update."""
+        self.losses.append(step.loss)
+        self.tokens += step.tokens
+        self.padded_tokens += step.padded_tokens
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Count the seconds of what is done within as evaluation."""
+        started = time.perf_counter()
+        yield
+        self.evaluation_seconds += time.perf_counter() - started
+
+
+@dataclass
+class Outcome(Training):
+    """What came of a fine-tuning, or of a classifier without an encoder.
+
+    Attributes:
+        evaluations: one for each epoch, on the selection split.
+        points: where a run asks for them (`measures.every`), one after every so many updates and for each epoch.
+        best_epoch: the epoch that is tested, from 1; None if the run diverged or has no epochs.
+        diverged_at: the update whose loss was not finite, or None.
+        test: the test documents.
+        probabilities: of the test documents, shape (documents, classes); None if the run diverged.
+        forgetting: where a run asks for it (`measures.general_text`).
+    """
+
+    evaluations: list[Evaluation] = field(default_factory=list)
+    points: list[Evaluation] = field(default_factory=list)
+    best_epoch: int | None = None
+    diverged_at: int | None = None
+    test: list[Document] = field(default_factory=list)
+    probabilities: np.ndarray | None = None
+    forgetting: Forgetting | None = None
+
+
+class HeadQuality(Value):
+    """How well an encoder's heads predict text that they were not trained on.
+
+    Attributes:
+        mlm_loss, mlm_accuracy: mean cross-entropy in nats and share of right words over `words` predicted tokens; None
+            where MLM was not trained.
+        nsp_loss, nsp_accuracy: the same over `pairs` pairs of segments; None where NSP was not trained.
+    """
+
+    mlm_loss: float | None = None
+    mlm_accuracy: float | None = None
+    words: int = 0
+    nsp_loss: float | None = None
+    nsp_accuracy: float | None = None
+    pairs: int = 0
+
+
+@dataclass
+class StageOutcome(Training):
+    """What came of one stage of an encoder, besides its folder.
+
+    Attributes:
+        text: documents pre-trained on; None for a multi-task stage.
+        measured: the heads on held-out text, at the end; None for a multi-task stage.
+    """
+
+    text: TextReport | None = None
+    measured: HeadQuality | None = None

@@ -7,7 +7,8 @@ import pytest
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.settings import Settings
-from tcstudy.spec import RunSpec
+from tcstudy.spec import BagOfWordsSpec, RunSpec
+from tcstudy.study import provenance
 from tcstudy.study import run as module
 from tcstudy.study.run import run, run_all
 from tcstudy.study.store import Store
@@ -33,6 +34,34 @@ def test_a_record_says_everything_about_its_run(spec):
     assert [evaluation.epoch for evaluation in record.curve.epochs] == [1, 2]
     assert set(record.provenance.libraries) >= {"torch", "transformers", "datasets"}
     assert store().get(spec) == record
+
+
+def test_points_between_epochs_are_in_the_record_and_nothing_else_differs(spec):
+    plain, measured = run(spec), run(spec.variant({"measures.every": 2}))
+    assert plain.curve.points == ()
+    assert [point.step for point in measured.curve.points] == [2, 4, 5, 6, 8, 10]
+    assert measured.id != plain.id
+    assert measured.test == plain.test
+    assert measured.curve.epochs == plain.curve.epochs
+    assert store().get(measured.spec) == measured
+
+
+def test_a_bag_of_words_is_a_run_like_any_other(spec, monkeypatch):
+    bag = BagOfWordsSpec(data=spec.data)
+    record = run(bag)
+    assert record.spec == bag
+    assert record.outcome == "finished"
+    assert record.best_epoch is None
+    assert record.curve.steps == record.curve.epochs == ()
+    assert record.test.documents == 30
+    assert record.error_rate < 0.4  # chance is 0.8
+    assert 0 < record.cost.tokens == record.cost.padded_tokens
+    assert {"scikit-learn", "numpy"} <= set(record.provenance.libraries)
+    assert "torch" not in record.provenance.libraries
+    fine_tuned = run(spec)
+    assert record.test.labels == fine_tuned.test.labels  # the same documents
+    monkeypatch.setattr(module, "_make", lambda spec: pytest.fail("made again"))
+    assert run_all({0: bag, 1: spec}) == {0: record, 1: fine_tuned}
 
 
 def test_a_run_is_made_once(spec, monkeypatch):
@@ -88,6 +117,13 @@ def test_a_damaged_record_is_set_aside_and_made_again(spec, damage, capsys):
     assert "set aside, the run is made again" in capsys.readouterr().err
 
 
+def test_a_record_made_outside_a_checkout_is_read(spec, monkeypatch):
+    monkeypatch.setattr(provenance, "commit", lambda: None)
+    record = run(spec)
+    assert record.provenance.commit is None
+    assert store().get(spec) == record
+
+
 def test_the_record_of_another_run_is_not_taken_for_this_one(spec):
     other = spec.variant({"seed": 5})
     run(spec)
@@ -119,3 +155,11 @@ def test_two_processes_that_want_the_same_run_make_it_once(spec):
         process.join()
         assert process.exitcode == 0
     assert made.qsize() == 1
+
+
+def test_a_set_that_only_a_local_folder_could_have_is_left_out_with_a_reason(spec, capsys):
+    sogou = spec.variant({"data.name": "sogou"})
+    assert list(run_all({"bbc": spec, "sogou": sogou})) == ["bbc"]
+    assert "run 2 of 2: sogou: left out: sogou is taken from a local folder only" in capsys.readouterr().err
+    with pytest.raises(StudyError, match="taken from a local folder only"):
+        run(sogou)

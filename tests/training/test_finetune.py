@@ -10,6 +10,7 @@ import torch
 
 from tcstudy.corpora.loading import load_corpus
 from tcstudy.encoding.tokens import Document
+from tcstudy.models.encoder import weights_digest
 from tcstudy.study.record import Record
 from tcstudy.training import finetune as module
 from tcstudy.training.finetune import Engine, epoch_batches, finetune
@@ -57,7 +58,7 @@ def test_every_document_once_an_epoch_in_a_new_order():
         pass
 
     documents = [Document([[2, i, 3]], i, 1) for i in range(10)]
-    batches = list(epoch_batches(documents, batch_size=4, epochs=2, seed=0, engine=Engine(Accelerator(), 6, 0)))
+    batches = list(epoch_batches(documents, batch_size=4, epochs=range(2), seed=0, engine=Engine(Accelerator(), 6, 0)))
     labels = [[label for micro in batch for label in micro.labels.tolist()] for batch in batches]
     assert [len(batch) for batch in labels] == [4, 4, 2, 4, 4, 2]
     first, second = (list(itertools.chain(*epoch)) for epoch in (labels[:3], labels[3:]))
@@ -104,6 +105,88 @@ def test_weights_ruined_by_the_last_update_of_an_epoch_are_noticed(spec):
     outcome = finetune(spec.variant(changes), load_corpus(spec.data))
     assert outcome.diverged_at == len(outcome.losses) == 2  # the first update has a rate of zero
     assert outcome.probabilities is None
+
+
+def test_points_between_epochs_change_nothing_of_the_model(spec):
+    """Five updates an epoch, two epochs; dropout is on, so a random number more or less would show."""
+    corpus = load_corpus(spec.data)
+    plain = finetune(spec, corpus)
+    for every, steps in [(1, range(1, 11)), (2, [2, 4, 5, 6, 8, 10]), (5, [5, 10]), (100, [5, 10])]:
+        outcome = finetune(spec.variant({"measures.every": every}), corpus)
+        assert [point.step for point in outcome.points] == list(steps)
+        assert [point for point in outcome.points if point.step in (5, 10)] == outcome.evaluations == plain.evaluations
+        assert [point.epoch for point in outcome.points] == [step // 5 for step in steps]
+        assert np.array_equal(outcome.probabilities, plain.probabilities)
+        assert outcome.losses == plain.losses
+        assert outcome.best_epoch == plain.best_epoch
+    assert plain.points == []
+
+
+def test_the_best_point_between_epochs_is_not_chosen(spec, monkeypatch):
+    """Weights between the epochs' ends that look perfect do not become the model."""
+    spec = spec.variant({"measures.every": 2})
+    corpus = load_corpus(spec.data)
+    expected = finetune(spec, corpus).probabilities
+
+    def flattering(*arguments):
+        evaluation = _evaluate(*arguments)
+        return evaluation if evaluation.step % 5 == 0 else evaluation.model_copy(update={"error": 0.0, "loss": 0.0})
+
+    monkeypatch.setattr(module, "evaluate", flattering)
+    outcome = finetune(spec, corpus)
+    assert min(point.error for point in outcome.points) == 0.0
+    assert np.array_equal(outcome.probabilities, expected)
+
+
+_evaluate = module.evaluate
+
+
+@pytest.mark.parametrize("batch_size", [8, 40])
+def test_points_do_not_decide_when_a_run_has_diverged(spec, batch_size):
+    changes = {"training.learning_rate": 1e30, "training.clip_norm": 1e30, "training.batch_size": batch_size}
+    corpus = load_corpus(spec.data)
+    plain = finetune(spec.variant(changes), corpus)
+    measured = finetune(spec.variant({**changes, "measures.every": 1}), corpus)
+    assert measured.diverged_at == plain.diverged_at
+    assert measured.losses == plain.losses
+    assert len(measured.points) < len(measured.losses)  # a point that is not finite is left out
+
+
+@pytest.mark.parametrize(("reader", "share"), [("cls", 0.95), ("bilstm", 0.6)])
+def test_a_frozen_encoder_stays_as_it_is_and_what_stands_on_it_learns(spec, reader, share, monkeypatch):
+    built = []
+    monkeypatch.setattr(module, "build_model", lambda *arguments: built.append(_build_model(*arguments)) or built[-1])
+    changes = {"features.reader": reader, "training.frozen": True, "training.epochs": 10}
+    outcome = finetune(spec.variant(changes), load_corpus(spec.data))
+    [(model, digest, _)] = built
+    assert weights_digest(model.encoder) == digest == outcome.encoder_digest
+    assert np.mean(outcome.losses[-5:]) < share * np.mean(outcome.losses[:5])
+
+
+_build_model = module.build_model
+
+
+def test_bert_feat_reads_hierarchical_windows_too(spec):
+    changes = {"features.reader": "bilstm", "features.layers": [0, 1], "training.epochs": 1}
+    corpus = load_corpus(spec.data)
+    head, whole = (
+        finetune(spec.variant({**changes, "window.method": method}), corpus)
+        for method in ("head-only", "hierarchical mean")
+    )
+    assert whole.tokens > 2 * head.tokens
+    assert np.isfinite(whole.probabilities).all()
+    assert not np.array_equal(whole.probabilities, head.probabilities)
+
+
+def test_the_optimiser_without_bias_correction_is_clipped_as_adamw(spec, monkeypatch):
+    norms = []
+    monkeypatch.setattr(module, "fit", lambda *arguments: norms.append(arguments[-1]) or _fit(*arguments))
+    corpus = load_corpus(spec.data)
+    losses = []
+    for optimizer in ("adamw", "adamw without bias correction", "bertadam"):
+        losses.append(finetune(spec.variant({"protocol.optimizer": optimizer}), corpus).losses)
+    assert norms == [1.0, 1.0, None]
+    assert len({tuple(values) for values in losses}) == 3
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from tcstudy.models.encoder import load_encoder
 from tcstudy.spec import PROTOCOLS, EncoderSpec, FeatureSpec, Protocol, TrainingSpec
 from tcstudy.training.bertadam import BertAdam
 from tcstudy.training.finetune import finetune
-from tcstudy.training.optim import make_optimizer
+from tcstudy.training.optim import make_optimizer, overall_clip_norm
 
 
 def model() -> torch.nn.Module:
@@ -72,6 +72,54 @@ def test_bertadam_clips_each_tensor_by_itself():
     assert optimizer.state[large]["m"].item() == pytest.approx(0.1, rel=1e-5)
 
 
+UNCORRECTED = Protocol(optimizer="adamw without bias correction")
+
+
+def test_adamw_without_bias_correction_step_by_step():
+    """Four steps of the triangle beside NumPy, a decayed matrix and a bias, with gradients far above the clip norm."""
+    torch.manual_seed(0)
+    network = torch.nn.Linear(3, 2).double()
+    training = TrainingSpec(learning_rate=0.1, weight_decay=0.05, warmup=0.5)
+    optimizer, schedule = make_optimizer(network, training, UNCORRECTED, total_steps=4)
+    expected = {name: weight.detach().numpy().copy() for name, weight in network.named_parameters()}
+    moments = {name: (np.zeros_like(start), np.zeros_like(start)) for name, start in expected.items()}
+    generator = np.random.default_rng(0)
+    for rate in (0.0, 0.05, 0.1, 0.05):  # up in two steps, down in two
+        for name, weight in network.named_parameters():
+            gradient = 100 * generator.normal(size=weight.shape)
+            weight.grad = torch.tensor(gradient)
+            m, v = moments[name]
+            m, v = moments[name] = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+            decay = 0.05 if name == "weight" else 0.0
+            expected[name] = expected[name] - rate * (m / (np.sqrt(v) + 1e-6) + decay * expected[name])
+        optimizer.step()
+        schedule.step()
+        for name, weight in network.named_parameters():
+            np.testing.assert_allclose(weight.detach().numpy(), expected[name], rtol=1e-10)
+
+
+def test_bias_correction_is_one_factor_at_the_first_step():
+    """AdamW's first update is g / |g|, without correction (1 - b1) / sqrt(1 - b2) of that; the decay is the same."""
+    training = TrainingSpec(learning_rate=0.1, weight_decay=0.05, warmup=0.0)
+    start = torch.tensor([[0.5, -1.0, 2.0]], dtype=torch.float64)
+    updates = []
+    for protocol in (PROTOCOLS["clean"], UNCORRECTED):
+        network = torch.nn.Linear(3, 1, bias=False).double()
+        network.weight.data.copy_(start)
+        optimizer, _ = make_optimizer(network, training, protocol, 10)
+        network.weight.grad = torch.tensor([[3.0, -4.0, 0.1]], dtype=torch.float64)
+        optimizer.step()
+        updates.append((start * (1 - 0.1 * 0.05) - network.weight.detach()).numpy())
+    np.testing.assert_allclose(updates[1] / updates[0], 0.1 / np.sqrt(0.001), rtol=1e-3)  # but for epsilon
+    np.testing.assert_allclose(updates[0], 0.1 * np.sign([[3.0, -4.0, 0.1]]), rtol=1e-4)
+
+
+def test_the_optimisers_that_share_the_triangle_share_clipping():
+    protocols = (PROTOCOLS["clean"], UNCORRECTED, PROTOCOLS["released"])
+    assert [overall_clip_norm(TrainingSpec(clip_norm=0.5), protocol) for protocol in protocols] == [0.5, 0.5, None]
+    assert rates(UNCORRECTED, 20) == rates(PROTOCOLS["clean"], 20)
+
+
 def test_the_first_update_of_bertadam_is_three_times_that_of_adam():
     """(1 - b1) / sqrt(1 - b2) = 3.16: what the missing bias correction does to the first step."""
     updates = []
@@ -103,6 +151,13 @@ def test_layer_wise_rates_by_name():
         for name, value in rate.items():
             expected = 0.5 if ".layer.0." in name else factor if ".embeddings." in name else 1.0
             assert value == expected, name
+
+
+def test_frozen_weights_are_in_no_group():
+    encoder = load_encoder(EncoderSpec(name="tiny"), dropout=0.1).body
+    network = TextClassifier(encoder, 3, FeatureSpec(), "head-only", 0.1, 1024, frozen=True)
+    optimizer, _ = make_optimizer(network, TrainingSpec(layer_decay=0.5), PROTOCOLS["clean"], 10)
+    assert [group["param_names"] for group in optimizer.param_groups] == [["output.weight"], ["output.bias"]]
 
 
 def test_a_decay_of_one_is_the_plain_optimiser(spec):

@@ -1,0 +1,172 @@
+"""Batches for further pre-training: documents to pairs to masked inputs, an endless stream to be entered anywhere."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+
+from tcstudy.encoding.masking import mask
+from tcstudy.encoding.pairs import Pair, pairs_of
+from tcstudy.encoding.sentences import Sentences
+from tcstudy.encoding.tokens import Vocabulary
+from tcstudy.spec import PretrainingRecipe
+
+BLOCK = 256
+"""Documents whose pairs are shuffled together, so that a batch holds pairs of many documents."""
+
+
+@dataclass(frozen=True)
+class MaskedPair:
+    """A pair as the encoder sees it.
+
+    Attributes:
+        ids: token ids with special tokens, some of them masked.
+        segments: 0 for the first segment with `[CLS]` and its `[SEP]`, 1 for the second.
+        positions: which tokens MLM predicts.
+        targets: what stood there.
+        label: of NSP.
+    """
+
+    ids: list[int]
+    segments: list[int]
+    positions: list[int]
+    targets: list[int]
+    label: int
+
+    rows = 1
+
+    @property
+    def longest(self) -> int:
+        """Number of tokens."""
+        return len(self.ids)
+
+    tokens = longest
+
+
+@dataclass(frozen=True)
+class PretrainingBatch:
+    """Pairs that go through the encoder together.
+
+    Attributes:
+        input_ids, attention_mask, token_type_ids: shape (pairs, length), padded.
+        predicted: places of the predicted tokens in the flattened (pairs * length), shape (predicted,).
+        targets: their true ids, shape (predicted,).
+        labels: of NSP, shape (pairs,).
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    token_type_ids: torch.Tensor
+    predicted: torch.Tensor
+    targets: torch.Tensor
+    labels: torch.Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """The same on `device`."""
+        return type(self)(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+
+
+class Position(NamedTuple):
+    """Where the stream is: the pass over the corpus, the block of documents, the pairs taken of it."""
+
+    epoch: int = 0
+    block: int = 0
+    taken: int = 0
+
+
+@dataclass(frozen=True)
+class PairStream:
+    """The pairs of a corpus, pass after pass, each pass in a new order.
+
+    A pair, masks included, depends on the seed, the document and the version of the pass alone: dynamic masking makes a
+    new version for each pass, static masking comes back to the first after `duplication` passes. So nothing but a
+    `Position` is needed to go on, and no more than a block is in memory.
+
+    Attributes:
+        documents: the corpus.
+        vocabulary: of the encoder.
+        recipe: lengths, masking, losses, seed.
+        nsp: whether second segments are wanted: the recipe says so and the encoder's family knows them.
+    """
+
+    documents: Sentences
+    vocabulary: Vocabulary
+    recipe: PretrainingRecipe
+    nsp: bool
+
+    def batches(self, start: Position = Position()) -> Iterator[tuple[list[MaskedPair], Position]]:  # noqa: B008
+        """The optimiser's batches from `start` on, each with the position behind it."""
+        pairs = self._from(start)
+        while batch := list(itertools.islice(pairs, self.recipe.batch_size)):
+            yield [pair for pair, _ in batch], batch[-1][1]
+
+    def once(self, most: int) -> list[MaskedPair]:
+        """The pairs of one pass, at most so many, in the corpus's order."""
+        numbers = range(len(self.documents))
+        return list(itertools.islice(itertools.chain.from_iterable(self._masked(i, 0) for i in numbers), most))
+
+    def _from(self, start: Position) -> Iterator[tuple[MaskedPair, Position]]:
+        protocol, seed = self.recipe.protocol, self.recipe.seed
+        for epoch in itertools.count(start.epoch):
+            version = epoch % protocol.duplication if protocol.masking == "static" else epoch
+            order = np.random.default_rng([seed, 1, epoch]).permutation(len(self.documents))
+            for block in range(start.block if epoch == start.epoch else 0, -(-len(order) // BLOCK)):
+                members = order[block * BLOCK : (block + 1) * BLOCK]
+                pairs = list(itertools.chain.from_iterable(self._masked(number, version) for number in members))
+                np.random.default_rng([seed, 2, epoch, block]).shuffle(pairs)
+                taken = start.taken if (epoch, block) == start[:2] else 0
+                for number, pair in enumerate(pairs[taken:], start=taken + 1):
+                    yield pair, Position(epoch, block, number)
+
+    def _masked(self, number: int, version: int) -> Iterator[MaskedPair]:
+        """The pairs of one document."""
+        generator = np.random.default_rng([self.recipe.seed, 3, version, number])
+        with_second = self.nsp and len(self.documents) > 1
+
+        def another() -> Sequence:
+            drawn = int(generator.integers(len(self.documents) - 1))
+            return self.documents[drawn + (drawn >= number)]
+
+        content = self.recipe.length - (3 if self.nsp else 2)
+        other = another if with_second else None
+        for pair in pairs_of(self.documents[number], other, content, self.recipe.short_sequences, generator):
+            yield self._framed(pair, generator)
+
+    def _framed(self, pair: Pair, generator: np.random.Generator) -> MaskedPair:
+        """Mask a pair and set its special tokens."""
+        ids, begins = zip(*pair.first, *pair.second, strict=True)
+        seen, positions = np.array(ids), np.empty(0, dtype=int)
+        if self.recipe.mlm:
+            recipe = self.recipe
+            seen, positions = mask(ids, begins, recipe.masked, recipe.whole_word, self.vocabulary, generator)
+        cls, sep, split = self.vocabulary.cls, self.vocabulary.sep, len(pair.first)
+        framed = [cls, *seen[:split].tolist(), sep, *seen[split:].tolist(), *([sep] if pair.second else [])]
+        return MaskedPair(
+            ids=framed,
+            segments=[0] * (split + 2) + [1] * (len(framed) - split - 2),
+            positions=[int(place) + (1 if place < split else 2) for place in positions],
+            targets=[ids[place] for place in positions],
+            label=pair.label,
+        )
+
+
+def collate_pairs(pairs: Sequence[MaskedPair], pad: int) -> PretrainingBatch:
+    """Pad `pairs` to one rectangle."""
+    length = max(pair.longest for pair in pairs)
+
+    def padded(rows: Iterator[list[int]], value: int) -> torch.Tensor:
+        return torch.tensor([row + [value] * (length - len(row)) for row in rows])
+
+    return PretrainingBatch(
+        input_ids=padded((pair.ids for pair in pairs), pad),
+        attention_mask=padded(([1] * len(pair.ids) for pair in pairs), 0),
+        token_type_ids=padded((pair.segments for pair in pairs), 0),
+        predicted=torch.tensor(
+            [row * length + place for row, pair in enumerate(pairs) for place in pair.positions], dtype=torch.long
+        ),
+        targets=torch.tensor([target for pair in pairs for target in pair.targets], dtype=torch.long),
+        labels=torch.tensor([pair.label for pair in pairs]),
+    )

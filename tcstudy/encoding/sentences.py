@@ -1,0 +1,86 @@
+"""Documents as tokenised sentences, made once for each text and vocabulary and kept on disk, memory-mapped."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import datasets
+
+from tcstudy.corpora.sentences import sentences
+from tcstudy.encoding.tokens import Vocabulary
+from tcstudy.settings import Settings
+
+Sentence = list[tuple[int, bool]]
+"""A sentence's wordpieces: token id, and whether a word begins with it."""
+
+_FEATURES = datasets.Features(
+    {
+        "tokens": datasets.Sequence(datasets.Sequence(datasets.Value("int32"))),
+        "begins": datasets.Sequence(datasets.Sequence(datasets.Value("bool"))),
+    }
+)
+
+
+class Sentences:
+    """Documents as token ids, sentence by sentence; documents without a word are left out.
+
+    They are read from disk one at a time, so memory does not grow with their number.
+    """
+
+    def __init__(self, documents: datasets.Dataset) -> None:
+        self._documents = documents
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def __getitem__(self, number: int) -> list[Sentence]:
+        """The sentences of document `number`."""
+        row = self._documents[int(number)]
+        return [
+            list(zip(tokens, begins, strict=True)) for tokens, begins in zip(row["tokens"], row["begins"], strict=True)
+        ]
+
+    @classmethod
+    def read(cls, texts: datasets.Dataset, language: str, vocabulary: Vocabulary) -> "Sentences":
+        """Cut and tokenise `texts` (column `text`), or take what was made of the same texts before."""
+        datasets.disable_progress_bars()
+        name = _fingerprint(texts, language, vocabulary)
+        folder = Settings.read().cache / "sentences"
+        folder.mkdir(parents=True, exist_ok=True)
+        made = texts.map(
+            lambda batch: _tokenised(batch["text"], language, vocabulary),
+            batched=True,
+            batch_size=500,
+            remove_columns=texts.column_names,
+            features=_FEATURES,
+            cache_file_name=str(folder / f"{name}.arrow"),
+            new_fingerprint=name,
+        )
+        return cls(made)
+
+
+def _tokenised(texts: Sequence[str], language: str, vocabulary: Vocabulary) -> dict[str, list]:
+    columns: dict[str, list] = {"tokens": [], "begins": []}
+    for cut in sentences(texts, language):
+        encoded = vocabulary.tokenizer.encode_batch(cut, add_special_tokens=False)
+        encoded = [sentence for sentence in encoded if sentence.ids]
+        if encoded:
+            columns["tokens"].append([sentence.ids for sentence in encoded])
+            columns["begins"].append([list(_begins(sentence.word_ids)) for sentence in encoded])
+    return columns
+
+
+def _begins(words: Sequence[int | None]) -> Iterator[bool]:
+    """Whether each wordpiece begins a word, from the number of the word that each belongs to."""
+    before: int | None = -1
+    for word in words:
+        yield word is None or word != before
+        before = word
+
+
+def _fingerprint(texts: datasets.Dataset, language: str, vocabulary: Vocabulary) -> str:
+    """Equal for equal texts in equal order, cut and tokenised in the same way."""
+    total = hashlib.sha256(f"1:{language}:{vocabulary.tokenizer.to_str()}".encode())
+    for batch in texts.iter(batch_size=1000):
+        for text in batch["text"]:
+            total.update(f"{text}\x1e".encode("utf-8", "surrogatepass"))
+    return total.hexdigest()[:32]

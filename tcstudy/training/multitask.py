@@ -1,0 +1,136 @@
+"""Multi-task fine-tuning: every update is a batch of one task (Sun et al. 2019, 4.3 and 5.5)."""
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from accelerate.utils import set_seed
+from transformers.utils.logging import disable_progress_bar
+
+from tcstudy.corpora.loading import load_corpus
+from tcstudy.encoding.batches import MicroBatch
+from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents, save_tokenizer
+from tcstudy.errors import StudyError
+from tcstudy.models.encoder import load_encoder, weights_digest
+from tcstudy.models.multitask import MultitaskClassifier
+from tcstudy.settings import Settings
+from tcstudy.spec import EncoderSpec, MultitaskSpec
+from tcstudy.training.devices import (
+    device_name,
+    make_accelerator,
+    peak_memory,
+    reset_peak_memory,
+    usual_micro_batch_tokens,
+)
+from tcstudy.training.engine import Engine
+from tcstudy.training.finetune import cross_entropy_part, epoch_batches
+from tcstudy.training.loop import Diverged, fit
+from tcstudy.training.optim import make_optimizer, overall_clip_norm
+from tcstudy.training.outcome import StageOutcome
+
+
+@dataclass(frozen=True)
+class TaskBatch:
+    """A micro-batch of one task."""
+
+    task: str
+    batch: MicroBatch
+
+    @property
+    def attention_mask(self) -> torch.Tensor:
+        """Of its documents, shape (fractions, length)."""
+        return self.batch.attention_mask
+
+    def to(self, device: torch.device) -> Self:
+        """The same on `device`."""
+        return type(self)(self.task, self.batch.to(device))
+
+
+def train_multitask(spec: EncoderSpec, folder: Path) -> StageOutcome:
+    """Make the encoder of `spec`, whose last stage is a multi-task fine-tuning, out of the one before it.
+
+    Args:
+        spec: the encoder to be made.
+        folder: where it is left, a Hugging Face folder with tokenizer and the tasks' classifiers.
+
+    Raises:
+        StudyError: data or encoder cannot be had, or the loss stopped being a finite number.
+    """
+    stage: MultitaskSpec = spec.stages[-1]
+    training = stage.training
+    accelerator, vocabulary = make_accelerator(), load_vocabulary(spec)
+    budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
+    engine = Engine(accelerator, budget, vocabulary.pad)
+    corpora = {task.name: load_corpus(task) for task in stage.tasks}
+    classes = {name: len(corpus.facts.classes) for name, corpus in corpora.items()}
+    set_seed(stage.seed)
+    encoder = load_encoder(spec.before, training.dropout).body
+    outcome = StageOutcome(
+        encoder_digest=weights_digest(encoder),
+        made_new=(),
+        device=device_name(accelerator),
+        processes=accelerator.num_processes,
+    )
+    model = MultitaskClassifier(encoder, classes, stage.window.method, training.dropout, budget, training.frozen)
+    model.to(accelerator.device)
+    set_seed(stage.seed + accelerator.process_index)  # processes start from equal weights and drop out differently
+
+    documents = {name: read_documents(corpus.train, vocabulary, stage.window) for name, corpus in corpora.items()}
+    steps = training.epochs * sum(math.ceil(len(own) / training.batch_size) for own in documents.values())
+    optimizer, schedule = make_optimizer(model, training, stage.protocol, steps)
+    reset_peak_memory(accelerator)
+    started = time.perf_counter()
+    clip_norm = overall_clip_norm(training, stage.protocol)
+    batches = itertools.islice(task_batches(stage, documents, engine), steps)
+    try:
+        for step in fit(model, batches, task_part, optimizer, schedule, accelerator, clip_norm):
+            outcome.count(step)
+    except Diverged as diverged:
+        raise StudyError(
+            f"Multi-task training diverged at step {diverged.step}: a lower learning_rate is needed."
+        ) from None
+    outcome.training_seconds = time.perf_counter() - started
+    outcome.peak_memory_bytes = peak_memory(accelerator)
+    if accelerator.is_main_process:
+        disable_progress_bar()
+        encoder.save_pretrained(folder)
+        model.save_classifiers(folder)
+        save_tokenizer(spec, folder)
+    return outcome
+
+
+def task_batches(
+    stage: MultitaskSpec, documents: Mapping[str, Sequence[Document]], engine: Engine
+) -> Iterator[list[TaskBatch]]:
+    """Batches of one task each, endlessly; within a task every document comes once in each pass over it."""
+    generator = np.random.default_rng([stage.seed, 1])
+    batch_size = stage.training.batch_size
+    shares = sampling_shares({name: len(own) for name, own in documents.items()}, stage.sampling)
+    passes = {
+        name: epoch_batches(own, batch_size, itertools.count(), stage.seed, engine) for name, own in documents.items()
+    }
+    while True:
+        task = str(generator.choice(list(shares), p=list(shares.values())))
+        yield [TaskBatch(task, micro_batch) for micro_batch in next(passes[task])]
+
+
+def sampling_shares(sizes: Mapping[str, int], rule: str) -> dict[str, float]:
+    """How often each task's batches come: in proportion to its documents, to their square root, or equally.
+
+    >>> sampling_shares({"a": 1, "b": 9}, "square root")
+    {'a': 0.25, 'b': 0.75}
+    """
+    power = {"proportional": 1.0, "square root": 0.5, "uniform": 0.0}[rule]
+    weights = {name: size**power for name, size in sizes.items()}
+    return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+
+
+def task_part(model: MultitaskClassifier, micro_batch: TaskBatch, batch: Sequence[TaskBatch]) -> torch.Tensor:
+    """A micro-batch's part of its batch's loss, by the classifier of its task."""
+    return cross_entropy_part(model.classifiers[micro_batch.task], micro_batch.batch, [part.batch for part in batch])

@@ -1,0 +1,194 @@
+"""Further pre-training: MLM and NSP together on unlabelled text (Sun et al. 2019, 4.2 and 5.4)."""
+
+import itertools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch.nn.functional import cross_entropy
+from transformers.utils.logging import disable_progress_bar
+
+from tcstudy.corpora.text import Text, load_text
+from tcstudy.encoding.batches import plan_micro_batches
+from tcstudy.encoding.pairs import UNKNOWN
+from tcstudy.encoding.pretraining import MaskedPair, PairStream, Position, PretrainingBatch, collate_pairs
+from tcstudy.encoding.sentences import Sentences
+from tcstudy.encoding.tokens import Vocabulary, load_vocabulary, save_tokenizer
+from tcstudy.errors import StudyError
+from tcstudy.models.encoder import weights_digest
+from tcstudy.models.pretraining import PretrainingModel, load_pretraining_model
+from tcstudy.settings import Settings
+from tcstudy.spec import PROTOCOLS, EncoderSpec, PretrainingRecipe
+from tcstudy.training.checkpoint import Checkpoint
+from tcstudy.training.devices import (
+    device_name,
+    make_accelerator,
+    peak_memory,
+    reset_peak_memory,
+    usual_micro_batch_tokens,
+)
+from tcstudy.training.loop import Diverged, fit
+from tcstudy.training.optim import make_optimizer
+from tcstudy.training.outcome import HeadQuality, StageOutcome
+
+MOST_PAIRS = 2000
+"""Pairs of held-out text that the heads are measured on."""
+
+
+def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
+    """Make the encoder of `spec`, whose last stage is a further pre-training, out of the one before it.
+
+    Args:
+        spec: the encoder to be made.
+        folder: where it is left, a Hugging Face folder with heads and tokenizer.
+        state: file of the training's state. If it holds an earlier update of the same pre-training, that is gone on
+            from; it is kept when the stage stops before its recipe ends, for a later stop to go on from.
+
+    Raises:
+        StudyError: text or encoder cannot be had, the encoder has no mask, or the loss stopped being a finite number.
+    """
+    stage, recipe = spec.stages[-1], spec.stages[-1].recipe
+    accelerator, vocabulary = make_accelerator(), load_vocabulary(spec)
+    text = load_text(stage)
+    set_seed(recipe.seed)
+    model = load_pretraining_model(spec.before, recipe.dropout, recipe.frozen)
+    check_masking(spec, vocabulary, recipe, model)
+    outcome = StageOutcome(
+        encoder_digest=weights_digest(model.encoder),
+        made_new=model.made_new,
+        device=device_name(accelerator),
+        processes=accelerator.num_processes,
+        text=text.report,
+    )
+    model.to(accelerator.device)
+    optimizer, schedule = make_optimizer(model, recipe, PROTOCOLS["clean"], recipe.steps)
+    set_seed(recipe.seed + accelerator.process_index)  # processes start from equal weights and drop out differently
+    checkpoint = Checkpoint(state, model, optimizer, schedule, accelerator)
+    done, position = _go_on(checkpoint, outcome, stage.last_step)
+
+    reset_peak_memory(accelerator)
+    documents = Sentences.read(text.train, text.language, vocabulary)
+    stream = PairStream(documents, vocabulary, recipe, recipe.nsp and model.has_nsp)
+    budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
+    clock = time.perf_counter()
+    pairs, positions = itertools.tee(itertools.islice(stream.batches(position), stage.last_step - done))
+    batches = (micro_batches(batch, budget, vocabulary.pad) for batch, _ in pairs)
+    behind = (place for _, place in positions)
+    try:
+        for step in fit(model, batches, heads_part, optimizer, schedule, accelerator, recipe.clip_norm, done=done):
+            position = next(behind)
+            outcome.count(step)
+            last = step.number == stage.last_step
+            if checkpoint.due or (last and step.number < recipe.steps):
+                outcome.training_seconds, clock = _lap(outcome.training_seconds, clock)
+                checkpoint.save(step.number, _counters(outcome, position))
+    except Diverged as diverged:
+        raise StudyError(f"Pre-training diverged at step {diverged.step}: a lower learning_rate is needed.") from None
+    outcome.training_seconds, clock = _lap(outcome.training_seconds, clock)
+    outcome.measured = measure_heads(model, text, vocabulary, recipe, budget, accelerator)
+    outcome.evaluation_seconds, clock = _lap(outcome.evaluation_seconds, clock)
+    outcome.peak_memory_bytes = peak_memory(accelerator)
+    if accelerator.is_main_process:
+        disable_progress_bar()
+        model.model.save_pretrained(folder)
+        save_tokenizer(spec, folder)
+    if stage.last_step == recipe.steps:
+        checkpoint.remove()
+    return outcome
+
+
+def check_masking(
+    spec: EncoderSpec, vocabulary: Vocabulary, recipe: PretrainingRecipe, model: PretrainingModel
+) -> None:
+    """Refuse what cannot be trained.
+
+    Raises:
+        StudyError: the tokenizer has no mask, or nothing is left to train since the family has no NSP.
+    """
+    if recipe.mlm and vocabulary.mask is None:
+        raise StudyError(f"The tokenizer of {spec.name} has no mask token, so MLM cannot be trained: set mlm to false.")
+    if not recipe.mlm and not model.has_nsp:
+        raise StudyError(f"The family of {spec.name} has no NSP, so mlm cannot be false.")
+
+
+def micro_batches(pairs: Sequence[MaskedPair], budget: int, pad: int) -> list[PretrainingBatch]:
+    """A batch of pairs as micro-batches of similar length."""
+    return [collate_pairs([pairs[i] for i in rows], pad) for rows in plan_micro_batches(pairs, budget)]
+
+
+def heads_part(
+    model: PretrainingModel, micro_batch: PretrainingBatch, batch: Sequence[PretrainingBatch]
+) -> torch.Tensor:
+    """A micro-batch's part of its batch's loss: mean over predicted words of MLM plus mean over pairs of NSP."""
+    scores = model(micro_batch)
+    words = sum(part.targets.numel() for part in batch)
+    loss = cross_entropy(scores.words, micro_batch.targets, reduction="sum") / max(words, 1)
+    if scores.follows is not None:
+        pairs = sum(int((part.labels != UNKNOWN).sum()) for part in batch)
+        follows = cross_entropy(scores.follows, micro_batch.labels, ignore_index=UNKNOWN, reduction="sum")
+        loss = loss + follows / max(pairs, 1)
+    return loss
+
+
+@torch.inference_mode()
+def measure_heads(
+    model: PretrainingModel,
+    text: Text,
+    vocabulary: Vocabulary,
+    recipe: PretrainingRecipe,
+    budget: int,
+    accelerator: Accelerator,
+) -> HeadQuality:
+    """The heads on the held-out documents of `text`, masked and paired by `recipe`, the same for every update."""
+    documents = Sentences.read(text.held_out, text.language, vocabulary)
+    stream = PairStream(documents, vocabulary, recipe, recipe.nsp and model.has_nsp)
+    model.eval()
+    sums = torch.zeros(6, dtype=torch.float64)
+    for batch in micro_batches(stream.once(MOST_PAIRS), budget, vocabulary.pad):
+        batch = batch.to(accelerator.device)
+        scores = model(batch)
+        sums[:3] += _score(scores.words, batch.targets)
+        if scores.follows is not None:
+            known = batch.labels != UNKNOWN
+            sums[3:] += _score(scores.follows[known], batch.labels[known])
+    word_loss, right_words, words, pair_loss, right_pairs, pairs = sums.tolist()
+    return HeadQuality(
+        mlm_loss=word_loss / words if words else None,
+        mlm_accuracy=right_words / words if words else None,
+        words=int(words),
+        nsp_loss=pair_loss / pairs if pairs else None,
+        nsp_accuracy=right_pairs / pairs if pairs else None,
+        pairs=int(pairs),
+    )
+
+
+def _score(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Summed cross-entropy, number of right answers, number of answers."""
+    right = (logits.argmax(dim=-1) == targets).sum()
+    loss = cross_entropy(logits.float(), targets, reduction="sum")
+    return torch.tensor([loss.item(), right.item(), targets.numel()], dtype=torch.float64)
+
+
+def _go_on(checkpoint: Checkpoint, outcome: StageOutcome, last_step: int) -> tuple[int, Position]:
+    """The update and the position to go on from; a state behind the wanted update is of no use."""
+    saved = checkpoint.restore() if checkpoint.step() <= last_step else None
+    if saved is None:
+        return 0, Position()
+    done, counters = saved
+    position = Position(*counters.pop("position"))
+    for name, value in counters.items():
+        setattr(outcome, name, value)
+    return done, position
+
+
+def _counters(outcome: StageOutcome, position: Position) -> dict:
+    names = ("losses", "tokens", "padded_tokens", "training_seconds")
+    return {"position": list(position)} | {name: getattr(outcome, name) for name in names}
+
+
+def _lap(seconds: float, clock: float) -> tuple[float, float]:
+    now = time.perf_counter()
+    return seconds + now - clock, now

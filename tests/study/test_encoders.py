@@ -1,0 +1,127 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tcstudy.settings import Settings
+from tcstudy.spec import EncoderSpec, MultitaskSpec, PretrainingSpec
+from tcstudy.study.encoders import encoder_records, encoder_store, make_encoder
+from tcstudy.study.run import run, run_all
+
+RECIPE = {"steps": 6, "batch_size": 4, "length": 16, "learning_rate": 1e-3}
+TASK = {"name": "bbc_news", "train": 20, "validation": 20, "test": 30}
+
+
+def pretrained(stop=None, **recipe):
+    given = {"corpus": [{"name": "bbc_news"}], "recipe": RECIPE | recipe, "stop": stop}
+    return EncoderSpec(name="tiny").after(PretrainingSpec.model_validate(given))
+
+
+def files():
+    weights = Settings.read().weights
+    return (
+        {path.name: path.stat().st_mtime_ns for path in weights.rglob("model.safetensors")} if weights.exists() else {}
+    )
+
+
+def test_a_published_encoder_needs_nothing():
+    make_encoder(EncoderSpec(name="tiny"))
+    assert not files()
+
+
+def test_a_run_makes_the_encoder_it_names_once(spec):
+    first = run(spec.variant({"encoder": pretrained()}))
+    record = encoder_store().get(pretrained())
+    assert record.measured.words > 0
+    assert record.text.held_out == 12
+    assert record.cost.steps == 6
+    assert any(name.startswith("cls.predictions") for name in record.provenance.made_new)
+    made = files()
+    second = run(spec.variant({"encoder": pretrained(), "seed": 1}))
+    assert files() == made
+    assert first.provenance.encoder_digest == second.provenance.encoder_digest != run(spec).provenance.encoder_digest
+
+
+def test_stages_build_on_one_another(spec):
+    both = pretrained().after(MultitaskSpec.model_validate({"tasks": [TASK], "window": {"length": 16}}))
+    record = run(spec.variant({"encoder": both}))
+    made = encoder_records([both])
+    assert [len(encoder.stages) for encoder in made] == [1, 2]
+    assert made[both].measured is None
+    assert record.spec.encoder == both
+
+
+def test_a_recorded_run_needs_no_encoder(spec):
+    staged = spec.variant({"encoder": pretrained()})
+    run(staged)
+    for path in Settings.read().weights.iterdir():
+        path.rename(path.with_name("away"))
+    assert run_all({"a": staged})["a"].id == staged.id
+    assert not (Settings.read().weights / staged.encoder.id).exists()
+
+
+def test_weights_that_were_altered_are_set_aside_and_made_again(spec, capsys):
+    make_encoder(pretrained())
+    folder = Settings.read().weights / pretrained().id
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    make_encoder(pretrained())
+    assert (folder / "model.safetensors").read_bytes() == whole
+    assert "set aside, made again" in capsys.readouterr().err
+    assert folder.with_suffix(".damaged").is_dir()
+
+
+def test_stops_of_one_pre_training_go_on_from_one_another():
+    for stop in (2, 4, None):
+        make_encoder(pretrained(stop))
+    records = encoder_records([pretrained(2), pretrained(4), pretrained()])
+    assert [record.cost.steps for record in records.values()] == [2, 4, 6]
+    losses = [record.curve.losses for record in records.values()]
+    assert losses[0] == losses[2][:2]
+    assert losses[1] == losses[2][:4]
+    assert pretrained(6) == pretrained()
+
+
+PROGRAM = """
+import sys
+from tcstudy.spec import EncoderSpec
+from tcstudy.study.encoders import make_encoder
+from tcstudy.training import checkpoint
+
+checkpoint.SECONDS = 0.02
+make_encoder(EncoderSpec.model_validate_json(sys.argv[1]))
+"""
+
+
+def test_two_processes_that_want_one_encoder_make_it_once():
+    command = [sys.executable, "-c", PROGRAM, pretrained(steps=20).model_dump_json()]
+    both = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert len(files()) == 1
+    assert len(list((Settings.read().results / "encoders").glob("*.json"))) == 1
+
+
+def test_a_killed_pre_training_goes_on_and_leaves_no_half_folder():
+    spec = pretrained(steps=150)
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, spec.model_dump_json()])
+    state = Settings.read().weights / f"{spec.id}.state"
+    deadline = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (Settings.read().weights / spec.id).exists()
+    make_encoder(spec)
+    record = json.loads((Settings.read().results / "encoders" / f"{spec.id}.json").read_text())
+    assert record["cost"]["steps"] == 150
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("changes", [{"mlm": False, "nsp": False}, {"steps": 0}, {"excluding": ["imbd"]}])
+def test_a_recipe_that_cannot_be_is_refused(changes):
+    with pytest.raises(ValueError, match=r"both be false|greater than or equal|did you mean 'imdb'"):
+        pretrained(**changes)
