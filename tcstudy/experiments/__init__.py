@@ -6,13 +6,37 @@ An experiment has one name in four places: `book/<name>.md`, `params/<profile>/<
 
 from tcstudy.errors import StudyError, nearest
 from tcstudy.experiments.base import Experiment
+from tcstudy.experiments.base_rate import BaseRate
+from tcstudy.experiments.comparison import Comparison
 from tcstudy.experiments.datasets import Datasets
+from tcstudy.experiments.domains import Domains
+from tcstudy.experiments.few_shot import FewShot
+from tcstudy.experiments.forgetting import Forgetting
+from tcstudy.experiments.larger_encoder import LargerEncoder
 from tcstudy.experiments.layer_decay import LayerDecay
 from tcstudy.experiments.layers import Layers
 from tcstudy.experiments.long_texts import LongTexts
+from tcstudy.experiments.multitask import Multitask
+from tcstudy.experiments.released_protocol import ReleasedProtocol
+from tcstudy.experiments.within_task import WithinTask
 
 EXPERIMENTS: dict[str, type[Experiment]] = {
-    experiment.page: experiment for experiment in (Datasets, LongTexts, Layers, LayerDecay)
+    experiment.page: experiment
+    for experiment in (
+        Datasets,
+        BaseRate,
+        LongTexts,
+        Layers,
+        Forgetting,
+        LayerDecay,
+        WithinTask,
+        Domains,
+        Comparison,
+        Multitask,
+        FewShot,
+        LargerEncoder,
+        ReleasedProtocol,
+    )
 }
 
 

@@ -1,27 +1,44 @@
 """What all experiments share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from tcstudy.catalog.datasets import DATASETS, dataset_facts
 from tcstudy.catalog.profiles import PROFILES
 from tcstudy.errors import StudyError, nearest
-from tcstudy.spec import PROTOCOLS, DataSpec, EncoderSpec, NamedProtocol, RunSpec, TrainingSpec
+from tcstudy.spec import (
+    PROTOCOLS,
+    AnyRun,
+    DataSpec,
+    EncoderSpec,
+    NamedProtocol,
+    PretrainingRecipe,
+    PretrainingSpec,
+    RunSpec,
+    TextSpec,
+    TrainingSpec,
+)
 from tcstudy.value import Value, changed
 
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)]
+Variants = Mapping[str, Mapping[str, Any]]
+"""What each variant changes in the common spec of an experiment's runs, by dotted keys."""
+
+ENGLISH = "en"
 
 
 class RunKey(NamedTuple):
-    """Where a run stands in its experiment's table."""
+    """Where a run stands in its experiment's table; `draw` counts the samples of training documents."""
 
     dataset: str
     variant: str
     seed: int
+    draw: int = 0
 
     def __str__(self) -> str:
-        return f"{self.dataset}, {self.variant}, seed {self.seed}"
+        return f"{self.dataset}, {self.variant}, seed {self.seed}" + (f", draw {self.draw}" if self.draw else "")
 
 
 class Experiment(Value):
@@ -38,7 +55,7 @@ class Experiment(Value):
     profile: str = "custom"
     encoder: EncoderSpec
 
-    def runs(self) -> dict[RunKey, RunSpec]:
+    def runs(self) -> Mapping[RunKey, AnyRun]:
         """The runs of the experiment; none for a page that trains nothing."""
         return {}
 
@@ -69,20 +86,109 @@ class FineTuningExperiment(Experiment):
     protocol: NamedProtocol = PROTOCOLS["clean"]
     seeds: Seeds = (0,)
 
-    def grid(self, variants: Mapping[str, Mapping[str, Any]]) -> dict[RunKey, RunSpec]:
+    def grid(
+        self, variants: Variants | Callable[[DataSpec], Variants], seeds: Sequence[int] | None = None
+    ) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed.
 
         Args:
-            variants: what each changes in the common spec, by dotted keys.
+            variants: what each changes in the common spec; a function where that depends on the data set.
+            seeds: only these; all of the page by default.
 
         Raises:
             StudyError: a run is not possible; names the run and the key.
         """
         runs = {}
         for data in self.data:
-            common = {"data": data, "encoder": self.encoder, "training": self.training, "protocol": self.protocol}
-            for name, changes in variants.items():
-                for seed in self.seeds:
-                    key = RunKey(data.name, name, seed)
-                    runs[key] = RunSpec.parse(changed(common, {**changes, "seed": seed}), f"run {key}")
+            common = {
+                "data": data,
+                "encoder": self.encoder_for(data.name),
+                "training": self.training,
+                "protocol": self.protocol,
+            }
+            for name, changes in (variants(data) if callable(variants) else variants).items():
+                for seed in self.seeds if seeds is None else seeds:
+                    given = changed(common, {**changes, "seed": seed})
+                    key = RunKey(data.name, name, seed, given["data"].get("draw", 0))
+                    runs[key] = RunSpec.parse(given, f"run {key}")
         return runs
+
+    def encoder_for(self, dataset: str) -> EncoderSpec:
+        """The published encoder for a data set."""
+        return self.encoder
+
+
+class LanguagesExperiment(FineTuningExperiment):
+    """An experiment whose data sets may be in other languages than `encoder`, which reads English.
+
+    Attributes:
+        other_languages: the encoder for each other language of the data sets, by ISO 639-1 code.
+    """
+
+    other_languages: dict[str, EncoderSpec] = Field(default_factory=dict)
+
+    def encoder_for(self, dataset: str) -> EncoderSpec:
+        """The published encoder of the data set's language.
+
+        Raises:
+            StudyError: there is none.
+        """
+        facts = dataset_facts(dataset)
+        if facts.language == ENGLISH:
+            return self.encoder
+        if facts.language not in self.other_languages:
+            raise StudyError(f"other_languages names no encoder for '{facts.language}', the language of {dataset}")
+        return self.other_languages[facts.language]
+
+    @field_validator("other_languages")
+    @classmethod
+    def _are_languages(cls, given: dict[str, EncoderSpec]) -> dict[str, EncoderSpec]:
+        known = {facts.language for facts in DATASETS.values()} - {ENGLISH}
+        for language in given:
+            if language not in known:
+                raise StudyError(f"no data set is in the other language '{language}'; {nearest(language, known)}")
+        return given
+
+
+class PretrainingExperiment(FineTuningExperiment):
+    """An experiment in which encoders are further pre-trained on texts of the page's data sets.
+
+    Attributes:
+        pretraining: how.
+    """
+
+    pretraining: PretrainingRecipe = PretrainingRecipe()
+
+    def pretrained_on(
+        self, names: Iterable[str], encoder: EncoderSpec | None = None, recipe: PretrainingRecipe | None = None
+    ) -> EncoderSpec:
+        """The encoder further pre-trained on the training texts of the data sets `names`.
+
+        Test texts are kept out of the corpus: those of its own sets and of the page's, in its language, and of the
+        recipe's `excluding`. So pages about the same sets share encoders.
+
+        Args:
+            names: data sets of one language.
+            encoder: what to begin with; the published encoder of that language by default.
+            recipe: how; the page's by default.
+
+        Raises:
+            StudyError: the data sets are in several languages.
+        """
+        names = tuple(names)
+        recipe = self.pretraining if recipe is None else recipe
+        languages = {dataset_facts(name).language for name in names}
+        if len(languages) > 1:
+            raise StudyError(f"one corpus cannot hold texts in several languages, but {', '.join(names)} are")
+        everywhere = {*names, *recipe.excluding, *(data.name for data in self.data)}
+        excluding = tuple(sorted(name for name in everywhere if dataset_facts(name).language in languages))
+        stage = PretrainingSpec(
+            corpus=tuple(TextSpec(name=name) for name in names),
+            recipe=recipe.model_copy(update={"excluding": excluding}),
+        )
+        return (self.encoder_for(names[0]) if encoder is None else encoder).after(stage)
+
+    def sets(self, language: str = ENGLISH, kind: str | None = None) -> tuple[str, ...]:
+        """Names of the page's data sets in a language; of one kind (sentiment, question, topic), or of all."""
+        found = (dataset_facts(data.name) for data in self.data)
+        return tuple(facts.name for facts in found if facts.language == language and kind in (None, facts.kind))

@@ -4,13 +4,13 @@ from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
 
-from tcstudy.experiments.base import FineTuningExperiment, RunKey
+from tcstudy.experiments.base import LanguagesExperiment, RunKey
 from tcstudy.spec import Method, RunSpec, WindowSize, WindowSpec
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
 
-class LongTexts(FineTuningExperiment):
+class LongTexts(LanguagesExperiment):
     """Every method on every data set with every seed.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""A biLSTM with self-attention over the states of all tokens: what the paper's BERT-Feat reads with (5.5)."""
+"""A biLSTM with self-attention over the states of all tokens: what the paper's BERT-Feat reads with (5.4.3)."""
 
 import torch
 from torch import nn

@@ -52,6 +52,30 @@ def printed_spread(printed: pd.Series, column: str) -> pd.DataFrame:
     return pd.DataFrame({"variant": errors.index, "mean": errors.values, "low": errors.values, "high": errors.values})
 
 
+def error_matrix(spread: pd.DataFrame) -> pd.DataFrame:
+    """Mean errors with variants in rows and data sets in columns, in the order of `spread`; missing if not run."""
+    means = spread.set_index(["variant", "dataset"])["mean"].unstack()
+    return means.reindex(index=spread["variant"].unique(), columns=spread["dataset"].unique())
+
+
+def printed_matrix(printed: pd.Series) -> pd.DataFrame:
+    """Printed errors as `error_matrix` has them."""
+    spread = printed.rename("mean").rename_axis(["variant", "dataset"]).reset_index()
+    return error_matrix(spread)
+
+
+def error_reduction(errors: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Relative error reduction of each variant against `reference`: the share of its errors that are gone.
+
+    Args:
+        errors: as `error_matrix` gives them.
+
+    Returns:
+        (e_reference - e) / e_reference, without the reference's own row; below zero where a variant has more errors.
+    """
+    return 1 - errors.drop(index=reference) / errors.loc[reference]
+
+
 def by_depth(spread: pd.DataFrame) -> pd.DataFrame:
     """The rows of single layers, with their relative depth: layer 5 of 6 and layer 11 of 12 have depth 1.
 

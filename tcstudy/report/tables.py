@@ -11,8 +11,9 @@ import pandas as pd
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.catalog.profiles import PROFILES
 from tcstudy.experiments.base import Experiment, RunKey
-from tcstudy.spec import PROTOCOLS
+from tcstudy.spec import PRETRAINING_PROTOCOLS, PROTOCOLS
 from tcstudy.study.record import Record
+from tcstudy.value import Value
 
 
 class Markup(str):
@@ -71,7 +72,7 @@ class Table:
     def _numeric(self) -> list[bool]:
         """Which columns hold nothing but numbers, and are set flush right."""
         columns = zip(*self.rows, strict=True) if self.rows else [[] for _ in self.head]
-        return [all(cell[:1].isdigit() or cell == "–" for cell in column) for column in columns]
+        return [all(cell.removeprefix("-")[:1].isdigit() or cell == "–" for cell in column) for column in columns]
 
 
 @dataclass(frozen=True)
@@ -113,19 +114,28 @@ def notice(experiment: Experiment) -> Notice:
 
 def run_with(experiment: Experiment) -> Table:
     """The parameters a page was run with."""
-    given = experiment.model_dump(mode="json", exclude_unset=True)
-    for name, protocol in PROTOCOLS.items():
-        if getattr(experiment, "protocol", None) == protocol:
-            given["protocol"] = name
-    rows = [(name, _value(value)) for name, value in given.items()]
+    rows = [(name, _value(value)) for name, value in _given(experiment).items()]
     return Table(("parameter", "value"), rows, "This page was run with", f"run-with-{experiment.page}")
+
+
+def _given(value: Any) -> Any:
+    """What was given of a description, as plain data, protocols by their names."""
+    for name, protocol in (*PROTOCOLS.items(), *PRETRAINING_PROTOCOLS.items()):
+        if value == protocol:
+            return name
+    if isinstance(value, Value):
+        return {key: _given(inner) for key, inner in value if key in value.model_fields_set}
+    if isinstance(value, Mapping):
+        return {key: _given(inner) for key, inner in value.items()}
+    return [_given(inner) for inner in value] if isinstance(value, tuple) else value
 
 
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_value(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key} {_value(inner)}" for key, inner in value.items()) or "none"
     if isinstance(value, list):
-        return ("; " if isinstance(value[0], Mapping) else ", ").join(_value(inner) for inner in value)
+        between = "; " if value and isinstance(value[0], Mapping) else ", "
+        return between.join(_value(inner) for inner in value) or "none"
     return value if isinstance(value, str) else json.dumps(value)
 
 

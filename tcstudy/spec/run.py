@@ -22,7 +22,7 @@ class FeatureSpec(Value):
         pooler: read BERT's pooler, a dense layer with tanh over the last `[CLS]`, as the released code does unless
             layers are given.
         reader: the linear layer reads the states of `[CLS]`, or what a biLSTM with self-attention (Lin et al. 2017)
-            makes of the states of all tokens, as the paper's BERT-Feat does (5.5).
+            makes of the states of all tokens, as the paper's BERT-Feat does (5.4.3).
     """
 
     layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None = None

@@ -74,7 +74,7 @@ class OptimizationSpec(Value):
         dropout: probability, everywhere in the encoder and before the classifier.
         weight_decay: decoupled; not on biases and layer norms.
         clip_norm: bound of the gradient's norm, over all parameters (AdamW) or for each tensor (BERTAdam).
-        layer_decay: xi, by which the rate falls from each layer to the one below it (5.3.3); 1 is one rate for all.
+        layer_decay: xi, by which the rate falls from each layer to the one below it (5.3.4); 1 is one rate for all.
         embeddings: the rate of the embeddings, at the base rate as in the released code, or a layer below the lowest.
         frozen: the encoder stays as it is and drops nothing out; only what stands on it is trained.
     """

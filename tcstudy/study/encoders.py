@@ -14,9 +14,9 @@ from pydantic import Field
 
 from tcstudy.corpora.report import TextReport
 from tcstudy.settings import Settings
-from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec
+from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
-from tcstudy.study.record import SCHEMA, Cost, LearningCurve, Provenance
+from tcstudy.study.record import SCHEMA, Cost, LearningCurve, Provenance, Record
 from tcstudy.study.store import Store
 from tcstudy.training.outcome import HeadQuality
 from tcstudy.value import Value
@@ -57,6 +57,11 @@ def encoder_records(specs: Iterable[EncoderSpec]) -> dict[EncoderSpec, EncoderRe
             if part not in records and (record := store.get(part)):
                 records[part] = record
     return records
+
+
+def encoders_behind(runs: Iterable[Record]) -> dict[EncoderSpec, EncoderRecord]:
+    """The records of the encoders that `runs` began with, as far as they were made."""
+    return encoder_records(run.spec.encoder for run in runs if isinstance(run.spec, RunSpec))
 
 
 def make_encoder(spec: EncoderSpec) -> None:

@@ -37,7 +37,7 @@ def parameter_groups(model: torch.nn.Module, training: OptimizationSpec) -> list
 
 
 def rate_factors(model: torch.nn.Module, decay: float, embeddings: Literal["base", "bottom"]) -> dict[str, float]:
-    """By what each parameter's rate is multiplied: eta(k-1) = xi eta(k) (Sun et al. 2019, 5.3.3).
+    """By what each parameter's rate is multiplied: eta(k-1) = xi eta(k) (Sun et al. 2019, 5.3.4).
 
     The top layer, the classifier and all else above the encoder have the base rate, layer k of L has xi^(L - 1 - k).
     The embeddings have the base rate, as in the released code, or xi^L, a layer below the lowest.

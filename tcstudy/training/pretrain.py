@@ -34,7 +34,7 @@ from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer
 from tcstudy.training.outcome import HeadQuality, StageOutcome
 
-MOST_PAIRS = 2000
+MOST_PAIRS = 500
 """Pairs of held-out text that the heads are measured on."""
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments import Layers
+from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.layers import paper_variant
 from tcstudy.report.published import printed_errors
 from tcstudy.report.stats import by_depth, printed_spread
@@ -33,9 +34,9 @@ def test_groups_scale_with_depth():
 
 def test_the_last_layer_is_the_plain_model():
     runs = Layers.model_validate(GIVEN).runs()
-    plain = runs["imdb", "layer 11 of 12", 0]
+    plain = runs[RunKey("imdb", "layer 11 of 12", 0)]
     assert plain.canonical == '{"data":{"name":"imdb"},"encoder":{"name":"bert-base-uncased"}}'
-    assert runs["imdb", "layer 3 of 12", 0].features.layers == (3,)
+    assert runs[RunKey("imdb", "layer 3 of 12", 0)].features.layers == (3,)
     assert len({spec.id for spec in runs.values()}) == len(runs) == 12 + 9 + 1
 
 

@@ -2,7 +2,9 @@ import pytest
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments import LongTexts
+from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.long_texts import METHODS
+from tcstudy.publish.parameters import read_parameters
 from tcstudy.report.published import printed_errors
 
 GIVEN = {
@@ -18,13 +20,22 @@ def test_every_method_on_every_set_with_every_seed():
     assert len(runs) == 2 * 6 * 2
     assert len({spec.id for spec in runs.values()}) == len(runs)
     for key, spec in runs.items():
-        assert (spec.data.name, spec.window.method, spec.seed) == key
+        assert key == RunKey(spec.data.name, spec.window.method, spec.seed)
         assert spec.window.length == 64
         assert spec.window.head == (20 if spec.window.method == "head+tail" else None)
 
 
 def test_the_methods_are_the_rows_of_table_2():
     assert list(METHODS) == list(dict.fromkeys(printed_errors("table-2").index.get_level_values("row")))
+
+
+def test_the_grid_of_the_paper_is_table_2_each_language_with_its_encoder(request):
+    runs = read_parameters(request.config.rootpath / "params" / "paper" / "long_texts.yaml").experiment.runs()
+    assert {(key.variant, key.dataset) for key in runs} == set(printed_errors("table-2").index)
+    assert {(key.dataset, spec.encoder.name) for key, spec in runs.items()} == {
+        ("imdb", "bert-base-uncased"),
+        ("sogou", "bert-base-chinese"),
+    }
 
 
 @pytest.mark.parametrize(

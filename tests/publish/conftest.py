@@ -14,12 +14,39 @@ COMMON = {
     "protocol": "clean",
     "seeds": [0],
 }
+PRETRAINING = COMMON | {
+    "data": [
+        {"name": "bbc_news", "train": 20, "validation": 10, "test": 20},
+        {"name": "rotten_tomatoes", "train": 20, "validation": 10, "test": 20},
+    ],
+    "window": {"length": 12},
+    "pretraining": {"steps": 2, "batch_size": 4, "length": 16},
+}
 TINY = {
+    "base_rate": COMMON | {"window": {"length": 12}, "learning_rates": [0.01, 0.02]},
+    "comparison": PRETRAINING | {"feature_training": {"learning_rate": 0.01, "batch_size": 8, "epochs": 1}},
     "datasets": {
         "profile": "smoke",
         "encoder": {"name": "tiny"},
         "datasets": ["bbc_news", "rotten_tomatoes"],
         "limit": 20,
+    },
+    "domains": PRETRAINING,
+    "few_shot": PRETRAINING | {"fractions": [0.5, 1.0], "draws": [0, 1], "least_updates": 2},
+    "forgetting": COMMON
+    | {
+        "window": {"length": 12},
+        "learning_rates": [0.01, 0.02],
+        "without_bias_correction": [0.01],
+        "every": 2,
+        "general_text": {"name": "rotten_tomatoes", "documents": 10},
+        "heads": {"frozen": True, "nsp": False, "steps": 2, "batch_size": 4, "length": 16},
+    },
+    "larger_encoder": PRETRAINING
+    | {
+        "encoder": {"name": "tiny", "layers": 1},
+        "larger": {"name": "tiny"},
+        "larger_pretraining": {"steps": 2, "batch_size": 4, "length": 16},
     },
     "layer_decay": COMMON
     | {"window": {"length": 12}, "learning_rates": [0.01], "decays": [1.0, 0.9], "embeddings": "bottom"},
@@ -34,6 +61,14 @@ TINY = {
         "methods": ["head-only", "head+tail", "hierarchical self-attention"],
         "seeds": [0, 1],
     },
+    "multitask": PRETRAINING
+    | {
+        "corpus": ["bbc_news", "rotten_tomatoes"],
+        "multitask_training": {"batch_size": 8, "epochs": 1},
+        "later_training": {"batch_size": 8, "epochs": 1},
+    },
+    "released_protocol": PRETRAINING,
+    "within_task": PRETRAINING | {"stops": [0, 1, 2]},
 }
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tcstudy.experiments.base import RunKey
 from tcstudy.report import stats
+from tcstudy.report.published import printed_errors
 from tcstudy.study.record import Predictions
 from tcstudy.study.run import run
 
@@ -90,3 +91,24 @@ def test_without_predictions_there_are_no_bins(records):
 def test_lengths_by_hand():
     summary = stats.length_summary(np.array([1, 2, 9]), limit=2)
     assert summary == {"mean": 4.0, "longest": 9, "long": pytest.approx(1 / 3)}
+
+
+def test_error_reduction_by_hand():
+    spread = stats.spread_over_seeds(
+        pd.concat(
+            runs({("plain", 0): plain, ("plain", 1): plain, ("better", 0): 0.1, ("better", 1): 0.2}).assign(
+                dataset=name
+            )
+            for name, plain in (("e", 0.3), ("d", 0.1))
+        )
+    )
+    matrix = stats.error_matrix(spread)
+    assert list(matrix.columns) == ["e", "d"]  # in the order of the runs
+    assert list(matrix.index) == ["plain", "better"]
+    assert stats.error_reduction(matrix, "plain").loc["better"].tolist() == pytest.approx([0.5, -0.5])
+
+
+def test_printed_errors_as_a_matrix():
+    matrix = stats.printed_matrix(printed_errors("table-7"))
+    assert matrix.shape == (4, 4)
+    assert matrix.loc["BERT-MFiT-FiT", "yelp_polarity"] == pytest.approx(0.0219)

@@ -3,7 +3,7 @@ import re
 import pandas as pd
 import pytest
 
-from tcstudy.experiments import Datasets, LongTexts
+from tcstudy.experiments import Comparison, Datasets, LongTexts
 from tcstudy.experiments.base import RunKey
 from tcstudy.report import findings, tables
 from tcstudy.report.published import printed_errors, published
@@ -86,6 +86,27 @@ def test_what_a_page_was_run_with():
         "protocol": "released",
         "seeds": "0, 1",
     }
+
+
+def test_nested_and_empty_parameters_are_shown():
+    experiment = Comparison.model_validate(
+        {
+            "encoder": {"name": "tiny"},
+            "other_languages": {},
+            "data": [{"name": "imdb"}],
+            "window": {"length": 16},
+            "pretraining": {"steps": 5, "protocol": "released", "excluding": []},
+            "seeds": [0],
+        }
+    )
+    rows = dict(tables.run_with(experiment).rows)
+    assert rows["pretraining"] == "steps 5, excluding none, protocol released"
+    assert rows["other_languages"] == "none"
+    assert "protocol" not in rows  # was not given
+
+
+def test_columns_of_numbers_may_fall_below_zero():
+    assert "| --: |" in tables.Table(("a",), [("-1.0",), ("–",)], "c", "n").markdown()
 
 
 def test_a_page_made_by_smoke_says_so():

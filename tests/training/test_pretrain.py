@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -137,3 +138,18 @@ def test_an_encoder_without_upper_layers_keeps_to_its_depth(tmp_path):
 def test_a_rate_that_diverges_is_told(tmp_path):
     with pytest.raises(StudyError, match="diverged at step"):
         pretrain(stage(learning_rate=1e30), tmp_path / "made", tmp_path / "x.state")
+
+
+def test_chinese_text_is_paired_by_its_marks(tmp_path, monkeypatch):
+    documents = [f"他来了{i}。你好吗？好！再见。" for i in range(60)]
+    for part, texts in [("train", documents), ("test", [f"测试{i}。" for i in range(12)])]:
+        (tmp_path / "data" / "sogou").mkdir(parents=True, exist_ok=True)
+        split = datasets.Dataset.from_dict({"text": texts, "label": [i % 6 for i in range(len(texts))]})
+        split.to_parquet(tmp_path / "data" / "sogou" / f"{part}.parquet")
+    monkeypatch.setenv("TCSTUDY_DATA", str(tmp_path / "data"))
+    spec = EncoderSpec(name="tiny").after(
+        PretrainingSpec.model_validate({"corpus": [{"name": "sogou"}], "recipe": RECIPE})
+    )
+    outcome = pretrain(spec, tmp_path / "made", tmp_path / "x.state")
+    assert outcome.measured.pairs > 3
+    assert outcome.text.held_out == 6

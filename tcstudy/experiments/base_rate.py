@@ -1,0 +1,69 @@
+"""Which base learning rate suits an encoder? Not in the paper, whose rate is BERT-base's."""
+
+from collections.abc import Iterable
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from tcstudy.errors import StudyError
+from tcstudy.experiments.base import Experiment, FineTuningExperiment, RunKey
+from tcstudy.experiments.layer_decay import LayerDecay
+from tcstudy.spec import RunSpec, WindowSpec
+from tcstudy.value import Number
+
+Rates = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], Field(strict=False)]
+
+
+def rate_name(rate: float) -> str:
+    """How tables call a learning rate.
+
+    >>> rate_name(2e-5), rate_name(0.000125)
+    ('lr 2e-5', 'lr 1.25e-4')
+    """
+    digits, exponent = f"{rate:e}".split("e")
+    return f"lr {float(digits):g}e{int(exponent)}"
+
+
+class BaseRate(FineTuningExperiment):
+    """Plain fine-tuning at every rate; the rate with the lowest validation error becomes the profile's base rate.
+
+    Attributes:
+        window: what the encoder sees of a text.
+        learning_rates: rates to choose from; they stand for `training.learning_rate`.
+    """
+
+    page: ClassVar = "base_rate"
+
+    window: WindowSpec = WindowSpec()
+    learning_rates: Annotated[Rates, Field(min_length=1)]
+
+    def runs(self) -> dict[RunKey, RunSpec]:
+        """One run for each data set, rate and seed.
+
+        Raises:
+            StudyError: the best epoch would be chosen on the test documents, and the rate with it.
+        """
+        if self.protocol.selection != "validation":
+            raise StudyError(
+                "protocol: a rate is chosen on the validation split here, so `selection` must be validation"
+            )
+        return self.grid(
+            {rate_name(rate): {"window": self.window, "training.learning_rate": rate} for rate in self.learning_rates}
+        )
+
+    def rates_of(self, pages: Iterable[Experiment]) -> dict[str, float]:
+        """The base rate that each of `pages` fine-tunes the same encoder at, by page; others are left out."""
+        rates = {page.page: base_rate_of(page) for page in pages if page.encoder == self.encoder}
+        return {page: rate for page, rate in rates.items() if rate is not None}
+
+
+def base_rate_of(page: Experiment) -> float | None:
+    """The base rate that a page was given; None for one that trains nothing or compares rates far apart.
+
+    Layer-wise decay is compared at two rates close together, of which the lower is the base rate, as in Table 4.
+    """
+    if isinstance(page, LayerDecay):
+        return min(page.learning_rates)
+    if not isinstance(page, FineTuningExperiment) or "learning_rates" in type(page).model_fields:
+        return None
+    return page.training.learning_rate

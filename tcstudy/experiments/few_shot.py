@@ -1,0 +1,80 @@
+"""Figure 4: what is further pre-training worth when few documents are labelled?"""
+
+import math
+from functools import partial
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.experiments.base import PretrainingExperiment, RunKey
+from tcstudy.spec import DataSpec, RunSpec, WindowSpec
+from tcstudy.value import Count, Number
+
+PLAIN = "BERT-FiT"
+PRETRAINED = "BERT-ITPT-FiT"
+
+Fraction = Annotated[Number, Field(gt=0, le=1)]
+
+
+def subset_name(fraction: float) -> str:
+    """How tables and the paper's Figure 4 call a share of the training documents.
+
+    >>> subset_name(0.004)
+    '0.4% of the training data'
+    """
+    return f"{100 * fraction:g}% of the training data"
+
+
+class FewShot(PretrainingExperiment):
+    """Fine-tuning on subsets of the training documents, with and without further pre-training on all their texts.
+
+    Attributes:
+        window: what the encoder sees of a text in fine-tuning.
+        fractions: shares of the training documents that are labelled, smallest first.
+        draws: one sample of the labelled documents, and of the validation documents, for each.
+        least_updates: where few documents would give fewer, epochs are added until there are so many.
+    """
+
+    page: ClassVar = "few_shot"
+
+    window: WindowSpec = WindowSpec()
+    fractions: Annotated[tuple[Fraction, ...], Field(strict=False, min_length=1)]
+    draws: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] = (0,)
+    least_updates: Count = 1
+
+    def runs(self) -> dict[RunKey, RunSpec]:
+        """One run for each data set, share, encoder, draw and seed."""
+        runs = {}
+        for draw in self.draws:
+            runs |= self.grid(partial(self.variants, draw=draw))
+        return runs
+
+    def variants(self, data: DataSpec, draw: int) -> dict[str, dict[str, Any]]:
+        """What each share and encoder changes in a run on `data`."""
+        encoders = {PLAIN: self.encoder_for(data.name), PRETRAINED: self.pretrained_on([data.name])}
+        return {
+            f"{method}, {subset_name(fraction)}": {
+                "window": self.window,
+                "encoder": encoder,
+                "data.train": self.documents(data, fraction),
+                "data.draw": draw,
+                "training.epochs": self.epochs(data, fraction),
+            }
+            for fraction in self.fractions
+            for method, encoder in encoders.items()
+        }
+
+    def documents(self, data: DataSpec, fraction: float) -> int | None:
+        """How many documents a share is, at least one for each class; None for all there are."""
+        facts = dataset_facts(data.name)
+        if fraction == 1:
+            return data.train
+        return max(len(facts.classes), round(fraction * (data.train or facts.train)))
+
+    def epochs(self, data: DataSpec, fraction: float) -> int:
+        """Passes over the documents of a share: those of `training`, or more to reach `least_updates`."""
+        documents = self.documents(data, fraction) or dataset_facts(data.name).train
+        return max(
+            self.training.epochs, math.ceil(self.least_updates / math.ceil(documents / self.training.batch_size))
+        )

@@ -1,0 +1,45 @@
+"""Table 8: does a larger encoder still gain from further pre-training?"""
+
+from typing import Any, ClassVar
+
+from tcstudy.experiments.base import PretrainingExperiment, RunKey
+from tcstudy.spec import DataSpec, EncoderSpec, PretrainingRecipe, RunSpec, WindowSpec
+
+PRINTED_ROWS = {
+    "ULMFiT": "ULMFiT, cited",
+    "BERT-base": "smaller",
+    "BERT-base + ITPT": "smaller + ITPT",
+    "BERT-large": "larger",
+    "BERT-large + ITPT": "larger + ITPT",
+}
+"""What the rows of the paper's Table 8 are called here, by their printed names."""
+
+
+class LargerEncoder(PretrainingExperiment):
+    """A smaller and a larger encoder, each with and without further pre-training on the task's own text.
+
+    Attributes:
+        larger: the larger encoder; `encoder` is the smaller.
+        larger_pretraining: how the larger one is further pre-trained.
+        window: what the encoders see of a text in fine-tuning.
+    """
+
+    page: ClassVar = "larger_encoder"
+
+    larger: EncoderSpec
+    larger_pretraining: PretrainingRecipe = PretrainingRecipe()
+    window: WindowSpec = WindowSpec()
+
+    def runs(self) -> dict[RunKey, RunSpec]:
+        """One run for each data set, encoder and seed, with and without further pre-training."""
+        return self.grid(self.variants)
+
+    def variants(self, data: DataSpec) -> dict[str, dict[str, Any]]:
+        """What each variant changes in a run on `data`."""
+        encoders = {
+            "smaller": self.encoder,
+            "smaller + ITPT": self.pretrained_on([data.name]),
+            "larger": self.larger,
+            "larger + ITPT": self.pretrained_on([data.name], self.larger, self.larger_pretraining),
+        }
+        return {name: {"window": self.window, "encoder": encoder} for name, encoder in encoders.items()}

@@ -1,0 +1,68 @@
+"""Table 7: does fine-tuning on several tasks at once help each of them?"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.experiments.base import PretrainingExperiment, RunKey
+from tcstudy.spec import EncoderSpec, MultitaskSpec, RunSpec, TrainingSpec, WindowSpec
+
+
+class Multitask(PretrainingExperiment):
+    """Fine-tuning with and without a multi-task stage before it, from the published encoder and a further pre-trained.
+
+    Attributes:
+        window: what the encoder sees of a text in fine-tuning, multi-task or not.
+        corpus: data sets of the cross-domain further pre-training, tasks or not.
+        multitask_training: how all tasks are trained together.
+        sampling: how often each task's batches come.
+        later_training: how each task is fine-tuned by itself afterwards.
+    """
+
+    page: ClassVar = "multitask"
+
+    window: WindowSpec = WindowSpec()
+    corpus: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    multitask_training: TrainingSpec = TrainingSpec()
+    sampling: Literal["proportional", "square root", "uniform"] = "proportional"
+    later_training: TrainingSpec = TrainingSpec()
+
+    @field_validator("corpus")
+    @classmethod
+    def _exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            dataset_facts(name)
+        return tuple(dict.fromkeys(names))
+
+    def runs(self) -> dict[RunKey, RunSpec]:
+        """One run for each data set, variant and seed; each seed has multi-task stages of its own."""
+        runs = {}
+        for seed in self.seeds:
+            runs |= self.grid(self.variants(seed), seeds=(seed,))
+        return runs
+
+    def variants(self, seed: int) -> dict[str, dict[str, Any]]:
+        """What each variant changes in a run with `seed`."""
+        plain = {"window": self.window}
+        later = plain | {"training": self.later_training}
+        pretrained = self.pretrained_on(self.corpus)
+        return {
+            "BERT-FiT": plain,
+            "BERT-MFiT-FiT": later | {"encoder": self.together(self.encoder, seed)},
+            "BERT-CDPT-FiT": plain | {"encoder": pretrained},
+            "BERT-CDPT-MFiT-FiT": later | {"encoder": self.together(pretrained, seed)},
+        }
+
+    def together(self, encoder: EncoderSpec, seed: int) -> EncoderSpec:
+        """What fine-tuning on all tasks at once makes of `encoder`."""
+        return encoder.after(
+            MultitaskSpec(
+                tasks=self.data,
+                window=self.window,
+                training=self.multitask_training,
+                sampling=self.sampling,
+                protocol=self.protocol,
+                seed=seed,
+            )
+        )

@@ -1,0 +1,158 @@
+"""What fine-tuning forgets: learning curves, the loss of the MLM head before and after, runs that failed."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.forgetting import WITHOUT
+from tcstudy.report.stats import outcomes, spread_over_seeds
+from tcstudy.report.tables import Notice, Table, error_cell
+from tcstudy.study.record import Record
+
+
+def learning_curves(records: Mapping[RunKey, Record]) -> pd.DataFrame:
+    """Error on the selection split by update, over seeds.
+
+    Returns:
+        Columns dataset, variant, rate (its name), corrected (with bias correction), step, mean, low and high; a run
+        that diverged is part of the points before it did.
+    """
+    points = pd.DataFrame(
+        [
+            {"dataset": key.dataset, "variant": key.variant, "step": point.step, "error": point.error}
+            for key, record in records.items()
+            for point in record.curve.points or record.curve.epochs
+        ],
+        columns=["dataset", "variant", "step", "error"],
+    )
+    by_step = points.groupby(["dataset", "variant", "step"], sort=False)["error"]
+    curves = by_step.agg(mean="mean", low="min", high="max").reset_index()
+    return curves.assign(
+        rate=curves["variant"].str.removesuffix(WITHOUT), corrected=~curves["variant"].str.endswith(WITHOUT)
+    )
+
+
+def forgotten(records: Mapping[RunKey, Record]) -> pd.DataFrame:
+    """Test error, failed runs and the loss of the MLM head on general text, by data set and variant.
+
+    Returns:
+        As `stats.spread_over_seeds`, with the columns rate, corrected, failed (how many seeds), before and after (mean
+        loss in nats for each masked wordpiece), forgotten, forgotten_low and forgotten_high (their difference: its
+        mean and range over seeds); losses are missing where every seed diverged.
+    """
+    runs = outcomes(records)
+    losses = [(r.forgetting.before, r.forgetting.after) if r.forgetting else (np.nan, np.nan) for r in records.values()]
+    runs["before"], runs["after"] = zip(*losses, strict=True)
+    runs["forgotten"] = runs["after"] - runs["before"]
+    runs["failed"] = [failed(record) for record in records.values()]
+    runs["rate"] = [record.spec.training.learning_rate for record in records.values()]
+    cells = runs.groupby(["dataset", "variant"], sort=False).agg(
+        rate=("rate", "first"),
+        failed=("failed", "sum"),
+        before=("before", "mean"),
+        after=("after", "mean"),
+        forgotten=("forgotten", "mean"),
+        forgotten_low=("forgotten", "min"),
+        forgotten_high=("forgotten", "max"),
+    )
+    spread = spread_over_seeds(runs).merge(cells.reset_index(), on=["dataset", "variant"])
+    return spread.assign(corrected=~spread["variant"].str.endswith(WITHOUT))
+
+
+def failed(record: Record) -> bool:
+    """Whether a run diverged, or its training loss over the last epoch is no lower than that of guessing.
+
+    Who guesses by the frequency of the classes, taken from the test documents, has their entropy as loss.
+    """
+    if record.test is None:
+        return True
+    shares = np.bincount(record.test.labels.unpack()) / record.test.documents
+    entropy = -sum(share * np.log(share) for share in shares if share)
+    *_, before, _ = (0, *(epoch.step for epoch in record.curve.epochs))
+    last = [loss for step, loss in zip(record.curve.steps, record.curve.losses, strict=True) if step > before]
+    return bool(np.mean(last) >= entropy)
+
+
+def forgetting_table(cells: pd.DataFrame, name: str) -> Table:
+    """One row for each data set and variant.
+
+    Args:
+        cells: as `forgotten` gives them.
+        name: target of cross-references.
+    """
+    rows = [
+        [
+            row["variant"],
+            DATASETS[row["dataset"]].title,
+            error_cell(row),
+            f"{row['failed']} of {row['seeds']}",
+            _nats(row["before"]),
+            _nats(row["after"]),
+            _range(row),
+        ]
+        for _, row in cells.iterrows()
+    ]
+    head = ("rate", "data set", "test error", "seeds that failed", "MLM loss before", "MLM loss after", "forgotten")
+    caption = "Test error, failed seeds, and the MLM loss on general text in nats for each masked wordpiece"
+    return Table(head, rows, caption, name)
+
+
+def forgetting_found(cells: pd.DataFrame) -> Notice:
+    """What is forgotten at the lowest and highest rate, and at which rates runs failed, with and without correction.
+
+    Args:
+        cells: as `forgotten` gives them.
+    """
+    sentences = []
+    for dataset, all_rows in cells.groupby("dataset", sort=False):
+        title = DATASETS[dataset].title
+        corrected = all_rows[all_rows["corrected"]].sort_values("rate")
+        measured = corrected.dropna(subset="forgotten")
+        if len(measured):
+            low, high = measured.iloc[0], measured.iloc[-1]
+            sentences.append(
+                f"{title}: fine-tuning at {low['variant']} changes the MLM loss on general text by {_range(low)} nats, "
+                f"at {high['variant']} by {_range(high)}."
+            )
+        lost = all_rows[all_rows["failed"] > 0]
+        named = ", ".join(f"{row['variant']} ({row['failed']} of {row['seeds']})" for _, row in lost.iterrows())
+        sentences.append(f"{title}: no seed failed." if lost.empty else f"{title}: seeds failed at {named}.")
+        compared = all_rows[~all_rows["corrected"]].merge(corrected, on="rate", suffixes=("", "_with"))
+        worse = compared[compared["failed"] > compared["failed_with"]]
+        if len(compared):
+            where = ", ".join(worse["variant_with"]) or "none of the rates that were tried both ways"
+            sentences.append(f"{title}: without bias correction more seeds failed than with it at {where}.")
+    return Notice("tip", "What these runs show", "\n\n".join(sentences))
+
+
+def panel_title(dataset: str, corrected: bool) -> str:
+    """What the learning curves of one data set are called, with or without bias correction."""
+    return f"{DATASETS[dataset].title}, {'with' if corrected else 'without'} bias correction"
+
+
+def forgotten_lines(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What was forgotten as lines over rates: rate, mean, low and high, by data set with and without bias correction.
+
+    Args:
+        cells: as `forgotten` gives them.
+    """
+    columns = {"forgotten": "mean", "forgotten_low": "low", "forgotten_high": "high"}
+    measured = cells.drop(columns=list(columns.values())).rename(columns=columns).sort_values("rate")
+    return {
+        panel_title(dataset, corrected): line[["rate", "mean", "low", "high"]]
+        for (dataset, corrected), line in measured.groupby(["dataset", "corrected"], sort=False)
+    }
+
+
+def _nats(loss: float) -> str:
+    return "–" if pd.isna(loss) else f"{loss:.2f}"
+
+
+def _range(row: pd.Series) -> str:
+    if pd.isna(row["forgotten"]):
+        return "–"
+    mean, low, high = (f"{round(row[name], 2) + 0:+.2f}" for name in ("forgotten", "forgotten_low", "forgotten_high"))
+    return mean if row["seeds"] - row["diverged"] == 1 else f"{mean} ({low} to {high})"

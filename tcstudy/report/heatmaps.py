@@ -1,0 +1,43 @@
+"""Heat maps: functions of data and an `Axes`; they compute nothing."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+COLOURS = "RdBu_r"  # blue is fewer errors, red is more; told apart without red and green
+DARK = 0.6  # of the scale, beyond which a cell takes white writing
+
+
+def error_changes(ax: Axes, changes: pd.DataFrame, framed: pd.DataFrame, title: str, digits: int = 1) -> None:
+    """Changes in error as a heat map, with the number in each cell and the scale on the right.
+
+    Args:
+        ax: drawn on.
+        changes: differences of errors in percentage points, one row for each corpus and one column for each data set;
+            missing where nothing was run.
+        framed: whether a cell is framed, of the same shape.
+        title: of the panel.
+        digits: decimals in the cells.
+    """
+    values = changes.to_numpy(dtype=float)
+    limit = np.nanmax(np.append(np.abs(values), 10.0**-digits))
+    image = ax.imshow(values, cmap=COLOURS, vmin=-limit, vmax=limit, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        colour = "white" if abs(value) > DARK * limit else "black"
+        ax.text(column, row, _signed(value, digits), ha="center", va="center", color=colour)
+        if framed.iat[row, column]:
+            frame = Rectangle((column - 0.45, row - 0.43), 0.9, 0.86, fill=False, linewidth=1.5, edgecolor=colour)
+            ax.add_patch(frame)
+    ax.set_xticks(range(len(changes.columns)), [name.replace(" ", "\n") for name in changes.columns])
+    ax.set_yticks(range(len(changes.index)), changes.index)
+    ax.tick_params(length=0)
+    ax.set_title(title)
+    ax.figure.colorbar(image, ax=ax, pad=0.02, label="points of error")
+
+
+def _signed(value: float, digits: int) -> str:
+    if np.isnan(value):
+        return "–"
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else text[1:]  # no sign before zero

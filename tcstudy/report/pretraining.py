@@ -1,0 +1,114 @@
+"""Test error beside the steps of further pre-training, and what the pre-training itself learnt by then."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.within_task import stop_name
+from tcstudy.report.published import printed_errors
+from tcstudy.report.stats import outcomes, spread_over_seeds
+from tcstudy.report.tables import Table, error_cell, percent
+from tcstudy.spec import EncoderSpec
+from tcstudy.study.encoders import EncoderRecord
+from tcstudy.study.record import Record
+
+
+def error_by_steps(records: Mapping[RunKey, Record]) -> pd.DataFrame:
+    """Test error by steps of further pre-training, in the order of `records`.
+
+    Returns:
+        As `stats.spread_over_seeds`, with the column steps, 0 for the encoder as published.
+    """
+    spread = spread_over_seeds(outcomes(records))
+    steps = {
+        key.variant: record.spec.encoder.stages[-1].last_step if record.spec.encoder.stages else 0
+        for key, record in records.items()
+    }
+    return spread.assign(steps=spread["variant"].map(steps))
+
+
+def printed_by_steps() -> pd.Series:
+    """The paper's test errors, as shares, by variant and data set: Figure 3's point, and Table 6's without steps."""
+    plain = printed_errors("table-6").loc[["BERT-FiT"]].rename({"BERT-FiT": stop_name(0)}, level="row")
+    return pd.concat([plain, printed_errors("figure-3")])
+
+
+def heads_by_steps(
+    encoders: Mapping[tuple[str, int], EncoderSpec], made: Mapping[EncoderSpec, EncoderRecord]
+) -> pd.DataFrame:
+    """What the heads of further pre-trained encoders make of text that was held out of their pre-training.
+
+    Args:
+        encoders: by data set and steps.
+        made: records of encoders, these among them; an encoder without record is left out.
+
+    Returns:
+        Columns dataset, steps, mlm_loss (in nats), mlm_accuracy, nsp_loss and nsp_accuracy; what was not learnt is
+        missing.
+    """
+    measured = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy")
+    return pd.DataFrame(
+        [
+            {"dataset": dataset, "steps": steps, **{name: getattr(made[spec].measured, name) for name in measured}}
+            for (dataset, steps), spec in encoders.items()
+            if spec in made
+        ],
+        columns=["dataset", "steps", *measured],
+    ).astype(dict.fromkeys(measured, float))
+
+
+def accuracy_lines(heads: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Accuracies as lines over steps: steps and accuracy, by data set and head; a head that was not trained has none.
+
+    Args:
+        heads: as `heads_by_steps` gives it.
+    """
+    return {
+        f"{head}, {DATASETS[dataset].title}": line.rename(columns={column: "accuracy"})[["steps", "accuracy"]]
+        for dataset, line in heads.groupby("dataset", sort=False)
+        for head, column in (("MLM", "mlm_accuracy"), ("NSP", "nsp_accuracy"))
+        if line[column].notna().any()
+    }
+
+
+def steps_table(spread: pd.DataFrame, heads: pd.DataFrame, printed: pd.Series, name: str) -> Table:
+    """One row for each data set and number of steps; the paper's numbers beside those of the same steps.
+
+    Args:
+        spread: as `error_by_steps` gives it.
+        heads: as `heads_by_steps` gives it.
+        printed: as `printed_by_steps` gives it.
+        name: target of cross-references.
+    """
+    measured = heads.set_index(["dataset", "steps"])
+    rows = []
+    for dataset, cells in spread.groupby("dataset", sort=False):
+        papers = printed[printed.index.get_level_values("column") == dataset].droplevel("column")
+        for _, cell in cells.iterrows():
+            paper = percent(papers.get(cell["variant"], float("nan")), 2)
+            learnt = measured.loc[(dataset, cell["steps"])] if (dataset, cell["steps"]) in measured.index else None
+            rows.append([cell["variant"], DATASETS[dataset].title, error_cell(cell), paper, *_learnt(learnt)])
+        for variant, error in papers.drop(cells["variant"], errors="ignore").items():
+            rows.append([variant, DATASETS[dataset].title, "–", percent(error, 2), *_learnt(None)])
+    head = (
+        "further pre-training",
+        "data set",
+        "test error, here",
+        "paper",
+        "MLM loss",
+        "MLM accuracy",
+        "NSP loss",
+        "NSP accuracy",
+    )
+    return Table(head, rows, "Test error by steps of further pre-training, and what was learnt by then", name)
+
+
+def _learnt(measured: pd.Series | None) -> list[str]:
+    if measured is None:
+        return ["–"] * 4
+    return [
+        "–" if pd.isna(value) else percent(value) if measure.endswith("accuracy") else f"{value:.2f}"
+        for measure, value in measured.items()
+    ]

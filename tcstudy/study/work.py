@@ -1,0 +1,192 @@
+"""How much one training has to compute: tokens and floating-point operations, from specs and facts alone.
+
+Tokens are an upper bound in expectation: a window with room for w wordpieces sees min(L, w) of a text of L, and
+E[min(L, w)] <= min(E[L], w) (Jensen), so the catalogue's mean lengths are enough. Operations are those of the
+Transformer layers, of the projection to the vocabulary in MLM and of a biLSTM; all else is small beside them.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.catalog.encoders import EncoderFacts
+from tcstudy.spec import DataSpec, EncoderSpec, FeatureSpec, MultitaskSpec, PretrainingRecipe, RunSpec, WindowSpec
+
+BILSTM_UNITS = 300  # these three are told where they are used as well, in modules that load torch
+MOST_HELD_OUT = 500
+MOST_PAIRS = 500
+
+
+@dataclass(frozen=True)
+class Work:
+    """An amount of work; amounts add up.
+
+    Attributes:
+        updates: steps of an optimiser.
+        training_tokens: tokens that an encoder is trained on.
+        forward_tokens: tokens that go through an encoder forward only, to be predicted or because it is frozen.
+        training_operations: floating-point operations of training, of an encoder or of what stands on a frozen one.
+        forward_operations: floating-point operations on the tokens that go forward only.
+    """
+
+    updates: int = 0
+    training_tokens: int = 0
+    forward_tokens: int = 0
+    training_operations: int = 0
+    forward_operations: int = 0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+    @property
+    def operations(self) -> int:
+        """All floating-point operations."""
+        return self.training_operations + self.forward_operations
+
+
+@dataclass(frozen=True)
+class Body:
+    """What is computed of an encoder: its layers, their width, and the tokens of a window.
+
+    A layer has 12 width^2 weights, each of them a multiplication and an addition for a token, and two attention
+    products over the window. The way back costs twice the way forward.
+
+    `head` is, of what stands on the encoder, the weights times the tokens that go through them.
+    """
+
+    layers: int
+    width: int
+    length: int
+
+    def forward(self, tokens: int) -> int:
+        """Operations of `tokens` on their way forward."""
+        return tokens * self.layers * (2 * 12 * self.width**2 + 4 * self.length * self.width)
+
+    def train(self, updates: int, tokens: int, head: int = 0, frozen: bool = False) -> Work:
+        """The work of training it, or only what stands on it, on `tokens`."""
+        if frozen:
+            return Work(updates, 0, tokens, 6 * head, self.forward(tokens))
+        return Work(updates, tokens, 0, 3 * self.forward(tokens) + 6 * head, 0)
+
+    def predict(self, tokens: int, head: int = 0) -> Work:
+        """The work of predictions from `tokens`."""
+        return Work(forward_tokens=tokens, forward_operations=self.forward(tokens) + 2 * head)
+
+
+def tokens_per_document(window: WindowSpec, wordpieces: float) -> float:
+    """Tokens of a document that an encoder sees on average, at most, if texts have `wordpieces` on average.
+
+    A truncation keeps what fits. The hierarchical methods keep all, with special tokens for each fraction, of which a
+    text of L has at most L / content + 1.
+
+    >>> tokens_per_document(WindowSpec(length=512), 11), tokens_per_document(WindowSpec(length=512), 737)
+    (13, 512)
+    >>> tokens_per_document(WindowSpec(length=12, method="hierarchical mean"), 25)
+    32.0
+    """
+    if window.method.startswith("hierarchical"):
+        return wordpieces + window.SPECIAL_TOKENS * (wordpieces / window.content + 1)
+    return min(wordpieces, window.content) + window.SPECIAL_TOKENS
+
+
+def document_tokens(data: DataSpec, window: WindowSpec) -> float:
+    """Tokens of a document of `data` that an encoder sees on average, at most."""
+    return tokens_per_document(window, dataset_facts(data.name).wordpieces)
+
+
+def split_sizes(data: DataSpec) -> tuple[int, int, int]:
+    """Training, validation and test documents, at most: which texts stand in two splits is not known without them."""
+    facts = dataset_facts(data.name)
+    validation = data.validation or max(1, facts.train // 10)
+    return data.train or facts.train - validation, validation, data.test or facts.test
+
+
+def evaluations(epochs: int, steps_per_epoch: int, every: int | None) -> int:
+    """How often the selection split is predicted: after each epoch and after each `every` updates.
+
+    >>> evaluations(4, 10, None), evaluations(4, 10, 5), evaluations(4, 10, 15)
+    (4, 8, 5)
+    """
+    if every is None:
+        return epochs
+    updates = epochs * steps_per_epoch
+    return epochs + updates // every - updates // math.lcm(steps_per_epoch, every)
+
+
+def run_work(run: RunSpec, facts: EncoderFacts) -> Work:
+    """The work of a fine-tuning, its predictions and measures; `facts` are its encoder's, which is there already."""
+    depth = run.encoder.layers or facts.layers
+    read = run.features.layers or (depth - 1,)
+    body = Body(max(read) + 1, facts.width, run.window.length)
+    weights = reader_weights(run.features, facts.width)
+    length = document_tokens(run.data, run.window)
+    train, validation, test = split_sizes(run.data)
+    epochs, steps = run.training.epochs, math.ceil(train / run.training.batch_size)
+    selection = test if run.protocol.selection == "test" else validation
+    trained = math.ceil(epochs * train * length)
+    predicted = math.ceil((evaluations(epochs, steps, run.measures.every) * selection + test) * length)
+    work = body.train(epochs * steps, trained, trained * weights, run.training.frozen)
+    work += body.predict(predicted, predicted * weights)
+    if text := run.measures.general_text:
+        texts = dataset_facts(text.name)
+        wordpieces = (text.documents or texts.test) * texts.wordpieces
+        once = _measure_heads(run.encoder, facts, PretrainingRecipe(nsp=False), wordpieces)
+        work += once + once  # before and after
+    return work
+
+
+def reader_weights(features: FeatureSpec, width: int) -> int:
+    """Weights that each token goes through above the encoder: those of a biLSTM; a linear layer's are few."""
+    if features.reader == "cls":
+        return 0
+    joined = width * len(features.layers or (0,)) if features.join == "concat" else width
+    return 2 * 4 * BILSTM_UNITS * (joined + BILSTM_UNITS)  # two directions, four gates
+
+
+def pretraining_work(encoder: EncoderSpec, facts: EncoderFacts, done: int = 0) -> Work:
+    """The work of the further pre-training that is an encoder's last stage, after `done` updates that were made before.
+
+    `facts` are the published encoder's; the encoder before the stage is there already.
+    """
+    stage, recipe = encoder.stages[-1], encoder.stages[-1].recipe
+    updates = stage.last_step - done
+    body = Body(encoder.layers or facts.layers, facts.width, recipe.length)
+    tokens = recipe.batch_size * recipe.length  # of one update
+    return body.train(updates, updates * tokens, updates * _projection(recipe, tokens, facts), recipe.frozen)
+
+
+def measuring_work(encoder: EncoderSpec, facts: EncoderFacts) -> Work:
+    """The work of measuring a further pre-trained encoder's heads on the documents held out of its corpus."""
+    stage = encoder.stages[-1]
+    texts = [(text.documents or dataset_facts(text.name).train, dataset_facts(text.name)) for text in stage.corpus]
+    documents = sum(number for number, _ in texts)
+    held_out = max(1, min(MOST_HELD_OUT, documents // 10))
+    wordpieces = sum(number * of.wordpieces for number, of in texts) * held_out / documents
+    return _measure_heads(encoder, facts, stage.recipe, wordpieces)
+
+
+def multitask_work(encoder: EncoderSpec, facts: EncoderFacts) -> Work:
+    """The work of the multi-task fine-tuning that is an encoder's last stage; `facts` are the published encoder's."""
+    stage: MultitaskSpec = encoder.stages[-1]
+    sizes = [split_sizes(task)[0] for task in stage.tasks]
+    power = {"proportional": 1.0, "square root": 0.5, "uniform": 0.0}[stage.sampling]
+    shares = [size**power for size in sizes]
+    lengths = [document_tokens(task, stage.window) for task in stage.tasks]
+    mean = sum(share * length for share, length in zip(shares, lengths, strict=True)) / sum(shares)
+    training = stage.training
+    updates = training.epochs * sum(math.ceil(size / training.batch_size) for size in sizes)
+    body = Body(encoder.layers or facts.layers, facts.width, stage.window.length)
+    return body.train(updates, math.ceil(updates * training.batch_size * mean), frozen=training.frozen)
+
+
+def _projection(recipe: PretrainingRecipe, tokens: int, facts: EncoderFacts) -> int:
+    """Weights times predicted tokens of MLM's projection to the vocabulary."""
+    return math.ceil(recipe.masked * tokens) * facts.vocabulary * facts.width if recipe.mlm else 0
+
+
+def _measure_heads(encoder: EncoderSpec, facts: EncoderFacts, recipe: PretrainingRecipe, wordpieces: float) -> Work:
+    """Predict the masked ones of `wordpieces`, cut into pairs; under NSP half of a pair may be another text's."""
+    body = Body(encoder.layers or facts.layers, facts.width, recipe.length)
+    with_special = wordpieces * recipe.length / (recipe.length - 3)  # [CLS] and two [SEP]
+    tokens = min(MOST_PAIRS * recipe.length, math.ceil(with_special * (2 if recipe.nsp else 1)))
+    return body.predict(tokens, _projection(recipe, tokens, facts))

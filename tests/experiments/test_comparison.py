@@ -1,0 +1,72 @@
+import pytest
+
+from tcstudy.experiments import Comparison, Domains
+from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.comparison import BAG_OF_WORDS
+from tcstudy.publish.parameters import read_parameters
+from tcstudy.report.comparison import trained_by_the_paper
+from tcstudy.spec import BagOfWordsSpec
+
+PROFILES = ("smoke", "mini", "paper")
+OF_DOMAINS = {"BERT-FiT": "no further pre-training", "BERT-CDPT-FiT": "all"}
+
+
+@pytest.fixture
+def experiments(request):
+    folder = request.config.rootpath / "params"
+    return {
+        (profile, page): read_parameters(folder / profile / f"{page}.yaml").experiment
+        for profile in PROFILES
+        for page in ("comparison", "domains")
+    }
+
+
+def test_the_grid_of_the_paper_is_table_6(experiments):
+    runs = experiments["paper", "comparison"].runs()
+    trained = {(key.variant, key.dataset) for key in runs if key.variant != BAG_OF_WORDS}
+    assert trained == set(trained_by_the_paper().index)
+    assert len({key.dataset for key in runs if key.variant == BAG_OF_WORDS}) == 8
+
+
+def test_sogou_has_an_encoder_and_a_corpus_of_its_own(experiments):
+    runs = experiments["paper", "comparison"].runs()
+    assert {
+        (spec.encoder.name, *(text.name for stage in spec.encoder.stages for text in stage.corpus))
+        for key, spec in runs.items()
+        if key.dataset == "sogou" and key.variant != BAG_OF_WORDS
+    } == {("bert-base-chinese",), ("bert-base-chinese", "sogou")}
+    assert runs[RunKey("sogou", "BERT-ITPT-FiT", 0)].encoder.stages[0].recipe.excluding == ("sogou",)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_its_runs_are_those_of_the_page_on_domains(experiments, profile):
+    runs = experiments[profile, "comparison"].runs()
+    domains: Domains = experiments[profile, "domains"]
+    theirs = domains.runs()
+    for data in domains.data:
+        for ours, row in {**OF_DOMAINS, "BERT-ITPT-FiT": data.name}.items():
+            assert runs[RunKey(data.name, ours, 0)] == theirs[RunKey(data.name, row, 0)]
+
+
+def test_features_are_read_from_an_encoder_that_stays_as_it_is():
+    given = {
+        "encoder": {"name": "minilm-l6-uncased"},
+        "data": [{"name": "bbc_news"}],
+        "training": {"epochs": 2},
+        "feature_training": {"learning_rate": 1e-3},
+    }
+    runs = Comparison.model_validate(given).runs()
+    spec = runs[RunKey("bbc_news", "BERT-Feat", 0)]
+    assert spec.canonical == (
+        '{"data":{"name":"bbc_news"},"encoder":{"name":"minilm-l6-uncased"},"features":{"reader":"bilstm"},'
+        '"training":{"frozen":true,"learning_rate":0.001}}'
+    )
+    assert runs[RunKey("bbc_news", BAG_OF_WORDS, 0)] == BagOfWordsSpec(data=spec.data)
+    assert "BERT-IDPT-FiT" not in {key.variant for key in runs}  # the only set of its language
+
+
+def test_in_domain_text_of_a_kind_with_one_set_is_its_own():
+    given = {"encoder": {"name": "minilm-l6-uncased"}, "data": [{"name": "trec"}, {"name": "imdb"}]}
+    runs = Comparison.model_validate(given).runs()
+    assert runs[RunKey("trec", "BERT-IDPT-FiT", 0)].id == runs[RunKey("trec", "BERT-ITPT-FiT", 0)].id
+    assert runs[RunKey("trec", "BERT-CDPT-FiT", 0)].encoder.id == runs[RunKey("imdb", "BERT-CDPT-FiT", 0)].encoder.id

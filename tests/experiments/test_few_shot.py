@@ -1,0 +1,62 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcstudy.errors import StudyError
+from tcstudy.experiments import FewShot
+from tcstudy.experiments.base import RunKey
+from tcstudy.publish.parameters import read_parameters
+from tcstudy.report.published import printed_errors
+from tcstudy.spec import DataSpec
+
+GIVEN = {
+    "encoder": {"name": "minilm-l6-uncased"},
+    "data": [{"name": "imdb", "train": 4000, "validation": 200}],
+    "fractions": [0.004, 1.0],
+    "draws": [0, 1],
+    "pretraining": {"steps": 600},
+}
+
+
+def test_the_points_that_the_paper_prints_are_in_its_grid(request):
+    file = read_parameters(request.config.rootpath / "params" / "paper" / "few_shot.yaml")
+    keys = {
+        (method, f"{key.dataset}, {subset}")
+        for key in file.experiment.runs()
+        for method, subset in [key.variant.split(", ")]
+    }
+    assert set(printed_errors("figure-4").index) < keys
+    assert file.experiment.documents(DataSpec(name="imdb"), 0.004) == 100
+    assert file.experiment.documents(DataSpec(name="imdb"), 1.0) is None
+
+
+def test_every_share_with_both_encoders_in_every_draw():
+    runs = FewShot.model_validate(GIVEN).runs()
+    assert len(runs) == len({spec.id for spec in runs.values()}) == 2 * 2 * 2
+    few = runs[RunKey("imdb", "BERT-ITPT-FiT, 0.4% of the training data", 0, draw=1)]
+    assert (few.data.train, few.data.validation, few.data.draw) == (16, 200, 1)
+    assert [text.documents for text in few.encoder.stages[0].corpus] == [None]  # unlabelled text is plenty
+    assert runs[RunKey("imdb", "BERT-FiT, 0.4% of the training data", 0, draw=1)].encoder.stages == ()
+    assert runs[RunKey("imdb", "BERT-FiT, 100% of the training data", 0)].data.train == 4000
+
+
+def test_epochs_are_added_where_documents_are_few():
+    experiment = FewShot.model_validate(GIVEN | {"least_updates": 40, "training": {"batch_size": 24, "epochs": 3}})
+    data = experiment.data[0]
+    assert experiment.epochs(data, 0.004) == 40  # 16 documents are one update an epoch
+    assert experiment.epochs(data, 0.025) == 8  # 100 are five
+    assert experiment.epochs(data, 1.0) == 3
+    assert FewShot.model_validate(GIVEN).epochs(data, 0.004) == 4  # the paper's
+
+
+@given(fraction=st.floats(0.0001, 1.0), train=st.integers(6, 5000))
+def test_a_share_has_a_document_of_each_class_and_no_more_than_there_are(fraction, train):
+    data = DataSpec(name="trec", train=train, validation=100)
+    documents = FewShot.model_validate(GIVEN).documents(data, fraction)
+    assert 6 <= documents <= train
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.5])
+def test_a_share_that_is_none_is_told(fraction):
+    with pytest.raises(StudyError, match=r"a\.yaml: fractions\.0"):
+        FewShot.parse(GIVEN | {"fractions": [fraction]}, "a.yaml")

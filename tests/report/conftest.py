@@ -1,0 +1,52 @@
+"""Records that are made up: nothing is trained."""
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tcstudy.spec import RunSpec
+from tcstudy.study.record import Cost, LearningCurve, Predictions, Record
+from tcstudy.training.outcome import Evaluation
+
+DOCUMENTS = 10
+
+
+@pytest.fixture
+def made_up() -> Callable[..., Record]:
+    """Makes the record of a run on ten test documents of two classes, of which the first `wrong` are wrong.
+
+    `curve` are errors on the selection split, one an epoch of ten updates, `training` the training losses of these;
+    `losses` those of the MLM head before and after.
+    """
+
+    def make(
+        spec: RunSpec,
+        wrong: int | None = 0,
+        curve: Sequence[float] = (0.5,),
+        losses: tuple[float, float] | None = None,
+        training: Sequence[float] | None = None,
+    ) -> Record:
+        labels = np.arange(DOCUMENTS) % 2
+        test = None
+        if wrong is not None:
+            predicted = np.where(np.arange(DOCUMENTS) < wrong, 1 - labels, labels)
+            test = Predictions.pack(labels, np.eye(2)[predicted], np.ones(DOCUMENTS, dtype=int))
+        epochs = [
+            Evaluation(step=10 * number, epoch=number, error=error, loss=1.0)
+            for number, error in enumerate(curve, start=1)
+        ]
+        record = Record.model_construct(
+            id=spec.id,
+            spec=spec,
+            outcome="finished" if test else "diverged",
+            curve=LearningCurve.thin([loss for loss in training or [0.1] * len(curve) for _ in range(10)], epochs),
+            test=test,
+            cost=Cost.model_construct(training_seconds=1.0, evaluation_seconds=0.5),
+            data=SimpleNamespace(used_train=spec.data.train, used_validation=20),
+        )
+        forgetting = SimpleNamespace(before=losses[0], after=losses[1], tokens=100) if losses else None
+        return record.model_copy(update={"forgetting": forgetting})
+
+    return make

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from tcstudy.experiments import Forgetting
+from tcstudy.experiments.base import RunKey
+from tcstudy.report import forgetting as report
+
+LOW, HIGH = "lr 1e-4", "lr 1e-2"
+WITHOUT = f"{HIGH} without bias correction"
+
+
+@pytest.fixture
+def records(made_up):
+    experiment = Forgetting.model_validate(
+        {
+            "encoder": {"name": "tiny"},
+            "data": [{"name": "bbc_news", "train": 40}],
+            "window": {"length": 16},
+            "learning_rates": [1e-4, 1e-2],
+            "without_bias_correction": [1e-2],
+            "every": 10,
+            "general_text": {"name": "rotten_tomatoes"},
+            "seeds": [0, 1],
+        }
+    )
+    values = {
+        (LOW, 0): {"wrong": 1, "curve": (0.4, 0.2), "losses": (3.0, 3.1)},
+        (LOW, 1): {"wrong": 3, "curve": (0.6, 0.2), "losses": (3.0, 3.3)},
+        (HIGH, 0): {"wrong": 2, "curve": (0.3, 0.1), "losses": (3.0, 5.0)},
+        (HIGH, 1): {"wrong": None, "curve": (0.5,)},
+        (WITHOUT, 0): {"wrong": None, "curve": ()},
+        (WITHOUT, 1): {"wrong": None, "curve": ()},
+    }
+    return {key: made_up(spec, **values[key.variant, key.seed]) for key, spec in experiment.runs().items()}
+
+
+def test_learning_curves_by_hand(records):
+    curves = report.learning_curves(records)
+    low = curves[curves["variant"] == LOW]
+    assert low["step"].tolist() == [10, 20]
+    assert low["mean"].tolist() == pytest.approx([0.5, 0.2])
+    assert (low["low"].tolist(), low["high"].tolist()) == ([0.4, 0.2], [0.6, 0.2])
+    high = curves[curves["variant"] == HIGH]
+    assert high["mean"].tolist() == pytest.approx([0.4, 0.1])  # the run that diverged has one point
+    assert WITHOUT not in set(curves["variant"])
+    assert curves["corrected"].all()
+
+
+def test_what_was_forgotten_by_hand(records):
+    cells = report.forgotten(records).set_index("variant")
+    assert cells.loc[LOW, ["before", "after"]].tolist() == pytest.approx([3.0, 3.2])
+    assert cells.loc[LOW, ["forgotten", "forgotten_low", "forgotten_high"]].tolist() == pytest.approx([0.2, 0.1, 0.3])
+    assert cells.loc[HIGH, "forgotten"] == pytest.approx(2.0)  # of the seed that converged
+    assert cells["failed"].to_dict() == {LOW: 0, HIGH: 1, WITHOUT: 2}
+    assert cells["corrected"].to_dict() == {LOW: True, HIGH: True, WITHOUT: False}
+    assert np.isnan(cells.loc[WITHOUT, "forgotten"])
+
+
+def test_a_run_that_trains_no_better_than_guessing_has_failed(records, made_up):
+    spec = records[RunKey("bbc_news", LOW, 0)].spec
+    guessing = np.log(2)  # of two classes, equally frequent
+    for last, failed in ((guessing - 0.01, False), (guessing + 0.01, True)):
+        assert report.failed(made_up(spec, curve=(0.5, 0.5), training=(0.1, last))) is failed
+    assert not report.failed(made_up(spec, curve=(0.5,), training=(0.6,)))
+    assert report.failed(made_up(spec, wrong=None))
+
+
+def test_table_and_sentences(records):
+    cells = report.forgotten(records)
+    assert report.forgetting_table(cells, "t").rows == [
+        [LOW, "BBC News", "20.0% (10.0%–30.0%)", "0 of 2", "3.00", "3.20", "+0.20 (+0.10 to +0.30)"],
+        [HIGH, "BBC News", "20.0% (20.0%–20.0%, 1 of 2 did not converge)", "1 of 2", "3.00", "5.00", "+2.00"],
+        [WITHOUT, "BBC News", "did not converge", "2 of 2", "–", "–", "–"],
+    ]
+    text = report.forgetting_found(cells).text
+    assert "at lr 1e-4 changes the MLM loss on general text by +0.20 (+0.10 to +0.30) nats, at lr 1e-2 by +2.00" in text
+    assert f"seeds failed at {HIGH} (1 of 2), {WITHOUT} (2 of 2)." in text
+    assert f"without bias correction more seeds failed than with it at {HIGH}." in text
+    fine = report.forgetting_found(cells.assign(failed=0)).text
+    assert "no seed failed" in fine
+    assert "at none of the rates that were tried both ways" in fine
+
+
+def test_lines_are_sorted_by_rate_and_named_by_what_they_show(records):
+    lines = report.forgotten_lines(report.forgotten(records))
+    assert list(lines) == ["BBC News, with bias correction", "BBC News, without bias correction"]
+    corrected = lines["BBC News, with bias correction"]
+    assert corrected["rate"].tolist() == [1e-4, 1e-2]
+    assert corrected["mean"].tolist() == pytest.approx([0.2, 2.0])

@@ -1,0 +1,53 @@
+"""Memory of further pre-training does not grow with the corpus."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+PROGRAM = """
+import itertools, resource, sys
+from tcstudy.corpora.text import load_text
+from tcstudy.encoding.pretraining import PairStream
+from tcstudy.encoding.sentences import Sentences
+from tcstudy.encoding.tokens import load_vocabulary
+from tcstudy.spec import EncoderSpec, PretrainingSpec
+
+spec = PretrainingSpec.model_validate({"corpus": [{"name": "yelp_polarity"}]})
+vocabulary = load_vocabulary(EncoderSpec(name="tiny"))
+text = load_text(spec)
+stream = PairStream(Sentences.read(text.train, text.language, vocabulary), vocabulary, spec.recipe, nsp=True)
+pairs = sum(len(batch) for batch, _ in itertools.islice(stream.batches(), 300))
+assert pairs == 300 * 32
+print(len(text.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def peak(folder: Path, documents: int) -> int:
+    """Megabytes of a process that streams pairs of a corpus of so many documents."""
+    generator = np.random.default_rng(0)
+    words = np.array("film goal party bank phone match star vote chip cup great dull . . !".split())
+    (folder / "yelp_polarity").mkdir(parents=True)
+    for part, rows in [("train", documents), ("test", 100)]:
+        schema = pyarrow.schema([("text", pyarrow.string()), ("label", pyarrow.int64())])
+        with pyarrow.parquet.ParquetWriter(folder / "yelp_polarity" / f"{part}.parquet", schema) as writer:
+            for start in range(0, rows, 5000):
+                some = range(start, min(start + 5000, rows))
+                texts = [f"{part} {row} {' '.join(generator.choice(words, 40))}" for row in some]
+                writer.write_table(pyarrow.table({"text": texts, "label": [row % 2 for row in some]}))
+    environment = os.environ | {"TCSTUDY_DATA": str(folder), "TCSTUDY_CACHE": str(folder / "cache")}
+    ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True)
+    read, megabytes = map(int, ended.stdout.split())
+    assert read == documents - 500
+    return megabytes
+
+
+@pytest.mark.slow
+def test_ten_times_the_corpus_takes_the_same_memory(tmp_path):
+    few, many = (peak(tmp_path / str(documents), documents) for documents in (6_000, 60_000))
+    assert many - few < 60, (few, many)
