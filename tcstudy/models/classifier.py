@@ -7,7 +7,7 @@ from transformers import PreTrainedModel
 
 from tcstudy.encoding.batches import MicroBatch
 from tcstudy.models.bilstm import BiLSTMReader
-from tcstudy.models.encoder import keep_layers
+from tcstudy.models.encoder import read_at
 from tcstudy.models.hierarchy import pooling_for, split_by_document
 from tcstudy.models.layers import join_layers, joined_width
 from tcstudy.spec import FeatureSpec, Method
@@ -69,8 +69,7 @@ class TextClassifier(nn.Module):
         self.pooler = features.pooler
         self.budget = budget
         self.frozen = frozen
-        if max(self.layers) < depth - 1:
-            keep_layers(encoder, max(self.layers) + 1)
+        read_at(encoder, max(self.layers))
         if frozen:
             encoder.requires_grad_(False)
         self.encoder = encoder

@@ -136,14 +136,22 @@ def layer_stack(encoder: PreTrainedModel) -> torch.nn.ModuleList:
 
 
 def keep_layers(encoder: PreTrainedModel, number: int) -> None:
-    """Drop the layers above the first `number`, so that reading a low layer does not cost the ones above it.
-
-    A norm that follows the top layer (ModernBERT has one) is dropped with them: the layer below is read as it is.
-    """
+    """Drop the layers above the first `number`; what is left is an encoder of that depth."""
     del layer_stack(encoder)[number:]
-    if hasattr(encoder, "final_norm"):
-        encoder.final_norm = torch.nn.Identity()
     encoder.config.num_hidden_layers = number
+    if getattr(encoder.config, "layer_types", None):
+        encoder.config.layer_types = encoder.config.layer_types[:number]
+
+
+def read_at(encoder: PreTrainedModel, layer: int) -> None:
+    """Make `layer`, counted from 0, the top of the encoder and read it as it is, so that those above cost nothing.
+
+    A norm that follows the top layer (ModernBERT has one) is dropped with the layers in between.
+    """
+    if layer < encoder.config.num_hidden_layers - 1:
+        keep_layers(encoder, layer + 1)
+        if hasattr(encoder, "final_norm"):
+            encoder.final_norm = torch.nn.Identity()
 
 
 def weights_digest(module: torch.nn.Module) -> str:

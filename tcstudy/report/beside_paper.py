@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
-from tcstudy.corpora.loading import load_source
-from tcstudy.errors import StudyError
+from tcstudy.catalog.datasets import DATASETS, absence
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
 from tcstudy.report.stats import error_matrix, error_reduction, printed_matrix
 from tcstudy.report.tables import Notice, Table, error_cell, percent
@@ -88,14 +86,6 @@ def not_run(experiment: FineTuningExperiment, records: Iterable[RunKey], printed
     if not missing:
         return Notice("note", "Not run", "Nothing: this page has all data sets of the paper's table.")
     asked_for = {data.name for data in experiment.data}
-    rows = [(title(name), _why_absent(name) if name in asked_for else "not in this profile") for name in missing]
+    rows = [(title(name), (name in asked_for and absence(name)) or "not in this profile") for name in missing]
     caption = "Data sets of the paper's table that were not run"
     return Table(("data set", "reason"), rows, caption, f"not-run-{experiment.page}")
-
-
-def _why_absent(name: str) -> str:
-    try:
-        load_source(name)
-    except StudyError as reason:
-        return str(reason)
-    return "its runs are not recorded"

@@ -52,7 +52,8 @@ def stages_of(spec: EncoderSpec) -> str:
         kind = "heads trained on" if stage.recipe.frozen else "pre-trained on"
         switched = stage.recipe.protocol.model_dump(exclude_defaults=True)
         released = ", ".join(f"{name} {value}" for name, value in switched.items())
-        parts.append(f"{kind} {_titles(text.name for text in stage.corpus)}{stop}{f' ({released})' if released else ''}")
+        corpus = _titles(text.name for text in stage.corpus)
+        parts.append(f"{kind} {corpus}{stop}" + (f" ({released})" if released else ""))
     return ", ".join(parts)
 
 

@@ -170,8 +170,8 @@ def _first_last(group: pd.DataFrame) -> tuple[str, str]:
 
 
 def documents_used(records: Mapping[RunKey, Record], page: str) -> Table:
-    """What the runs of a page were trained and tested on, one row for each data set and draw."""
-    reports = {(key.dataset, record.spec.data.draw): record.data for key, record in records.items()}
+    """What the runs of a page were trained and tested on, one row for each data set, draw and number of documents."""
+    reports = {(key.dataset, key.draw, record.data.used_train): record.data for key, record in records.items()}
     rows = [
         (
             DATASETS[dataset].title,
@@ -181,7 +181,7 @@ def documents_used(records: Mapping[RunKey, Record], page: str) -> Table:
             f"{data.removed_from_train:,}",
             f"{data.validation_texts_in_train:,}",
         )
-        for (dataset, draw), data in reports.items()
+        for (dataset, draw, _), data in reports.items()
     ]
     head = (
         "data set",

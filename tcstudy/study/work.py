@@ -10,7 +10,16 @@ from dataclasses import dataclass, fields
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import EncoderFacts
-from tcstudy.spec import DataSpec, EncoderSpec, FeatureSpec, MultitaskSpec, PretrainingRecipe, RunSpec, WindowSpec
+from tcstudy.spec import (
+    DataSpec,
+    EncoderSpec,
+    FeatureSpec,
+    MultitaskSpec,
+    PretrainingRecipe,
+    PretrainingSpec,
+    RunSpec,
+    WindowSpec,
+)
 
 BILSTM_UNITS = 300  # these three are told where they are used as well, in modules that load torch
 MOST_HELD_OUT = 500
@@ -151,8 +160,19 @@ def pretraining_work(encoder: EncoderSpec, facts: EncoderFacts, done: int = 0) -
     stage, recipe = encoder.stages[-1], encoder.stages[-1].recipe
     updates = stage.last_step - done
     body = Body(encoder.layers or facts.layers, facts.width, recipe.length)
-    tokens = recipe.batch_size * recipe.length  # of one update
+    tokens = math.ceil(recipe.batch_size * pair_tokens(stage))  # of one update
     return body.train(updates, updates * tokens, updates * _projection(recipe, tokens, facts), recipe.frozen)
+
+
+def pair_tokens(stage: PretrainingSpec) -> float:
+    """Tokens of a pair at most, on average: its length, or where texts are short those of two and the special ones.
+
+    >>> pair_tokens(PretrainingSpec.model_validate({"corpus": [{"name": "trec"}]}))
+    25.0
+    """
+    sizes = [text.documents or dataset_facts(text.name).train for text in stage.corpus]
+    lengths = [min(stage.recipe.length, 2 * dataset_facts(text.name).wordpieces + 3) for text in stage.corpus]
+    return sum(size * length for size, length in zip(sizes, lengths, strict=True)) / sum(sizes)
 
 
 def measuring_work(encoder: EncoderSpec, facts: EncoderFacts) -> Work:

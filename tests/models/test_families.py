@@ -22,7 +22,9 @@ from tcstudy.encoding.batches import collate
 from tcstudy.encoding.tokens import Document
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder
-from tcstudy.spec import EncoderSpec, FeatureSpec, RunSpec
+from tcstudy.spec import EncoderSpec, FeatureSpec, MultitaskSpec, PretrainingSpec, RunSpec
+from tcstudy.study.encoders import encoder_records
+from tcstudy.study.run import run
 from tcstudy.training.finetune import finetune
 from tcstudy.value import changed
 
@@ -85,3 +87,25 @@ def test_it_is_fine_tuned(family, changes):
     outcome = finetune(spec, load_corpus(spec.data))
     assert np.isfinite(outcome.losses).all()
     assert outcome.probabilities.shape == (30, 5)
+
+
+def test_every_kind_of_training_runs_one_after_the_other(family):
+    data = {"name": "bbc_news", "train": 20, "validation": 10, "test": 20}
+    spec = RunSpec.model_validate(
+        {"data": data, "encoder": {"name": family}, "window": {"length": 16}, "training": {"epochs": 1}}
+    )
+    recipe = {"steps": 3, "batch_size": 4, "length": 16, "learning_rate": 1e-3}
+    pretraining = PretrainingSpec.model_validate({"corpus": [{"name": "bbc_news"}], "recipe": recipe})
+    together = MultitaskSpec.model_validate({"tasks": [data], "window": {"length": 16}, "training": {"epochs": 1}})
+    published = EncoderSpec(name=family, layers=2)
+    encoder = published.after(pretraining).after(together)
+    finished = run(spec.variant({"encoder": encoder, "training.layer_decay": 0.9}))
+    assert finished.outcome == "finished"
+    first, second = encoder_records([encoder]).values()
+    assert first.measured.mlm_loss > 0
+    assert (first.measured.nsp_loss is not None) == (family == "bert")
+    assert second.provenance.encoder_digest != first.provenance.encoder_digest
+    frozen = {"training.frozen": True, "features.reader": "bilstm", "encoder": published.after(pretraining)}
+    measured = {"measures.general_text": {"name": "rotten_tomatoes", "documents": 10}}
+    forgotten = run(spec.variant(frozen | measured)).forgetting
+    assert forgotten.before == forgotten.after

@@ -140,9 +140,9 @@ def test_all_documents_of_a_set_less_those_for_validation():
 
 def test_a_pretraining_by_hand():
     work = pretraining_work(pretrained(stop=400), BASE)
-    assert (work.updates, work.training_tokens, work.forward_tokens) == (400, 400 * 10 * 64, 0)
+    assert (work.updates, work.training_tokens, work.forward_tokens) == (400, 400 * 10 * 25, 0)  # two questions of 11 and special tokens
     layers = 6 * 12 * 12 * 768**2 + 12 * 12 * 64 * 768
-    assert work.training_operations == 400 * (640 * layers + 6 * 96 * 30_522 * 768)  # 15% of 640 tokens are predicted
+    assert work.training_operations == 400 * (250 * layers + 6 * 38 * 30_522 * 768)  # 15% of 250 tokens are predicted
     assert pretraining_work(pretrained(), BASE, done=400) + work == pretraining_work(pretrained(), BASE)
 
 
@@ -184,7 +184,7 @@ def test_equal_runs_are_counted_once_and_recorded_ones_cost_nothing():
 def test_stops_of_one_pretraining_are_one_training():
     early, late = planned([from_encoder(pretrained(stop=300))], [from_encoder(pretrained())])
     assert (early.pretrainings, late.pretrainings) == (1, 0)
-    assert early.work.training_tokens + late.work.training_tokens == 2 * 256_000 + 1000 * 640
+    assert early.work.training_tokens + late.work.training_tokens == 2 * 256_000 + 1000 * 250
     assert late.work.updates == 84 + 700
 
 
