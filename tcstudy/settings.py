@@ -24,6 +24,7 @@ class Settings:
         cache: downloaded wheels (`TCSTUDY_CACHE`).
         results: run records are looked up and written here (`TCSTUDY_RESULTS`).
         weights: encoders that the study made, further pre-trained or multi-task fine-tuned (`TCSTUDY_WEIGHTS`).
+        executor: where runs are made, as `study.executors` names it (`TCSTUDY_EXECUTOR`).
         micro_batch_tokens: padded tokens that go through the encoder at once (`TCSTUDY_MICRO_BATCH_TOKENS`), or None
             for the device's usual number; changes speed and memory, not the gradient.
     """
@@ -34,6 +35,7 @@ class Settings:
     cache: Path
     results: Path
     weights: Path
+    executor: str
     micro_batch_tokens: int | None
 
     @classmethod
@@ -57,6 +59,7 @@ class Settings:
             cache=Path(environment.get("TCSTUDY_CACHE") or user_cache_path("tcstudy")),
             results=Path(environment.get("TCSTUDY_RESULTS") or root / "_runs").absolute(),
             weights=Path(environment.get("TCSTUDY_WEIGHTS") or root / "_weights").absolute(),
+            executor=environment.get("TCSTUDY_EXECUTOR") or "inline",
             micro_batch_tokens=int(tokens) if tokens else None,
         )
 

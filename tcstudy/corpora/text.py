@@ -1,6 +1,8 @@
 """Unlabelled text for further pre-training: training texts, less those that stand in a test split."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import datasets
 import numpy as np
@@ -16,18 +18,51 @@ MOST_HELD_OUT = 500
 
 
 @dataclass(frozen=True)
+class Texts:
+    """Some texts of a data set, in its order; they stay on disk, and one bit of each row is in memory.
+
+    Selecting rows of the data set would copy what it gathers.
+
+    Attributes:
+        source: the data set, column `text`.
+        chosen: whether each of its rows is one of them, shape (rows,).
+    """
+
+    source: datasets.Dataset
+    chosen: np.ndarray
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.chosen))
+
+    def __iter__(self) -> Iterator[str]:
+        row = 0
+        for batch in self.source.iter(batch_size=1000):
+            for text in batch["text"]:
+                if self.chosen[row]:
+                    yield text
+                row += 1
+
+    @classmethod
+    def at(cls, source: datasets.Dataset, rows: np.ndarray) -> Self:
+        """The texts at `rows`."""
+        chosen = np.zeros(len(source), dtype=bool)
+        chosen[rows] = True
+        return cls(source, chosen)
+
+
+@dataclass(frozen=True)
 class Text:
     """The text of one pre-training.
 
     Attributes:
-        train: documents to train on, column `text`.
+        train: documents to train on.
         held_out: documents to measure MLM and NSP on, never trained on.
         language: ISO 639-1 code.
         report: where they came from and what was removed.
     """
 
-    train: datasets.Dataset
-    held_out: datasets.Dataset
+    train: Texts
+    held_out: Texts
     language: str
     report: TextReport
 
@@ -47,15 +82,18 @@ def load_text(spec: PretrainingSpec) -> Text:
     if len(languages) > 1:
         raise StudyError(f"A corpus for pre-training is of one language, not of {' and '.join(sorted(languages))}.")
     removing = sorted({*spec.recipe.excluding, *(text.name for text in spec.corpus)})
-    parts, used = zip(*(_texts(text, spec.recipe.protocol.text, removing) for text in spec.corpus), strict=True)
-    documents = datasets.concatenate_datasets(list(parts))
+    parts = [_texts(text, spec.recipe.protocol.text, removing) for text in spec.corpus]
+    sources, rows, used = zip(*parts, strict=True)
+    source = datasets.concatenate_datasets(list(sources))
+    starts = np.cumsum([0, *map(len, sources)])
+    documents = np.concatenate([start + own for start, own in zip(starts, rows, strict=False)])
     if len(documents) < 2:
         raise StudyError(f"Pre-training needs two documents at least; {', '.join(x.name for x in used)} has less.")
     held_out = max(1, min(MOST_HELD_OUT, len(documents) // 10))
-    order = np.random.default_rng([0, 3]).permutation(len(documents))
+    order = np.random.default_rng([0, 3]).permutation(documents)
     return Text(
-        train=documents.select(np.sort(order[held_out:])),
-        held_out=documents.select(np.sort(order[:held_out])),
+        train=Texts.at(source, order[held_out:]),
+        held_out=Texts.at(source, order[:held_out]),
         language=languages.pop(),
         report=TextReport(sets=used, held_out=held_out),
     )
@@ -69,12 +107,15 @@ def load_general_text(spec: TextSpec) -> Text:
     """
     source = load_source(spec.name)
     rows = _drawn(spec, np.arange(len(source.test)), "test texts")
-    texts = source.test.select_columns("text").select(rows)
-    used = TextsUsed(name=spec.name, origin=source.origin, found=len(source.test), removed={}, used=len(rows))
-    return Text(texts.select([]), texts, source.facts.language, TextReport(sets=(used,), held_out=len(rows)))
+    texts = source.test.select_columns("text")
+    used = TextsUsed(name=spec.name, origin=source.origin, found=len(texts), removed={}, used=len(rows))
+    none = np.empty(0, dtype=int)
+    report = TextReport(sets=(used,), held_out=len(rows))
+    return Text(Texts.at(texts, none), Texts.at(texts, rows), source.facts.language, report)
 
 
-def _texts(spec: TextSpec, kind: str, removing: list[str]) -> tuple[datasets.Dataset, TextsUsed]:
+def _texts(spec: TextSpec, kind: str, removing: list[str]) -> tuple[datasets.Dataset, np.ndarray, TextsUsed]:
+    """A set's texts, which of its rows are taken, and how they came about."""
     source = load_source(spec.name)
     if kind == "train and test":
         texts = datasets.concatenate_datasets([source.train, source.test])
@@ -87,7 +128,7 @@ def _texts(spec: TextSpec, kind: str, removing: list[str]) -> tuple[datasets.Dat
         rows = np.flatnonzero(~np.any(list(stands_in.values()), axis=0))
     drawn = _drawn(spec, rows, "training texts")
     used = TextsUsed(name=spec.name, origin=source.origin, found=len(texts), removed=removed, used=len(drawn))
-    return texts.select_columns("text").select(drawn), used
+    return texts.select_columns("text"), drawn, used
 
 
 def _drawn(spec: TextSpec, rows: np.ndarray, kind: str) -> np.ndarray:

@@ -1,11 +1,12 @@
 """Documents as tokenised sentences, made once for each text and vocabulary and kept on disk, memory-mapped."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import datasets
 
 from tcstudy.corpora.sentences import sentences
+from tcstudy.corpora.text import Texts
 from tcstudy.encoding.tokens import Vocabulary
 from tcstudy.settings import Settings
 
@@ -40,17 +41,23 @@ class Sentences:
         ]
 
     @classmethod
-    def read(cls, texts: datasets.Dataset, language: str, vocabulary: Vocabulary) -> "Sentences":
-        """Cut and tokenise `texts` (column `text`), or take what was made of the same texts before."""
+    def read(cls, texts: Texts, language: str, vocabulary: Vocabulary) -> "Sentences":
+        """Cut and tokenise `texts`, or take what was made of the same texts before."""
         datasets.disable_progress_bars()
         name = _fingerprint(texts, language, vocabulary)
         folder = Settings.read().cache / "sentences"
         folder.mkdir(parents=True, exist_ok=True)
-        made = texts.map(
-            lambda batch: _tokenised(batch["text"], language, vocabulary),
+
+        def tokenised(batch: dict[str, list], rows: list[int]) -> dict[str, list]:
+            chosen = [text for text, row in zip(batch["text"], rows, strict=True) if texts.chosen[row]]
+            return _tokenised(chosen, language, vocabulary)
+
+        made = texts.source.map(
+            tokenised,
+            with_indices=True,
             batched=True,
             batch_size=500,
-            remove_columns=texts.column_names,
+            remove_columns=["text"],
             features=_FEATURES,
             cache_file_name=str(folder / f"{name}.arrow"),
             new_fingerprint=name,
@@ -77,10 +84,9 @@ def _begins(words: Sequence[int | None]) -> Iterator[bool]:
         before = word
 
 
-def _fingerprint(texts: datasets.Dataset, language: str, vocabulary: Vocabulary) -> str:
+def _fingerprint(texts: Iterable[str], language: str, vocabulary: Vocabulary) -> str:
     """Equal for equal texts in equal order, cut and tokenised in the same way."""
     total = hashlib.sha256(f"1:{language}:{vocabulary.tokenizer.to_str()}".encode())
-    for batch in texts.iter(batch_size=1000):
-        for text in batch["text"]:
-            total.update(f"{text}\x1e".encode("utf-8", "surrogatepass"))
+    for text in texts:
+        total.update(f"{text}\x1e".encode("utf-8", "surrogatepass"))
     return total.hexdigest()[:32]

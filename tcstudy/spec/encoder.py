@@ -116,6 +116,18 @@ class EncoderSpec(Identified):
         """The encoder that `stage` makes of this one."""
         return self.model_copy(update={"stages": (*self.stages, stage)})
 
+    @property
+    def to_the_end(self) -> "EncoderSpec":
+        """The same encoder at the end of its last stage, which all stops of one pre-training have in common."""
+        *earlier, last = self.stages
+        if isinstance(last, PretrainingSpec) and last.stop is not None:
+            return self.model_copy(update={"stages": (*earlier, last.model_copy(update={"stop": None}))})
+        return self
+
+    def made_on_the_way(self) -> "list[EncoderSpec]":
+        """The encoders that are made to have this one, in order, itself the last; none for a published encoder."""
+        return [self.model_copy(update={"stages": self.stages[:number]}) for number in range(1, len(self.stages) + 1)]
+
     def depth(self) -> int | None:
         """Number of layers; None for an encoder of the hub that is not known before it is fetched."""
         facts = encoder_facts(self.name, self.revision)

@@ -52,8 +52,7 @@ def encoder_records(specs: Iterable[EncoderSpec]) -> dict[EncoderSpec, EncoderRe
     """The records of encoders that were made, those they were made of included, earliest stages first."""
     store, records = encoder_store(), {}
     for spec in specs:
-        for stages in range(1, len(spec.stages) + 1):
-            part = spec.model_copy(update={"stages": spec.stages[:stages]})
+        for part in spec.made_on_the_way():
             if part not in records and (record := store.get(part)):
                 records[part] = record
     return records
@@ -64,8 +63,10 @@ def encoders_behind(runs: Iterable[Record]) -> dict[EncoderSpec, EncoderRecord]:
     return encoder_records(run.spec.encoder for run in runs if isinstance(run.spec, RunSpec))
 
 
-def make_encoder(spec: EncoderSpec) -> None:
-    """See to it that the weights of `spec` are in their folder; nothing to do for a published encoder.
+def make_encoder(spec: EncoderSpec) -> bool:
+    """See to it that the weights of `spec` are in their folder; whether they were made now.
+
+    There is nothing to do for a published encoder.
 
     Two processes that want one encoder make it once. An interrupted pre-training is gone on with where it was saved.
 
@@ -73,19 +74,14 @@ def make_encoder(spec: EncoderSpec) -> None:
         StudyError: text or encoder cannot be had, or the folder of weights cannot be written.
     """
     if not spec.stages:
-        return
+        return False
     store, team, folder = encoder_store(), crew(), Settings.read().weights / spec.id
-    with store.lock(_whole(spec)) if team.first else nullcontext():
+    with store.lock(spec.to_the_end) if team.first else nullcontext():
         if team.agree(lambda: _is_there(folder, store.get(spec))):
-            return
+            return False
         make_encoder(spec.before)
         _make(spec, folder, store if team.first else None)
-
-
-def _whole(spec: EncoderSpec) -> EncoderSpec:
-    """The same encoder at the end of its last stage: stops of one pre-training are never made side by side."""
-    last = spec.stages[-1]
-    return spec.before.after(last.model_copy(update={"stop": None})) if isinstance(last, PretrainingSpec) else spec
+    return True
 
 
 def _is_there(folder: Path, record: EncoderRecord | None) -> bool:
@@ -115,7 +111,7 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         partial = Path(temporary) / "encoder"
         if isinstance(spec.stages[-1], PretrainingSpec):
-            outcome = pretrain(spec, partial, folder.with_name(f"{_whole(spec).id}.state"))
+            outcome = pretrain(spec, partial, folder.with_name(f"{spec.to_the_end.id}.state"))
         else:
             outcome = train_multitask(spec, partial)
         if store is None:

@@ -68,22 +68,13 @@ def plan_pages(pages: Iterable[PageRuns]) -> list[PagePlan]:
         before = ledger.counts()
         work = Work()
         for encoder in dict.fromkeys(run.encoder for run in runs):
-            for made in made_on_the_way(encoder):
+            for made in encoder.made_on_the_way():
                 work += ledger.make(made, facts_of(made.name, made.revision))
         for run in runs:
             work += run_work(run, facts_of(run.encoder.name, run.encoder.revision))
         pretrainings, multitask = (now - then for now, then in zip(ledger.counts(), before, strict=True))
         plans.append(PagePlan(page, pretrainings, multitask, work))
     return plans
-
-
-def made_on_the_way(encoder: EncoderSpec) -> list[EncoderSpec]:
-    """The encoders that the study makes to have this one, in order, itself the last; none if it is a published one."""
-    made = []
-    while encoder.stages:
-        made.append(encoder)
-        encoder = encoder.before
-    return made[::-1]
 
 
 class _Ledger:
@@ -107,7 +98,7 @@ class _Ledger:
         if isinstance(stage, MultitaskSpec):
             self.multitask += 1
             return multitask_work(encoder, facts)
-        training = encoder.before.after(stage.model_copy(update={"stop": None})).id
+        training = encoder.to_the_end.id
         done = self.updates.get(training, 0)
         self.updates[training] = max(done, stage.last_step)
         work = measuring_work(encoder, facts)

@@ -2,16 +2,19 @@
 
 import os
 import sys
-import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 from tcstudy.catalog.datasets import absence
+from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
-from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec
+from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec, EncoderSpec
 from tcstudy.study.crew import crew
 from tcstudy.study.encoders import make_encoder
+from tcstudy.study.executors import open_executor
+from tcstudy.study.jobs import ATTEMPTS, do, jobs_for
 from tcstudy.study.record import Cost, LearningCurve, Predictions, Record
 from tcstudy.study.store import Store
 from tcstudy.training.outcome import Outcome
@@ -37,34 +40,87 @@ def run(spec: AnyRun, store: Store | None = None) -> Record:
     return record
 
 
-def run_all(specs: Mapping[Key, AnyRun], store: Store | None = None) -> dict[Key, Record]:
+def run_all(specs: Mapping[Key, AnyRun], executor: str | None = None) -> dict[Key, Record]:
     """The records of many runs, in their order, with a line of progress for each that is made.
 
     Left out are runs without a record on a data set that this machine cannot have at all (`absence`).
 
+    Args:
+        specs: by any key, an experiment's for example.
+        executor: where runs are made, as `open_executor` names it; the settings' by default.
+
     Raises:
         StudyError: as `run`; the records made before are kept.
     """
-    store = store or Store(Settings.read().results)
+    settings = Settings.read()
+    store, team = Store(settings.results), crew()
     records: dict[Key, Record] = {}
-    made = 0
-    for number, (key, spec) in enumerate(specs.items(), start=1):
-        reason = absence(spec.data.name)
-        if reason and not store.path(spec).exists():
-            _say(f"run {number} of {len(specs)}: {key}: left out: {reason}")
-            continue
-        started = time.perf_counter()
-        records[key], new = _run_or_load(spec, store)
-        if new:
-            made += 1
-            seconds = time.perf_counter() - started
-            _say(f"run {number} of {len(specs)}: {key}: {_result(records[key])}, {seconds:.0f} s")
+    missing: dict[Key, AnyRun] = {}
+    number = {key: position for position, key in enumerate(specs, start=1)}
+    for key, spec in specs.items():
+        if record := team.agree(lambda spec=spec: store.get(spec)):
+            records[key] = record
+        elif reason := absence(spec.data.name):
+            _say(f"run {number[key]} of {len(specs)}: {key}: left out: {reason}")
+        else:
+            missing[key] = spec
+    keys: dict[str, list[Key]] = {}
+    for key, spec in missing.items():
+        keys.setdefault(spec.id, []).append(key)
+    for spec in _made(missing.values(), executor or settings.executor):
+        record = team.agree(lambda spec=spec: store.get(spec))
+        for key in keys[spec.id]:
+            records[key] = record
+        _say(f"run {number[keys[spec.id][0]]} of {len(specs)}: {keys[spec.id][0]}: {_result(record)}")
+    made = len(keys)
     _say(f"{len(records)} runs: {made} made, {len(records) - made} loaded")
-    return records
+    return {key: records[key] for key in specs if key in records}
+
+
+def _made(specs: Iterable[AnyRun], executor: str) -> Iterator[AnyRun]:
+    """Make `specs` and the encoders that they need; each run when its record is there.
+
+    An executor that broke, since a worker was killed for example, is opened anew as long as that leads any further.
+    """
+    left = {spec.id: spec for spec in specs}
+    failures = 0
+    while left:
+        try:
+            with open_executor(executor) as pool:
+                for job, new in do(jobs_for(left.values()), pool, make):
+                    failures = 0
+                    if job.spec.id in left:
+                        yield left.pop(job.spec.id)
+                    elif new:
+                        _say(f"encoder {job.spec.id} made of {job.spec.name}")
+        except BrokenExecutor as error:
+            failures += 1
+            if failures == ATTEMPTS:
+                raise StudyError(f"The executor {executor} lost its workers {ATTEMPTS} times in a row.") from error
+            _say("a worker was lost; what it did is begun again")
+
+
+def make(spec: AnyRun | EncoderSpec, settings: Mapping[str, str] | None = None) -> bool:
+    """Make a run or an encoder, if it is not there; whether it was made now.
+
+    Args:
+        spec: which.
+        settings: environment variables to take over first, in a worker that was started elsewhere.
+
+    Raises:
+        StudyError: as `run`.
+    """
+    os.environ.update(settings or {})
+    if isinstance(spec, EncoderSpec):
+        return make_encoder(spec)
+    _, new = _run_or_load(spec, Store(Settings.read().results))
+    return new
 
 
 def _result(record: Record) -> str:
-    return "did not converge" if record.outcome == "diverged" else f"error {record.error_rate:.1%}"
+    seconds = record.cost.training_seconds + record.cost.evaluation_seconds
+    ended = "did not converge" if record.outcome == "diverged" else f"error {record.error_rate:.1%}"
+    return f"{ended}, {seconds:.0f} s"
 
 
 def _say(line: str) -> None:

@@ -17,14 +17,14 @@ def test_the_training_texts_are_taken_and_a_tenth_held_out():
     text = load_text(corpus("bbc_news"))
     assert len(text.train) == 108
     assert len(text.held_out) == text.report.held_out == 12
-    together = {*text.train["text"], *text.held_out["text"]}
+    together = {*text.train, *text.held_out}
     assert together == set(load_source("bbc_news").train["text"])
     assert text.language == "en"
 
 
 @pytest.fixture
 def overlapping(tmp_path, monkeypatch, data):
-    """Two sets that share a source: three training texts of one stand in the test split of the other, one in its own."""
+    """Two sets of one source: three training texts of one stand in the test split of the other, one in its own."""
     for name, other in [("yelp_full", "yelp_polarity"), ("yelp_polarity", "yelp_full")]:
         classes = {"yelp_full": 5, "yelp_polarity": 2}[name]
         train = [f"{name} {i}" for i in range(20)] + [f"{other} test {i}" for i in range(3)] + [f"{name} test 9"]
@@ -46,7 +46,7 @@ def test_texts_of_test_splits_are_removed_and_counted(overlapping):
     ):
         assert text.report.sets[0].removed == {"yelp_full": 1, "yelp_polarity": 3}
         tests = {text_key(t) for name in ("yelp_full", "yelp_polarity") for t in load_source(name).test["text"]}
-        assert not tests & {text_key(t) for t in [*text.train["text"], *text.held_out["text"]]}
+        assert not tests & {text_key(t) for t in [*text.train, *text.held_out]}
 
 
 def test_as_released_test_texts_are_in(overlapping):
@@ -58,7 +58,7 @@ def test_as_released_test_texts_are_in(overlapping):
 def test_documents_are_drawn_by_their_seed():
     def drawn(draw):
         spec = PretrainingSpec(corpus=(TextSpec(name="bbc_news", documents=30, draw=draw),))
-        return [*load_text(spec).train["text"]]
+        return [*load_text(spec).train]
 
     assert drawn(0) == drawn(0) != drawn(1)
     assert len(drawn(0)) == 27
@@ -67,7 +67,7 @@ def test_documents_are_drawn_by_their_seed():
 def test_general_text_comes_from_the_test_split():
     text = load_general_text(TextSpec(name="bbc_news", documents=20))
     assert len(text.held_out) == 20
-    assert set(text.held_out["text"]) <= set(load_source("bbc_news").test["text"])
+    assert {*text.held_out} <= set(load_source("bbc_news").test["text"])
 
 
 @pytest.mark.parametrize(

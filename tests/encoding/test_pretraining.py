@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from tcstudy.corpora.text import Texts
 from tcstudy.encoding.pairs import FOLLOWS, RANDOM, UNKNOWN
 from tcstudy.encoding.pretraining import PairStream, Position, collate_pairs
 from tcstudy.encoding.sentences import Sentences
@@ -15,6 +16,10 @@ FRAME = {2, 3, 5}  # [CLS], [SEP] and the full stop of the tiny vocabulary
 TEXTS = ["the film was dull . great fun ! a witty and moving film .", "one sentence only", "", "a . b . c . d . e ."]
 
 
+def all_of(texts):
+    return Texts.at(datasets.Dataset.from_dict({"text": list(texts)}), np.arange(len(texts)))
+
+
 @pytest.fixture
 def vocabulary():
     return load_vocabulary(EncoderSpec(name="tiny"))
@@ -23,7 +28,7 @@ def vocabulary():
 @pytest.fixture
 def stream(vocabulary):
     def make(texts=tuple(TEXTS * 5), nsp=True, **recipe):
-        documents = Sentences.read(datasets.Dataset.from_dict({"text": list(texts)}), "en", vocabulary)
+        documents = Sentences.read(all_of(texts), "en", vocabulary)
         given = {"batch_size": 4, "length": 16, "short_sequences": 0.0, **recipe}
         return PairStream(documents, vocabulary, PretrainingRecipe.model_validate(given), nsp)
 
@@ -31,7 +36,7 @@ def stream(vocabulary):
 
 
 def test_documents_are_read_sentence_by_sentence(vocabulary):
-    documents = Sentences.read(datasets.Dataset.from_dict({"text": TEXTS}), "en", vocabulary)
+    documents = Sentences.read(all_of(TEXTS), "en", vocabulary)
     assert len(documents) == 3  # the empty one is left out
     assert [len(sentence) for sentence in documents[0]] == [5, 3, 6]
     assert [token for token, _ in documents[1][0]] == vocabulary.encode(["one sentence only"])[0]

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from tcstudy.corpora.loading import load_corpus
@@ -31,7 +33,8 @@ def test_documents_know_their_whole_length():
 
 def test_an_encoder_without_tokenizer_is_told(tmp_path, monkeypatch):
     (tmp_path / "bare").mkdir()
-    config = '{"model_type": "bert", "num_hidden_layers": 1, "hidden_size": 8, "max_position_embeddings": 16, "vocab_size": 9}'
+    sizes = {"num_hidden_layers": 1, "hidden_size": 8, "max_position_embeddings": 16, "vocab_size": 9}
+    config = json.dumps({"model_type": "bert", **sizes})
     (tmp_path / "bare" / "config.json").write_text(config)
     monkeypatch.setenv("TCSTUDY_ENCODERS", str(tmp_path))
     with pytest.raises(StudyError, match=r"The tokenizer of .*bare cannot be had"):
