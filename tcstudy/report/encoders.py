@@ -17,28 +17,18 @@ def made(records: Mapping[EncoderSpec, EncoderRecord], page: str) -> Table:
     """
     rows = [
         [
-            stages_of(spec),
+            stages_of(spec) + (", heads made new" if _new_heads(record) else ""),
             _texts(record),
             _removed(record),
             f"{record.cost.steps:,}",
-            _share(record.measured.mlm_accuracy if record.measured else None),
-            _share(record.measured.nsp_accuracy if record.measured else None),
-            "new" if any(not name.startswith("bert.") for name in record.provenance.made_new) else "–",
+            _accuracies(record),
             f"{(record.cost.training_seconds + record.cost.evaluation_seconds) / 60:.1f}",
         ]
         for spec, record in records.items()
     ]
-    head = (
-        "encoder",
-        "documents",
-        "removed: stand in a test split",
-        "updates",
-        "MLM accuracy",
-        "NSP accuracy",
-        "heads",
-        "minutes",
-    )
-    return Table(head, rows, "Encoders made for this page, with their heads' accuracy on held-out text", f"made-{page}")
+    head = ("what was made", "documents", "removed", "updates", "MLM, NSP accuracy", "minutes")
+    caption = "Encoders made for this page; removed are texts that stand in a test split, accuracy is on held-out text"
+    return Table(head, rows, caption, f"made-{page}")
 
 
 def stages_of(spec: EncoderSpec) -> str:
@@ -66,16 +56,24 @@ def _texts(record: EncoderRecord) -> str:
 
 
 def _removed(record: EncoderRecord) -> str:
-    """Each set's texts that stand in a test split, by the set they come from and the one whose test split it is."""
+    """How many texts of each set stand in its own test split, or in which other."""
     if not record.text:
         return "–"
     removed = [
-        f"{number:,} of {DATASETS[used.name].title} ({DATASETS[name].title})"
+        f"{number:,} of {DATASETS[used.name].title}" + ("" if name == used.name else f" in {DATASETS[name].title}")
         for used in record.text.sets
         for name, number in used.removed.items()
     ]
     return "; ".join(removed) or "0"
 
 
-def _share(share: float | None) -> str:
-    return "–" if share is None else percent(share)
+def _new_heads(record: EncoderRecord) -> bool:
+    return any("pooler." not in name for name in record.provenance.made_new)
+
+
+def _accuracies(record: EncoderRecord) -> str:
+    """Of both heads, a dash for what was not trained."""
+    if not record.measured:
+        return "–"
+    shares = (record.measured.mlm_accuracy, record.measured.nsp_accuracy)
+    return ", ".join("–" if share is None else percent(share) for share in shares)

@@ -1,5 +1,7 @@
 """Which devices a run uses, and what is to be known of them."""
 
+import ctypes
+import functools
 import resource
 import sys
 
@@ -10,13 +12,28 @@ from accelerate.utils import parse_flag_from_env
 USUAL_MICRO_BATCH_TOKENS = {"cpu": 1024}  # small ones stay in a CPU's caches
 OTHER_MICRO_BATCH_TOKENS = 16_384
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from malloc.h
+
 
 def make_accelerator() -> Accelerator:
     """Accelerate's view of the devices: those torch finds, or the CPU where `ACCELERATE_USE_CPU` is set.
 
     Under a launch of several processes each call gives this process's part of them.
     """
+    keep_freed_memory()
     return Accelerator(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available())
+
+
+@functools.cache
+def keep_freed_memory() -> None:
+    """Let the allocator keep what is freed, instead of returning it to the system and asking for it again each step.
+
+    A step frees and takes hundreds of megabytes, and each page that comes from the system is cleared first. For glibc;
+    elsewhere nothing changes.
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def usual_micro_batch_tokens(accelerator: Accelerator) -> int:
