@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help book test env fetch pages lab lock clean
+.PHONY: help book test env fetch pages lab bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 lab: env ## open the pages in JupyterLab
 	@$(BIN)/jupyter lab book
+
+bench: fetch ## measure speed beside Hugging Face's Trainer, and how it grows; nothing else should run meanwhile
+	@$(BIN)/tcstudy bench
 
 lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock
 	@$(PYTHON) -m venv --clear _build/lock

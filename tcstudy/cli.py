@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tcstudy.errors import StudyError
+from tcstudy.cli_files import check_inputs_of, checked_files, sorted_runs
+from tcstudy.cli_results import results_app
+from tcstudy.errors import StudyError, first_line
 
 if TYPE_CHECKING:
     from tcstudy.publish.pages import PageResult
-    from tcstudy.publish.parameters import ParameterFile
-    from tcstudy.study.plan import PageRuns
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="How to Fine-Tune BERT for Text Classification, settled: run the experiments and build the book.",
 )
+
+app.add_typer(results_app, name="results")
 
 DataOption = Annotated[
     Path | None, typer.Option(help="Local data folder, <set>/{train,test}.parquet [env: TCSTUDY_DATA].")
@@ -40,13 +42,14 @@ def run(
     executor: ExecutorOption = None,
 ) -> None:
     """Run the pages of parameter files: every file is checked first, then each page is executed."""
-    files = _checked(paths, data, results, executor)
+    files = checked_files(paths, data, results, executor)
     if check:
-        for page in _sorted_runs(files):
+        for page in sorted_runs(files):
             print(
                 f"{page.page}: fine; {page.runs} runs, {page.recorded} recorded, {page.shared} shared with files before"
             )
         return
+    check_inputs_of(files)
     from tcstudy.publish.pages import run_pages
 
     failed = [result for result in run_pages(files) if result.failure]
@@ -67,7 +70,8 @@ def train(
     Each run on one of several GPUs: --executor local. Each run on all of them: accelerate launch -m tcstudy.cli train
     params/paper.
     """
-    files = _checked(paths, data, results, executor)
+    files = checked_files(paths, data, results, executor)
+    check_inputs_of(files)
     from tcstudy.study.run import run_all
 
     run_all({f"{file.path}: {key}": spec for file in files for key, spec in file.experiment.runs().items()})
@@ -87,13 +91,13 @@ def plan(
     Without a card the speed of this machine is measured, which takes some seconds; of files of a profile that is made
     for a card, the hours are told for that card if there is no GPU here.
     """
-    files = _checked(paths, None, results)
+    files = checked_files(paths, None, results)
     from tcstudy.catalog.profiles import PROFILES
     from tcstudy.report.plan import plan_data, plan_table, sentences
     from tcstudy.study.plan import plan_pages
     from tcstudy.study.speed import choose_speeds
 
-    plans = plan_pages(_sorted_runs(files))
+    plans = plan_pages(sorted_runs(files))
     speeds = choose_speeds(plans, [PROFILES[file.experiment.profile].card for file in files], card)
     if as_json:
         print(json.dumps(plan_data(plans, speeds), indent=1))
@@ -104,6 +108,35 @@ def plan(
     console.print(plan_table(plans, speeds))
     for sentence in sentences(speeds):
         console.print(sentence, highlight=False)
+
+
+@app.command()
+def doctor(
+    paths: Annotated[list[Path], typer.Argument(help="Parameter files, or folders of them such as params/smoke.")],
+    data: DataOption = None,
+    results: ResultsOption = None,
+) -> None:
+    """Say whether this machine can run what parameter files ask; exit status 1 if it cannot.
+
+    Looked at are versions, memory, disks, the device, each data set and encoder, and whether the hub and the package
+    index can be reached where something has to come from there.
+    """
+    files = checked_files(paths, data, results)
+    from tcstudy.catalog.profiles import PROFILES
+    from tcstudy.report.checks import checks_table
+    from tcstudy.study.checks import failed
+    from tcstudy.study.doctor import diagnose
+
+    pages = sorted_runs(files)
+    cards = {PROFILES[file.experiment.profile].card for file in files} - {None}
+    checks = diagnose(
+        [run for page in pages for run in page.new], sum(p.recorded for p in pages), min(cards, default=None)
+    )
+    from rich.console import Console
+
+    Console().print(checks_table(checks))
+    if failed(checks):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -127,58 +160,45 @@ def fetch() -> None:
             print(f"{project}: verified, {wheel.filename}")
 
 
-def _checked(
-    paths: list[Path], data: Path | None, results: Path | None, executor: str | None = None
-) -> "list[ParameterFile]":
-    """Read all files before anything runs; the mistakes of all of them make one error."""
-    from tcstudy.publish.parameters import find_parameter_files, read_parameters
+@app.command()
+def bench(
+    only: Annotated[list[str] | None, typer.Option(help="Only this measurement; can be given several times.")] = None,
+    repetitions: Annotated[int | None, typer.Option(min=1, help="Turns, 3 by default; with --quick 1.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Do hardly any work, to see that everything runs.")] = False,
+    output: Annotated[Path, typer.Option(help="The file that is written.")] = Path("_build/bench.json"),
+    encoder: Annotated[str, typer.Option(help="Which encoder is trained.")] = "minilm-l6-uncased",
+    data: DataOption = None,
+) -> None:
+    """Measure speed: beside Hugging Face's Trainer on the same work, at the start, and as the work grows.
 
-    _export("TCSTUDY_DATA", data)
-    _export("TCSTUDY_RESULTS", results)
-    kind, separator, file = (executor or os.environ.get("TCSTUDY_EXECUTOR") or "").partition(":")
-    if kind:
-        os.environ["TCSTUDY_EXECUTOR"] = (
-            f"{kind}:{Path(file).absolute()}" if kind == "parsl" else kind + separator + file
-        )
-    files, mistakes = [], []
-    for path in find_parameter_files(paths):
-        try:
-            files.append(read_parameters(path))
-        except StudyError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise StudyError("\n".join(mistakes))
-    return files
+    Takes the better part of an hour on two CPU cores, during which nothing else should run.
+    """
+    if data:
+        os.environ["TCSTUDY_DATA"] = str(data.absolute())
+    from tcstudy.bench.run import bench_here
 
-
-def _export(variable: str, folder: Path | None) -> None:
-    """Pass an option on to the pages' kernels, which read the environment in folders of their own."""
-    given = folder or os.environ.get(variable)
-    if given:
-        os.environ[variable] = str(Path(given).absolute())
-
-
-def _sorted_runs(files: "list[ParameterFile]") -> "list[PageRuns]":
-    """The runs of each file: recorded, shared with a file before, and new ones."""
-    from tcstudy.settings import Settings
-    from tcstudy.study.plan import sort_runs
-    from tcstudy.study.store import Store
-
-    store = Store(Settings.read().results)
-    runs = {str(file.path): file.experiment.runs().values() for file in files}
-    return sort_runs(runs, lambda spec: store.path(spec).exists())
+    bench_here(encoder, repetitions, quick, only or [], output)
 
 
 def _print_failures(failed: "list[PageResult]") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("page", "parameters", "why", "look into", title="Pages that failed")
     for result in failed:
-        table.add_row(
-            result.parameters.page, str(result.parameters.path), result.failure, os.path.relpath(result.notebook)
-        )
+        told = (result.parameters.page, result.parameters.path, result.failure, os.path.relpath(result.notebook))
+        table.add_row(*(Text(str(cell)) for cell in told))  # letter by letter: brackets are no markup here
     Console(stderr=True).print(table)
+
+
+def _trouble(error: Exception) -> str | None:
+    """What is wrong with the machine rather than with the program, in a sentence; None if it is the program."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.filename or 'a file'} cannot be used ({error.strerror}); what was recorded is kept"
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "t allocate memory" in str(error):
+        return f"memory is used up ({first_line(error)}): set TCSTUDY_MICRO_BATCH_TOKENS to a smaller number"
+    return None
 
 
 def main() -> None:
@@ -194,6 +214,11 @@ def main() -> None:
     except KeyboardInterrupt:
         print("tcstudy: interrupted; what was recorded is kept", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if trouble := _trouble(error):
+            print(f"tcstudy: {trouble}", file=sys.stderr)
+            sys.exit(2)
+        raise
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One clear sentence for everything a user can get wrong."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 from pydantic import ValidationError
@@ -22,15 +23,52 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'known are: imdb, trec'
     """
     known = sorted(known)
-    if close := difflib.get_close_matches(str(name), known, n=1, cutoff=0.5):
+    if close := difflib.get_close_matches(str(name)[:80], known, n=1, cutoff=0.5):
         return f"did you mean '{close[0]}'?"
     return f"known are: {', '.join(known)}"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Kind and first line of an error that a library raised, to be quoted within a sentence."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {printable(lines[0][:200])}" if lines else type(error).__name__
+
+
+def printable(text: str) -> str:
+    r"""`text` with what a terminal would obey instead of showing it written out.
+
+    >>> printable("red: \x1b[31m")
+    'red: \\x1b[31m'
+    """
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def shown(value: object) -> str:
+    """A value as a sentence quotes it: in one line, cut where it is long or deep.
+
+    >>> shown("one"), shown([[[[[["deep"]]]]]]), shown("x" * 1000)[-8:]
+    ("'one'", '[[[[...]]]]', "xxxxxxx'")
+    """
+    return printable(_SHORT.repr(value))
+
+
+class _Short(reprlib.Repr):
+    """Short representations, of numbers too large to be written in digits as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 4, 80, 80
+
+    def repr_int(self, value: int, level: int) -> str:
+        """A whole number."""
+        return f"a number of {value.bit_length()} bits" if value.bit_length() > 256 else super().repr_int(value, level)
+
+
+_SHORT = _Short()
+_MOST_TOLD = 20
+"""Mistakes of one file that are told; more than so many have one cause."""
+_LONGEST = 500
+"""Characters of a line."""
 
 
 def explain(error: ValidationError, source: str) -> str:
@@ -40,25 +78,31 @@ def explain(error: ValidationError, source: str) -> str:
     integer".
     """
     told = [detail for detail in error.errors() if detail["type"] != "too_short" or not detail["input"]]
-    return "\n".join(_sentence(detail, source) for detail in told)  # a list of wrong items is not too short as well
+    lines = [
+        _sentence(detail, source) for detail in told[:_MOST_TOLD]
+    ]  # a list of wrong items is not too short as well
+    if len(told) > _MOST_TOLD:
+        lines.append(f"{source}: and {len(told) - _MOST_TOLD:,} mistakes more")
+    return "\n".join(lines)
 
 
 def _sentence(detail: dict, source: str) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
+    key = printable(".".join(str(part)[:80] for part in detail["loc"]))
     where = f"{source}: {key}: " if key else f"{source}: "
     given = detail["input"]
     match detail["type"]:
         case "value_error":
-            return where + str(detail["ctx"]["error"])
+            lines = str(detail["ctx"]["error"]).splitlines()[:_MOST_TOLD] or [""]
+            return "\n".join(where + printable(line[:_LONGEST]) for line in lines)
         case "literal_error":
             known = [choice.strip("' ") for choice in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-            return f"{where}{given!r} is not possible here; {nearest(str(given), known)}"
+            return f"{where}{shown(given)} is not possible here; {nearest(str(given), known)}"
         case "missing":
             return f"{source}: {key} is missing"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"{where}a mapping of keys to values is expected here, not {given!r}"
+            return f"{where}a mapping of keys to values is expected here, not {shown(given)}"
         case "too_short":
             return f"{where}at least one is needed here"
         case _:
             wanted = detail["msg"].replace("Input should be", "it should be").replace("tuple", "list")
-            return f"{where}{given!r} ({type(given).__name__}) is given; {wanted}"
+            return f"{where}{shown(given)} ({type(given).__name__}) is given; {wanted}"

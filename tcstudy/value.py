@@ -5,9 +5,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tcstudy.errors import StudyError, explain, nearest
+from tcstudy.errors import StudyError, explain, nearest, shown
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**53)]
 Number = Annotated[float, Field(strict=False)]
 """A number; YAML reads `2e-5` as text, which is taken for the number it is."""
 
@@ -23,7 +23,8 @@ class Value(BaseModel):
         if isinstance(given, Mapping):
             for key in given:
                 if key not in cls.model_fields:
-                    raise StudyError(f"`{key}` is not a key of {cls.__name__}; {nearest(str(key), cls.model_fields)}")
+                    name = key[:80] if isinstance(key, str) else shown(key)
+                    raise StudyError(f"`{name}` is not a key of {cls.__name__}; {nearest(name, cls.model_fields)}")
         return given
 
     @classmethod

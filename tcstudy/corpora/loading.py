@@ -14,9 +14,11 @@ from huggingface_hub.utils import logging as hub_logging
 from tcstudy.catalog.datasets import DatasetFacts, absence, dataset_facts
 from tcstudy.catalog.wheels import WHEELS
 from tcstudy.corpora.bundled import read_bundled
+from tcstudy.corpora.kept import check_unchanged, kept_table
+from tcstudy.corpora.parquet import digest_of_data, write_columns
 from tcstudy.corpora.report import DataReport, SplitReport
 from tcstudy.corpora.splits import stratified_sample, text_keys
-from tcstudy.errors import StudyError, first_line
+from tcstudy.errors import StudyError, first_line, shown
 from tcstudy.settings import Settings
 from tcstudy.spec import DataSpec
 
@@ -122,9 +124,12 @@ def _load_source(name: str, data_folder: Path | None) -> Source:
         part: _examine(facts, part, split, origin, official)
         for part, split, official in [("train", train, facts.train), ("test", test, facts.test)]
     }
+    if origin.startswith("hub"):
+        for part, report in reports.items():
+            check_unchanged(f"{name}-{part}-{facts.hub.commit}", report.digest, _arrow_cache(), facts.hub.id)
     if facts.markup:
         train, test = (
-            split.map(lambda row: {"text": row["text"].replace(facts.markup, " ")}) for split in (train, test)
+            _without(facts.markup, split, reports[part].digest) for part, split in [("train", train), ("test", test)]
         )
     train_keys, test_keys = text_keys(train["text"]), text_keys(test["text"])
     return Source(
@@ -140,6 +145,15 @@ def _load_source(name: str, data_folder: Path | None) -> Source:
         repeated_in_train=len(train_keys) - len(np.unique(train_keys)),
         repeated_in_test=len(test_keys) - len(np.unique(test_keys)),
     )
+
+
+def _without(markup: str, split: datasets.Dataset, digest: str) -> datasets.Dataset:
+    """The split, of content `digest`, with a blank for each `markup` in its texts; kept in the cache."""
+
+    def make(path: Path) -> None:
+        split.map(lambda row: {"text": row["text"].replace(markup, " ")}, cache_file_name=str(path))
+
+    return kept_table("tables", f"plain-{hashlib.sha256(f'{digest} {markup}'.encode()).hexdigest()[:32]}", make)
 
 
 def _find(facts: DatasetFacts, data_folder: Path | None) -> tuple[str, datasets.Dataset, datasets.Dataset]:
@@ -159,20 +173,14 @@ def _find(facts: DatasetFacts, data_folder: Path | None) -> tuple[str, datasets.
 
 
 def _read_parquet(path: Path) -> datasets.Dataset:
-    if not path.is_file():
-        raise StudyError(f"{path} is missing.")
-    try:
-        found = datasets.Dataset.from_parquet(str(path), cache_dir=str(_arrow_cache()))
-    except Exception as error:  # noqa: BLE001 - datasets raises whatever its readers raise
-        raise StudyError(f"{path} cannot be read as Parquet ({first_line(error)}).") from None
-    missing = {"text", "label"} - set(found.column_names)
-    if missing:
-        raise StudyError(f"{path} lacks the column {' and '.join(sorted(missing))}; it has {found.column_names}.")
-    return found.select_columns(["text", "label"])
+    """The columns `text` and `label` of a Parquet file, memory-mapped: kept in the cache under the file's digest."""
+    datasets.disable_progress_bars()
+    return kept_table("tables", f"parquet-{digest_of_data(path)[:32]}", lambda table: write_columns(path, table))
 
 
 def _read_hub(facts: DatasetFacts, part: str) -> datasets.Dataset:
     hub = facts.hub
+    datasets.disable_progress_bars()
     hub_logging.set_verbosity_error()  # its retries are summed up in one sentence below
     try:
         found = datasets.load_dataset(hub.id, revision=hub.commit, split=part, cache_dir=str(_arrow_cache()))
@@ -193,7 +201,6 @@ def _read_hub(facts: DatasetFacts, part: str) -> datasets.Dataset:
 
 
 def _arrow_cache() -> Path:
-    datasets.disable_progress_bars()
     return Settings.read().cache / "arrow"
 
 
@@ -209,9 +216,9 @@ def _examine(facts: DatasetFacts, part: str, split: datasets.Dataset, origin: st
         raise StudyError(f"{where}: {rows:,} rows, but the official split has {official:,}.")
     labels = list(split["label"])
     for row, label in enumerate(labels):
-        if not isinstance(label, int) or not 0 <= label < len(facts.classes):
+        if type(label) is not int or not 0 <= label < len(facts.classes):
             raise StudyError(
-                f"{where}: label {label!r} in row {row}, but labels go from 0 to {len(facts.classes) - 1}."
+                f"{where}: label {shown(label)} in row {row}, but labels go from 0 to {len(facts.classes) - 1}."
             )
     if len(set(labels)) < len(facts.classes):
         absent = ", ".join(facts.classes[i] for i in sorted(set(range(len(facts.classes))) - set(labels)))
@@ -235,7 +242,7 @@ def content_digest(split: datasets.Dataset, where: str = "split") -> str:
     for batch in split.iter(batch_size=1000):
         for text, label in zip(batch["text"], batch["label"], strict=True):
             if not isinstance(text, str):
-                raise StudyError(f"{where}: row {row} holds {text!r}, which is no text.")
+                raise StudyError(f"{where}: row {row} holds {shown(text)}, which is no text.")
             total.update(f"{label}\x1f{text}\x1e".encode("utf-8", "surrogatepass"))
             row += 1
     return total.hexdigest()[:32]

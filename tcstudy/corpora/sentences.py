@@ -1,8 +1,9 @@
 """Sentences: cut by spaCy's sentencizer, in Chinese at full stops, question and exclamation marks (Sun 2019, 5.2)."""
 
 import functools
+import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,12 +24,23 @@ def sentences(texts: Iterable[str], language: str) -> Iterator[list[str]]:
     >>> list(sentences(["他来了。你呢？好", "  "], "zh"))
     [['他来了。', '你呢？', '好'], []]
     """
-    if language == "zh":
-        cut = (_CHINESE.findall(text) for text in texts)
-    else:
-        cut = ([span.text for span in document.sents] for document in _sentencizer(language).pipe(texts, batch_size=64))
-    for parts in cut:
-        yield [sentence for part in parts if (sentence := part.strip())]
+    remaining = iter(texts)
+    while some := list(itertools.islice(remaining, 500)):
+        for parts in _CUTTERS.get(language, _by_sentencizer)(some, language):
+            yield [sentence for part in parts if (sentence := part.strip())]
+
+
+def _by_marks(texts: Sequence[str], language: str) -> list[list[str]]:
+    return [_CHINESE.findall(text) for text in texts]
+
+
+def _by_sentencizer(texts: Sequence[str], language: str) -> list[list[str]]:
+    pipeline = _sentencizer(language)
+    with pipeline.memory_zone():  # which frees words that were not seen before; else each new one stays in memory
+        return [[span.text for span in document.sents] for document in pipeline.pipe(texts, batch_size=64)]
+
+
+_CUTTERS = {"zh": _by_marks}
 
 
 @functools.cache

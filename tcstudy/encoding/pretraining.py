@@ -12,6 +12,7 @@ from tcstudy.encoding.masking import mask
 from tcstudy.encoding.pairs import Pair, pairs_of
 from tcstudy.encoding.sentences import Sentences
 from tcstudy.encoding.tokens import Vocabulary
+from tcstudy.errors import StudyError
 from tcstudy.spec import PretrainingRecipe
 
 BLOCK = 256
@@ -98,7 +99,13 @@ class PairStream:
     nsp: bool
 
     def batches(self, start: Position = Position()) -> Iterator[tuple[list[MaskedPair], Position]]:  # noqa: B008
-        """The optimiser's batches from `start` on, each with the position behind it."""
+        """The optimiser's batches from `start` on, each with the position behind it.
+
+        Raises:
+            StudyError: the corpus has no word in it.
+        """
+        if not len(self.documents):
+            raise StudyError("Pre-training needs texts with words in them; those of the corpus have none.")
         pairs = self._from(start)
         while batch := list(itertools.islice(pairs, self.recipe.batch_size)):
             yield [pair for pair, _ in batch], batch[-1][1]

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import datasets
 
+from tcstudy.corpora.kept import kept_table
 from tcstudy.corpora.sentences import sentences
 from tcstudy.corpora.text import Texts
 from tcstudy.encoding.tokens import Vocabulary
-from tcstudy.settings import Settings
 
 Sentence = list[tuple[int, bool]]
 """A sentence's wordpieces: token id, and whether a word begins with it."""
@@ -42,27 +43,31 @@ class Sentences:
 
     @classmethod
     def read(cls, texts: Texts, language: str, vocabulary: Vocabulary) -> "Sentences":
-        """Cut and tokenise `texts`, or take what was made of the same texts before."""
+        """Cut and tokenise `texts`, or take what was made of the same texts before.
+
+        Raises:
+            StudyError: the cache folder cannot be written, or its disk is full.
+        """
         datasets.disable_progress_bars()
         name = _fingerprint(texts, language, vocabulary)
-        folder = Settings.read().cache / "sentences"
-        folder.mkdir(parents=True, exist_ok=True)
 
         def tokenised(batch: dict[str, list], rows: list[int]) -> dict[str, list]:
             chosen = [text for text, row in zip(batch["text"], rows, strict=True) if texts.chosen[row]]
             return _tokenised(chosen, language, vocabulary)
 
-        made = texts.source.map(
-            tokenised,
-            with_indices=True,
-            batched=True,
-            batch_size=500,
-            remove_columns=["text"],
-            features=_FEATURES,
-            cache_file_name=str(folder / f"{name}.arrow"),
-            new_fingerprint=name,
-        )
-        return cls(made)
+        def make(path: Path) -> None:
+            texts.source.map(
+                tokenised,
+                with_indices=True,
+                batched=True,
+                batch_size=500,
+                remove_columns=["text"],
+                features=_FEATURES,
+                cache_file_name=str(path),
+                new_fingerprint=name,
+            )
+
+        return cls(kept_table("sentences", name, make))
 
 
 def _tokenised(texts: Sequence[str], language: str, vocabulary: Vocabulary) -> dict[str, list]:

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
-from tcstudy.catalog.encoders import encoder_facts
+from tcstudy.catalog.encoders import EncoderFacts, encoder_facts, fetched_facts
 from tcstudy.corpora.assets import open_wheel
 from tcstudy.encoding.windows import fractions
 from tcstudy.errors import StudyError, first_line
@@ -63,7 +63,7 @@ def load_vocabulary(spec: EncoderSpec) -> Vocabulary:
     """The vocabulary of an encoder; the default's is read straight from its wheel and needs neither torch nor network.
 
     Raises:
-        StudyError: the encoder cannot be had, or comes without a fast tokenizer.
+        StudyError: the encoder cannot be had, comes without a fast tokenizer, or has embeddings for fewer tokens.
     """
     facts = encoder_facts(spec.name, spec.revision)
     if facts is not None and facts.wheel:
@@ -75,7 +75,21 @@ def load_vocabulary(spec: EncoderSpec) -> Vocabulary:
     tokenizer.no_truncation()  # texts are cut by their window, whatever the file says
     tokenizer.no_padding()
     ids = {role: tokenizer.token_to_id(name) for role in _ROLES if (name := names.get(f"{role}_token"))}
+    _check_tokens(spec, tokenizer, ids, facts or fetched_facts(spec.name, spec.revision))
     return Vocabulary(tokenizer, **ids)
+
+
+def _check_tokens(
+    spec: EncoderSpec, tokenizer: Tokenizer, ids: Mapping[str, int | None], facts: EncoderFacts | None
+) -> None:
+    if lost := [role for role in ("cls", "sep", "pad") if ids.get(role) is None]:
+        raise StudyError(f"The tokenizer of {spec.name} knows no {lost[0]} token, which frames or pads every input.")
+    largest = max(tokenizer.get_vocab().values())
+    if facts is not None and largest >= facts.vocabulary:
+        raise StudyError(
+            f"The tokenizer of {spec.name} numbers its tokens up to {largest:,}, but the encoder has embeddings for "
+            f"{facts.vocabulary:,}: they do not belong together."
+        )
 
 
 def save_tokenizer(spec: EncoderSpec, folder: Path) -> None:
@@ -100,9 +114,14 @@ def pretrained_source(spec: EncoderSpec) -> tuple[str, str | None]:
     if spec.stages:
         return str(Settings.read().weights / spec.id), None
     facts = encoder_facts(spec.name, spec.revision)
-    if facts is None:
-        return spec.name, spec.revision
-    return (str(facts.local), None) if facts.local else (facts.hub, facts.commit)
+    if facts is not None and facts.local:
+        return str(facts.local), None
+    source, revision = (facts.hub, facts.commit) if facts else (spec.name, spec.revision)
+    if Path(source).exists():  # transformers would take it, whatever the revision
+        raise StudyError(
+            f"The folder {source} would be taken for the hub's encoder {spec.name}: call from another folder."
+        )
+    return source, revision
 
 
 def _pretrained_tokenizer(source: str, revision: str | None) -> tuple[Tokenizer, dict[str, str]]:
@@ -116,8 +135,17 @@ def _pretrained_tokenizer(source: str, revision: str | None) -> tuple[Tokenizer,
         if len(tokenizer) <= len(tokenizer.all_special_ids):
             raise ValueError("it has no words")
         return Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), names
-    except Exception as error:  # noqa: BLE001 - transformers raises whatever its readers and the network raise
-        raise StudyError(f"The tokenizer of {source} cannot be had ({first_line(error)}).") from None
+    except BaseException as error:  # transformers raises whatever its readers, the network and Rust (a panic) raise
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            raise
+        raise StudyError(f"The tokenizer of {source} cannot be had ({why_not_had(error)}).") from None
+
+
+def why_not_had(error: BaseException) -> str:
+    """Why an encoder or its tokenizer cannot be had, of an error of the library that reads it."""
+    if "trust_remote_code" in str(error):
+        return "it needs code of its own, which is never run"
+    return first_line(error)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from tcstudy.errors import StudyError, nearest
 from tcstudy.experiments.base import Experiment
 from tcstudy.experiments.base_rate import BaseRate
 from tcstudy.experiments.comparison import Comparison
+from tcstudy.experiments.cost import Cost
 from tcstudy.experiments.datasets import Datasets
+from tcstudy.experiments.deviations import Deviations
 from tcstudy.experiments.domains import Domains
 from tcstudy.experiments.few_shot import FewShot
 from tcstudy.experiments.forgetting import Forgetting
@@ -18,6 +20,9 @@ from tcstudy.experiments.layers import Layers
 from tcstudy.experiments.long_texts import LongTexts
 from tcstudy.experiments.multitask import Multitask
 from tcstudy.experiments.released_protocol import ReleasedProtocol
+from tcstudy.experiments.speed import Speed
+from tcstudy.experiments.status import Status
+from tcstudy.experiments.verdicts import Verdicts
 from tcstudy.experiments.within_task import WithinTask
 
 EXPERIMENTS: dict[str, type[Experiment]] = {
@@ -36,6 +41,11 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
         FewShot,
         LargerEncoder,
         ReleasedProtocol,
+        Verdicts,
+        Cost,
+        Deviations,
+        Status,
+        Speed,
     )
 }
 

@@ -1,5 +1,6 @@
 """What all experiments share."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -27,6 +28,8 @@ Variants = Mapping[str, Mapping[str, Any]]
 """What each variant changes in the common spec of an experiment's runs, by dotted keys."""
 
 ENGLISH = "en"
+MOST_RUNS = 50_000
+"""Of one page: a mistake in its lists should not fill the memory with runs."""
 
 
 class RunKey(NamedTuple):
@@ -68,6 +71,9 @@ class Experiment(Value):
 
     @model_validator(mode="after")
     def _runs_are_possible(self) -> Self:
+        at_most = math.prod(len(values) for _, values in self if isinstance(values, tuple))
+        if at_most > MOST_RUNS:
+            raise StudyError(f"the lists of this page together ask for up to {at_most:,} runs: {MOST_RUNS:,} at most")
         self.runs()
         return self
 

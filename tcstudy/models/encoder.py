@@ -12,8 +12,8 @@ from transformers.utils import logging as transformers_logging
 
 from tcstudy.catalog.encoders import EncoderFacts, encoder_facts
 from tcstudy.corpora.assets import open_wheel
-from tcstudy.encoding.tokens import pretrained_source
-from tcstudy.errors import StudyError, first_line
+from tcstudy.encoding.tokens import pretrained_source, why_not_had
+from tcstudy.errors import StudyError
 from tcstudy.spec import EncoderSpec
 
 _DROPOUTS = (  # what the families call the probability of dropout
@@ -75,6 +75,9 @@ def load_pretrained(
     lost = [name for name in missing if name.startswith(prefix) and "pooler." not in name]
     if lost:
         raise StudyError(f"The encoder {spec.name} lacks weights, the first of {len(lost)} is {lost[0]}.")
+    ruined = [name for name, own in model.named_parameters() if not torch.isfinite(own).all()]
+    if ruined:
+        raise StudyError(f"The encoder {spec.name} has weights that are no finite numbers, in {ruined[0]} for example.")
     return model, missing
 
 
@@ -107,7 +110,7 @@ def _from_pretrained(
             output_loading_info=True,
         )
     except Exception as error:  # noqa: BLE001 - transformers raises whatever its readers and the network raise
-        raise StudyError(f"The encoder {source} cannot be had ({first_line(error)}).") from None
+        raise StudyError(f"The encoder {source} cannot be had ({why_not_had(error)}).") from None
     own = dict(model.named_parameters())  # without second names of tied weights
     return model, tuple(sorted(name for name in loading["missing_keys"] if name in own))
 

@@ -4,42 +4,76 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS, absence
+from tcstudy.catalog.datasets import absence
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
+from tcstudy.report.cells import ALIKE, error_cell, mark, note, share_cell, title
+from tcstudy.report.reductions import reductions
 from tcstudy.report.stats import error_matrix, error_reduction, printed_matrix
-from tcstudy.report.tables import Notice, Table, error_cell, percent
+from tcstudy.report.tables import Notice, Table, percent
+from tcstudy.study.record import Record
 
 
-def title(name: str) -> str:
-    """A data set's title; any other name as it is."""
-    return DATASETS[name].title if name in DATASETS else name
-
-
-def errors(spread: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> Table:
+def errors(ours: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> Table:
     """The errors of each variant and, in the row `paper` below, the paper's; a column for each data set of either.
 
     Args:
-        spread: as `stats.spread_over_seeds` gives it.
+        ours: as `stats.errors` gives them.
         printed: as `published.printed_errors` gives it.
         caption: without the unit.
         name: target of cross-references.
     """
-    cells = spread.assign(mean=[error_cell(row).replace("%", "") for _, row in spread.iterrows()])
-    return _stacked(error_matrix(cells), printed_matrix(printed).map(in_percent, digits=2), caption, name)
+    cells = error_matrix(ours.assign(mean=[error_cell(row, unit="") for _, row in ours.iterrows()]))
+    return _stacked(cells, printed_matrix(printed).map(in_percent, digits=2), caption, name, note(ours))
 
 
-def gains(spread: pd.DataFrame, printed: pd.Series, pairs: Mapping[str, str], caption: str, name: str) -> Table:
+def side_by_side(ours: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> Table:
+    """Variants in rows, the paper's own below ours; our errors for each data set, then the paper's for each of its.
+
+    Args:
+        ours: as `stats.errors` gives them.
+        printed: as `published.printed_errors` gives it.
+        caption: a sentence.
+        name: target of cross-references.
+    """
+    cells = {(row["variant"], row["dataset"]): error_cell(row) for _, row in ours.iterrows()}
+    datasets, papers = ours["dataset"].unique(), printed.index.get_level_values("column").unique()
+    variants = dict.fromkeys([*ours["variant"], *printed.index.get_level_values("row")])
+    rows = [
+        [
+            variant,
+            *(cells.get((variant, dataset), "–") for dataset in datasets),
+            *(percent(printed.get((variant, dataset), float("nan")), 2) for dataset in papers),
+        ]
+        for variant in variants
+    ]
+    head = ["", *(f"{title(name)}, here" for name in datasets), *(f"{title(name)}, paper" for name in papers)]
+    return Table(head, rows, caption, name, note(ours))
+
+
+def gains(
+    records: Mapping[RunKey, Record], printed: pd.Series, pairs: Mapping[str, str], caption: str, name: str
+) -> Table:
     """The relative error reduction of one variant against another, and, in the row `paper` below, the paper's.
 
     Args:
-        spread: as `stats.spread_over_seeds` gives it.
+        records: the page's records by key.
         printed: as `published.printed_errors` gives it.
         pairs: what each variant is compared with, by variant.
         caption: without the unit.
         name: target of cross-references.
     """
-    ours, papers = (_reductions(matrix, pairs) for matrix in (error_matrix(spread), printed_matrix(printed)))
-    return _stacked(ours.map(in_percent), papers.map(in_percent), caption, name)
+    ours = reductions(records, pairs)
+    cells = pd.Series(
+        [share_cell(row["mean"], row["low"], row["high"], "") + mark(row["alike"]) for _, row in ours.iterrows()],
+        index=pd.MultiIndex.from_arrays([ours["variant"] + " against " + ours["reference"], ours["dataset"]]),
+    ).unstack(sort=False)
+    papers = _reductions(printed_matrix(printed), pairs).map(in_percent)
+    comparisons = ours["p"].notna().sum()
+    said = (
+        f"In brackets 95% intervals over runs and test documents. {ALIKE}: not shown to differ from zero "
+        f"({comparisons} comparisons, by Holm's correction)."
+    )
+    return _stacked(cells, papers, caption, name, said)
 
 
 def in_percent(share: float, digits: int = 1) -> str:
@@ -57,7 +91,7 @@ def _reductions(matrix: pd.DataFrame, pairs: Mapping[str, str]) -> pd.DataFrame:
     return reductions.assign(mean=reductions.mean(axis=1))
 
 
-def _stacked(ours: pd.DataFrame, papers: pd.DataFrame, caption: str, name: str) -> Table:
+def _stacked(ours: pd.DataFrame, papers: pd.DataFrame, caption: str, name: str, note: str) -> Table:
     columns = sorted(dict.fromkeys([*ours.columns, *papers.columns]), key=lambda column: column == "mean")
     rows = []
     for variant in dict.fromkeys([*ours.index, *papers.index]):
@@ -66,7 +100,7 @@ def _stacked(ours: pd.DataFrame, papers: pd.DataFrame, caption: str, name: str) 
         if variant in papers.index:
             name_of_row = "paper" if variant in ours.index else f"{title(variant)} (paper)"
             rows.append([name_of_row, *_cells(papers, variant, columns)])
-    return Table(["", *(title(column) for column in columns)], rows, f"{caption}, in percent", name)
+    return Table(["", *(title(column) for column in columns)], rows, f"{caption}, in percent", name, note)
 
 
 def _cells(matrix: pd.DataFrame, variant: str, columns: Sequence[str]) -> list[str]:

@@ -1,13 +1,20 @@
 """Published systems, and average error reduction as the paper counts it."""
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import pandas as pd
 
 from tcstudy.catalog.datasets import PAPER_DATASETS
+from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.comparison import FEATURES
 from tcstudy.report.beside_paper import in_percent, title
+from tcstudy.report.cells import share_cell
 from tcstudy.report.published import published
-from tcstudy.report.stats import error_matrix, error_reduction, printed_matrix
+from tcstudy.report.reductions import average, values_of
+from tcstudy.report.stats import error_reduction, printed_matrix
 from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, percent
+from tcstudy.study.record import Record
 
 SOURCE = "table-6"
 AVERAGE = "average_relative_error_reduction_percent"
@@ -60,18 +67,26 @@ def _with_citation(system: str) -> Markup:
     return Markup(system, f"{escape_markdown(name)} {{cite:p}}`{_CITATIONS[name]}`")
 
 
-def average_reductions(spread: pd.DataFrame) -> Table:
+def average_reductions(records: Mapping[RunKey, Record]) -> Table:
     """Average relative error reduction against BERT-Feat, here, as printed, and from the paper's printed errors.
 
     Args:
-        spread: as `stats.spread_over_seeds` gives it.
+        records: of the page.
     """
-    ours = error_reduction(error_matrix(spread), FEATURES)
+    variants = [variant for variant in dict.fromkeys(key.variant for key in records) if variant != FEATURES]
+    ours = {variant: values_of(records, variant, FEATURES) for variant in variants}
+    everywhere = set.intersection(*({name for name, values in of.items() if values.size} for of in ours.values()))
     papers = error_reduction(printed_matrix(trained_by_the_paper()), FEATURES)
     printed = printed_averages()
     rows = [
-        [variant, *_averages(ours, variant), percent(printed.get(variant), 2), *_averages(papers, variant)]
-        for variant in ours.index
+        [
+            variant,
+            _average([*ours[variant].values()]),
+            _average([values for name, values in ours[variant].items() if name in everywhere]),
+            percent(printed.get(variant), 2),
+            *_averages(papers, variant),
+        ]
+        for variant in variants
     ]
     head = (
         "",
@@ -81,8 +96,19 @@ def average_reductions(spread: pd.DataFrame) -> Table:
         "from its errors, own sets",
         "from its errors, common sets",
     )
-    caption = "Average relative error reduction against BERT-Feat and, in brackets, over how many data sets"
-    return Table(head, rows, caption, "tab-average-reduction")
+    caption = "Average relative error reduction against BERT-Feat"
+    note = (
+        "In brackets the 95% interval over runs and test documents, where there is one, and over how many data sets "
+        "the average is. The data sets are those there are, not a sample."
+    )
+    return Table(head, rows, caption, "tab-average-reduction", note)
+
+
+def _average(matrices: Sequence[np.ndarray]) -> str:
+    """The average of reductions here, with its interval and the number of data sets."""
+    known = [matrix for matrix in matrices if matrix.size]
+    found = average(known)
+    return f"{share_cell(found.mean, found.low, found.high)[:-1]}; {len(known)})" if known else "–"
 
 
 def _averages(reductions: pd.DataFrame, variant: str) -> list[str]:

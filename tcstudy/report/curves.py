@@ -11,7 +11,7 @@ from tcstudy.report.figures import COLOURS, MARKERS, bands, error_axis
 
 
 def error_by_rate(ax: Axes, lines: Mapping[str, pd.DataFrame]) -> None:
-    """Validation error against the learning rate, with the range over seeds as a band.
+    """Validation error against the learning rate, with intervals as bands.
 
     Args:
         ax: drawn on.
@@ -24,7 +24,7 @@ def error_by_rate(ax: Axes, lines: Mapping[str, pd.DataFrame]) -> None:
 
 
 def forgotten_by_rate(ax: Axes, lines: Mapping[str, pd.DataFrame]) -> None:
-    """By how much fine-tuning raises the MLM loss on general text, with the range over seeds as a band.
+    """By how much fine-tuning raises the MLM loss on general text, with intervals as bands.
 
     Args:
         ax: drawn on.
@@ -38,7 +38,7 @@ def forgotten_by_rate(ax: Axes, lines: Mapping[str, pd.DataFrame]) -> None:
 
 
 def learning_curves(ax: Axes, lines: Mapping[str, pd.DataFrame], order: Sequence[str], title: str) -> None:
-    """Validation error against updates, with the range over seeds as a band.
+    """Validation error against updates, with intervals as bands, cut off where they reach far beyond the means.
 
     Args:
         ax: drawn on.
@@ -46,7 +46,7 @@ def learning_curves(ax: Axes, lines: Mapping[str, pd.DataFrame], order: Sequence
         order: the order of colours.
         title: of the panel.
     """
-    bands(ax, lines, "step", order, markersize=4)
+    bands(ax, lines, "step", order, markersize=4, whole=False)
     error_axis(ax, "validation error")
     ax.set_xlabel("updates")
     ax.set_title(title)
@@ -55,7 +55,7 @@ def learning_curves(ax: Axes, lines: Mapping[str, pd.DataFrame], order: Sequence
 
 
 def error_by_steps(ax: Axes, lines: Mapping[str, pd.DataFrame]) -> None:
-    """Test error against steps of further pre-training, with the range over seeds as a band.
+    """Test error against steps of further pre-training, with intervals as bands.
 
     Args:
         ax: drawn on.
@@ -85,7 +85,7 @@ def accuracy_by_steps(ax: Axes, lines: Mapping[str, pd.DataFrame]) -> None:
 
 
 def error_by_documents(ax: Axes, lines: Mapping[str, pd.DataFrame], title: str) -> None:
-    """Test error against the number of labelled documents, with the range over draws and seeds as a band.
+    """Test error against the number of labelled documents, with intervals as bands.
 
     Args:
         ax: drawn on.

@@ -1,6 +1,7 @@
 """Documents as each strategy lets the model see them; their text is shown, never interpreted."""
 
 import html
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,8 +33,8 @@ class SeenText:
             rows.setdefault(self._seen(offsets, spans(len(offsets), window)), []).append(window.method)
         items = "".join(f"<dt>{html.escape(', '.join(methods))}</dt><dd>{seen}</dd>" for seen, methods in rows.items())
         return (
-            f"<details open><summary>{html.escape(self.label)}, {len(offsets)} wordpieces: "
-            f"“{html.escape(' '.join(self.text.split())[:60])}…”</summary><dl>{items}</dl></details>"
+            f'<details open class="tex2jax_ignore mathjax_ignore"><summary>{as_written(self.label)}, {len(offsets)} '
+            f"wordpieces: “{as_written(' '.join(self.text.split())[:60])}…”</summary><dl>{items}</dl></details>"
         )
 
     def _seen(self, offsets: Sequence[tuple[int, int]], fractions: Sequence[Sequence[tuple[int, int]]]) -> str:
@@ -45,7 +46,7 @@ class SeenText:
             for start, stop in fraction:
                 pieces.append(self._left_out(start - end))
                 characters = self.text[offsets[start][0] : offsets[stop - 1][1]] if stop > start else ""
-                pieces.append(html.escape(" ".join(characters.split())))
+                pieces.append(as_written(" ".join(characters.split())))
                 end = stop
             boxes.append("".join(pieces))
         if len(boxes) == 1:
@@ -56,3 +57,22 @@ class SeenText:
     @staticmethod
     def _left_out(number: int) -> str:
         return f' <i style="opacity:.6">[{number} wordpieces not seen]</i> ' if number else ""
+
+
+def as_written(text: str) -> str:
+    """`text` as HTML that shows it letter by letter.
+
+    Besides markup, nothing in it is typeset as mathematics: its delimiters stand in elements of their own, across which
+    MathJax does not read. Control characters are shown as what cannot be shown.
+
+    >>> as_written("<b> costs $5")
+    '&lt;b&gt; costs <span>$</span>5'
+    """
+    printable = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in _UNSHOWN else c for c in text)
+    escaped = html.escape(printable)
+    for delimiter in ("$", "\\", "`"):
+        escaped = escaped.replace(delimiter, f"<span>{delimiter}</span>")
+    return escaped
+
+
+_UNSHOWN = {"Cc", "Cs"}  # controls, halves of surrogate pairs

@@ -1,14 +1,19 @@
 """What further pre-training on one corpus changes on every data set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.domains import PLAIN, corpora
-from tcstudy.report.beside_paper import title
-from tcstudy.report.stats import error_reduction
+from tcstudy.report.cells import mark, share_cell, title
+from tcstudy.report.intervals import combined, estimate, spread
+from tcstudy.report.reductions import values_of
+from tcstudy.report.stats import error_matrix, error_reduction
 from tcstudy.report.tables import Table, percent
+from tcstudy.study.record import Record
 
 RELATIONS = (
     "the task's own texts",
@@ -32,6 +37,21 @@ def changes(matrix: pd.DataFrame) -> pd.DataFrame:
     return points.rename(index=title, columns=title)
 
 
+def intervals(errors: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The intervals of `changes` as text (`below`), and `marks` at those that were not shown to differ from none.
+
+    Args:
+        errors: as `stats.errors` gives them, compared with no further pre-training.
+    """
+    compared = errors[errors["variant"] != PLAIN]
+    texts = [
+        "" if pd.isna(row["change"]) else f"{100 * row['change_low']:+.1f} to {100 * row['change_high']:+.1f}"
+        for _, row in compared.iterrows()
+    ]
+    columns = {"below": texts, "marks": [mark(alike) for alike in compared["alike"]]}
+    return {name: error_matrix(compared.assign(mean=column)).fillna("") for name, column in columns.items()}
+
+
 def inside(matrix: pd.DataFrame) -> pd.DataFrame:
     """Whether the corpus holds texts of the data set, for each cell of `changes`."""
     members = corpora(list(matrix.columns))
@@ -53,17 +73,42 @@ def relation(corpus: Sequence[str], dataset: str) -> str:
     return RELATIONS[2] if same_kind else RELATIONS[3]
 
 
-def by_relation(ours: pd.DataFrame, papers: pd.DataFrame) -> Table:
+def by_relation(records: Mapping[RunKey, Record], papers: pd.DataFrame) -> Table:
     """Mean relative error reduction by what the corpus is to the task, here and in the paper's Table 5.
 
     Args:
-        ours, papers: errors as `stats.error_matrix` gives them.
+        records: of the page.
+        papers: errors as `stats.error_matrix` gives them.
     """
-    columns = [_means_by_relation(matrix) for matrix in (ours, papers)]
+    columns = [_ours_by_relation(records), _means_by_relation(papers)]
     rows = [[name, *(cell for means in columns for cell in means.get(name, ["–", "–"]))] for name in RELATIONS]
     head = ("corpus", "here", "cells", "paper", "cells")
     caption = "Relative error reduction against no further pre-training, averaged over cells of corpus and data set"
-    return Table(head, rows, caption, "tab-domains-relation")
+    note = "In brackets the 95% interval over runs and test documents; cells of one data set share these."
+    return Table(head, rows, caption, "tab-domains-relation", note)
+
+
+def _ours_by_relation(records: Mapping[RunKey, Record]) -> dict[str, list[str]]:
+    members = corpora(list(dict.fromkeys(key.dataset for key in records)))
+    groups: dict[str, dict[str, list[np.ndarray]]] = {}  # values by relation and data set
+    for corpus in dict.fromkeys(key.variant for key in records if key.variant != PLAIN):
+        for dataset, values in values_of(records, corpus, PLAIN).items():
+            if values.size:
+                groups.setdefault(relation(members[corpus], dataset), {}).setdefault(dataset, []).append(values)
+    found = {}
+    for name, by_dataset in groups.items():
+        cells = sum(map(len, by_dataset.values()))
+        sums = [sum(_as_many_runs(values)) / cells for values in by_dataset.values()]
+        whole = combined([spread(values) for values in sums])
+        mean = estimate(whole, min(map(len, sums)), sum(values.shape[1] for values in sums))
+        found[name] = [share_cell(mean.mean, mean.low, mean.high), str(cells)]
+    return found
+
+
+def _as_many_runs(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Matrices of one data set, cut to as many runs as all of them have."""
+    runs = min(map(len, values))
+    return [matrix[:runs] for matrix in values]
 
 
 def _means_by_relation(matrix: pd.DataFrame) -> dict[str, list[str]]:

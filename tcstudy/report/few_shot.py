@@ -1,14 +1,17 @@
 """Test error by the number of labelled documents, with and without further pre-training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.few_shot import PLAIN, PRETRAINED
-from tcstudy.report.stats import outcomes, spread_over_seeds
-from tcstudy.report.tables import Notice, Table, error_cell, percent
+from tcstudy.report.cells import error_cell, note, share_cell
+from tcstudy.report.intervals import LEVEL
+from tcstudy.report.reductions import reductions
+from tcstudy.report.stats import errors
+from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.study.record import Record
 
 
@@ -16,55 +19,63 @@ def error_by_documents(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     """Test error over draws and seeds, by data set, encoder and number of labelled documents.
 
     Returns:
-        As `stats.spread_over_seeds` (its "seeds" are runs, one for each draw and seed), with the columns method,
-        subset and labelled, the number of documents that were trained on.
+        As `stats.errors`, with further pre-training compared with none, and with the columns method, subset and
+        labelled, the number of documents that were trained on.
     """
-    spread = spread_over_seeds(outcomes(records))
+    found = errors(records, _pairs(records))
     labelled = {(key.dataset, key.variant): record.data.used_train for key, record in records.items()}
-    names = spread["variant"].str.split(", ", n=1, expand=True)
-    cells = zip(spread["dataset"], spread["variant"], strict=True)
-    return spread.assign(method=names[0], subset=names[1], labelled=[labelled[cell] for cell in cells])
+    names = found["variant"].str.split(", ", n=1, expand=True)
+    cells = zip(found["dataset"], found["variant"], strict=True)
+    return found.assign(method=names[0], subset=names[1], labelled=[labelled[cell] for cell in cells])
 
 
-def reductions(spread: pd.DataFrame) -> pd.DataFrame:
-    """What further pre-training takes off the mean error, by data set and subset.
+def _pairs(records: Mapping[RunKey, Record]) -> dict[str, str]:
+    """What each variant with further pre-training is compared with: the same subset without it."""
+    variants = dict.fromkeys(key.variant for key in records)
+    return {name: name.replace(PRETRAINED, PLAIN) for name in variants if name.startswith(PRETRAINED)}
 
-    Args:
-        spread: as `error_by_documents` gives it.
+
+def reductions_by_documents(records: Mapping[RunKey, Record]) -> pd.DataFrame:
+    """What further pre-training takes off the error, by data set and subset, fewest labelled documents first.
 
     Returns:
-        Columns dataset, subset, labelled, plain, pretrained (mean errors) and reduction (relative: 0.25 is a quarter
-        less).
+        Columns dataset, subset, labelled, plain, pretrained (mean errors), reduction, low, high (relative: 0.25 is a
+        quarter less), and shown: whether the errors were shown to differ.
     """
-    means = spread.pivot(index=["dataset", "subset", "labelled"], columns="method", values="mean")
+    by_documents = error_by_documents(records)
+    means = by_documents.pivot(index=["dataset", "subset", "labelled"], columns="method", values="mean")
     means = means.rename(columns={PLAIN: "plain", PRETRAINED: "pretrained"}).reset_index().rename_axis(columns=None)
-    return means.assign(reduction=1 - means["pretrained"] / means["plain"]).sort_values(
-        ["dataset", "labelled"], ignore_index=True
-    )
+    relative = reductions(records, _pairs(records)).rename(columns={"mean": "reduction"})
+    relative["subset"] = relative["variant"].str.split(", ", n=1).str[1]
+    tested = by_documents[by_documents["method"] == PRETRAINED].assign(shown=lambda cells: cells["p"] < 1 - LEVEL)
+    found = means.merge(relative[["dataset", "subset", "reduction", "low", "high"]], on=["dataset", "subset"])
+    found = found.merge(tested[["dataset", "subset", "shown"]], on=["dataset", "subset"])
+    return found.sort_values(["dataset", "labelled"], ignore_index=True)
 
 
-def documents_table(spread: pd.DataFrame, printed: pd.Series, name: str) -> Table:
+def documents_table(records: Mapping[RunKey, Record], printed: pd.Series, name: str) -> Table:
     """One row for each data set and subset, the paper's numbers beside the same share of the same set.
 
     Args:
-        spread: as `error_by_documents` gives it.
+        records: of the page.
         printed: `published.printed_errors("figure-4")`.
         name: target of cross-references.
     """
-    cells = {(row["dataset"], row["method"], row["subset"]): error_cell(row) for _, row in spread.iterrows()}
+    by_documents = error_by_documents(records)
+    cells = {(row["dataset"], row["method"], row["subset"]): error_cell(row) for _, row in by_documents.iterrows()}
     rows = [
         [
             row["subset"],
             DATASETS[row["dataset"]].title,
             f"{row['labelled']:,}",
             *(cells[row["dataset"], method, row["subset"]] for method in (PLAIN, PRETRAINED)),
-            percent(row["reduction"]),
+            share_cell(row["reduction"], row["low"], row["high"]),
             *(
                 percent(printed.get((method, f"{row['dataset']}, {row['subset']}"), float("nan")), 2)
                 for method in (PLAIN, PRETRAINED)
             ),
         ]
-        for _, row in reductions(spread).iterrows()
+        for _, row in reductions_by_documents(records).iterrows()
     ]
     head = (
         "subset",
@@ -76,33 +87,37 @@ def documents_table(spread: pd.DataFrame, printed: pd.Series, name: str) -> Tabl
         f"{PLAIN}, paper",
         f"{PRETRAINED}, paper",
     )
-    return Table(head, rows, "Test error by labelled documents, with and without further pre-training", name)
+    caption = "Test error by labelled documents, with and without further pre-training"
+    return Table(head, rows, caption, name, note(by_documents))
 
 
-def few_shot_found(spread: pd.DataFrame) -> Notice:
-    """What further pre-training is worth with the fewest and with the most labelled documents.
-
-    Args:
-        spread: as `error_by_documents` gives it.
-    """
-    sentences = []
-    for dataset, cells in reductions(spread).groupby("dataset", sort=False):
+def few_shot_found(records: Mapping[RunKey, Record]) -> Notice:
+    """What further pre-training is worth with the fewest and with the most labelled documents."""
+    paragraphs = []
+    for dataset, cells in reductions_by_documents(records).groupby("dataset", sort=False):
         known = cells.dropna(subset="reduction")
         if known.empty:
-            sentences.append(f"{DATASETS[dataset].title}: no subset has runs that converged with both encoders.")
+            paragraphs.append(f"{DATASETS[dataset].title}: no subset has runs that converged with both encoders.")
             continue
         fewest, most = known.iloc[0], known.iloc[-1]
         largest = known.loc[known["reduction"].idxmax()]
-        sentences.append(
+        reduction = share_cell(largest["reduction"], largest["low"], largest["high"])
+        paragraphs.append(
             f"{DATASETS[dataset].title}: with {fewest['labelled']:,} labelled documents further pre-training changes "
             f"the mean error from {percent(fewest['plain'])} to {percent(fewest['pretrained'])}, with "
             f"{most['labelled']:,} from {percent(most['plain'])} to {percent(most['pretrained'])}. "
             + (
-                f"The relative reduction is largest, {percent(largest['reduction'])}, with {largest['labelled']:,}."
+                f"The relative reduction is largest, {reduction}, with {largest['labelled']:,}. "
                 if largest["reduction"] > 0
-                else "It lowers the error of no subset."
+                else "It lowers the error of no subset. "
             )
+            + _shown([f"{labelled:,}" for labelled in known.loc[known["shown"], "labelled"]])
         )
-    if (spread["seeds"] == 1).all():
-        sentences.append("With a single run this may be chance.")
-    return Notice("tip", "What these runs show", "\n\n".join(sentences))
+    return Notice("tip", "What these runs show", "\n\n".join(paragraphs))
+
+
+def _shown(labelled: Sequence[str]) -> str:
+    *first, last = labelled or [""]
+    if not last:
+        return "With no number of documents was a difference shown."
+    return f"A difference was shown with {', '.join(first)}{' and ' if first else ''}{last}."

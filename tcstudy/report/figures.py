@@ -10,37 +10,48 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 
-def error_ranges(ax: Axes, spread: pd.DataFrame, title: str) -> None:
-    """Mean error of each variant as a dot, its range over seeds as a line.
+def error_intervals(ax: Axes, errors: pd.DataFrame, title: str) -> None:
+    """Mean error of each variant as a dot, its interval as a line; the dot is open where no difference was shown.
 
     Args:
         ax: drawn on.
-        spread: variant, mean, low and high of one data set.
+        errors: variant, mean, low, high, reference and alike of one data set; a dotted line is drawn at the mean of
+            each reference.
         title: of the panel.
     """
-    places = range(len(spread))
-    ax.hlines(places, spread["low"], spread["high"], color=COLOURS[0], linewidth=3, alpha=0.4)
-    ax.plot(spread["mean"], places, "o", color=COLOURS[0])
-    ax.set_yticks(places, spread["variant"])
-    ax.set_ylim(len(spread) - 0.5, -0.5)  # the first variant on top
+    for mean in errors.loc[errors["variant"].isin(errors["reference"]), "mean"]:
+        ax.axvline(mean, color="grey", linestyle=":")
+    _dots(ax, errors)
     ax.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     ax.set_xlabel("test error")
     ax.set_title(title)
+
+
+def _dots(ax: Axes, rows: pd.DataFrame) -> None:
+    """Means as dots, from low to high as lines, the first variant on top; open where `alike`."""
+    places = range(len(rows))
+    ax.hlines(places, rows["low"], rows["high"], color=COLOURS[0], linewidth=3, alpha=0.4)
+    inside = ["white" if alike else COLOURS[0] for alike in rows["alike"]]
+    ax.scatter(rows["mean"], places, s=36, facecolors=inside, edgecolors=COLOURS[0], zorder=3)
+    ax.set_yticks(places, rows["variant"])
+    ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="x", alpha=0.3)
 
 
 def error_by_length(ax: Axes, bins: pd.DataFrame, variants: Sequence[str], title: str) -> None:
-    """Error of each variant against the length of the document.
+    """Error of each variant against the length of the document, with intervals beside each other.
 
     Args:
         ax: drawn on.
-        bins: variant, shortest, longest and error of one data set.
+        bins: variant, shortest, longest, mean, low and high of one data set.
         variants: the order of colours.
         title: of the panel.
     """
-    for variant, colour, marker in zip(variants, COLOURS, MARKERS, strict=False):
+    for number, (variant, colour, marker) in enumerate(zip(variants, COLOURS, MARKERS, strict=False)):
         line = bins[bins["variant"] == variant]
-        ax.plot(range(len(line)), line["error"], color=colour, marker=marker, label=variant, alpha=0.85)
+        places = [place + 0.07 * (number - (len(variants) - 1) / 2) for place in range(len(line))]
+        ax.vlines(places, line["low"], line["high"], color=colour, linewidth=2, alpha=0.35)
+        ax.plot(places, line["mean"], color=colour, marker=marker, markersize=5, label=variant, alpha=0.85)
     ticks = bins[bins["variant"] == bins["variant"].iloc[0]] if len(bins) else bins
     ax.set_xticks(
         range(len(ticks)), [f"{a:.0f} to {b:.0f}" for a, b in zip(ticks["shortest"], ticks["longest"], strict=True)]
@@ -54,7 +65,7 @@ def error_by_length(ax: Axes, bins: pd.DataFrame, variants: Sequence[str], title
 
 
 def error_by_depth(ax: Axes, lines: dict[str, pd.DataFrame]) -> None:
-    """Error of single layers against relative depth, with the range over seeds as a band.
+    """Error of single layers against relative depth, with intervals as bands.
 
     Args:
         ax: drawn on.
@@ -68,23 +79,19 @@ def error_by_depth(ax: Axes, lines: dict[str, pd.DataFrame]) -> None:
 
 
 def error_differences(ax: Axes, against: pd.DataFrame, title: str) -> None:
-    """What each variant changes in the error of its baseline: the mean as a dot, its range over seeds as a line.
+    """What each variant changes in the error of its baseline: the mean as a dot, its interval as a line.
 
     Args:
         ax: drawn on.
-        against: variant, mean, low and high of one data set, as shares.
+        against: variant, mean, low, high and alike of one data set, as shares; the dot is open where no difference was
+            shown.
         title: of the panel.
     """
-    places = range(len(against))
     ax.axvline(0, color="grey", linestyle=":")
-    ax.hlines(places, against["low"], against["high"], color=COLOURS[0], linewidth=3, alpha=0.4)
-    ax.plot(against["mean"], places, "o", color=COLOURS[0])
-    ax.set_yticks(places, against["variant"])
-    ax.set_ylim(len(against) - 0.5, -0.5)  # the first variant on top
+    _dots(ax, against)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.1f}"))
     ax.set_xlabel("change of the test error (points)")
     ax.set_title(title)
-    ax.grid(axis="x", alpha=0.3)
 
 
 def length_distribution(ax: Axes, lengths: dict[str, Sequence[int]], limit: int) -> None:
@@ -114,6 +121,7 @@ def bands(
     across: str,
     order: Sequence[str] | None = None,
     markersize: float = 6,
+    whole: bool = True,
 ) -> None:
     """Means as lines with markers, and what lies between low and high as bands.
 
@@ -123,11 +131,15 @@ def bands(
         across: the column of the horizontal axis.
         order: the order of colours, for panels that do not have all lines; that of `lines` by default.
         markersize: in points.
+        whole: whether the axes hold all of the bands, or are limited by the means.
     """
     for label, colour, marker in zip(lines if order is None else order, COLOURS, MARKERS, strict=False):
         if label in lines:
             line = lines[label]
+            limits = ax.dataLim.frozen()
             ax.fill_between(line[across], line["low"], line["high"], color=colour, alpha=0.15)
+            if not whole:
+                ax.dataLim.set(limits)
             ax.plot(line[across], line["mean"], color=colour, marker=marker, markersize=markersize, label=label)
     ax.grid(alpha=0.3)
 

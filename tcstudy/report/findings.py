@@ -3,32 +3,49 @@
 import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
-from tcstudy.report.tables import Notice, percent
+from tcstudy.report.cells import percent_range
+from tcstudy.report.intervals import LEVEL
+from tcstudy.report.tables import Notice
 
 
-def lowest_errors(spread: pd.DataFrame, reference: str) -> Notice:
-    """Which variant has the lowest mean error on each data set, and whether seeds alone could explain it.
+def lowest_errors(errors: pd.DataFrame, reference: str) -> Notice:
+    """Which variant has the lowest mean error on each data set, and which were shown to differ from the reference.
 
     Args:
-        spread: as `stats.spread_over_seeds` gives it.
-        reference: the variant that the paper recommends.
+        errors: as `stats.errors` gives them, compared with `reference`.
+        reference: what the others were compared with.
     """
-    sentences = [_sentence(name, cells, reference) for name, cells in spread.groupby("dataset", sort=False)]
-    return Notice("tip", "What these runs show", "\n\n".join(sentences))
+    paragraphs = [_paragraph(name, cells, reference) for name, cells in errors.groupby("dataset", sort=False)]
+    if (errors["runs"] == 1).all():
+        paragraphs.append("With a single seed it is not known what another would give.")
+    return Notice("tip", "What these runs show", "\n\n".join(paragraphs))
 
 
-def _sentence(dataset: str, cells: pd.DataFrame, reference: str) -> str:
+def _paragraph(dataset: str, cells: pd.DataFrame, reference: str) -> str:
     title = DATASETS[dataset].title
     converged = cells.dropna(subset="mean").set_index("variant")
     if converged.empty:
         return f"{title}: no run converged."
     best = converged["mean"].idxmin()
-    first = f"{title}: {best} has the lowest mean error, {percent(converged.loc[best, 'mean'])}"
-    if best == reference or reference not in converged.index:
+    first = f"{title}: {best} has the lowest mean error, {percent_range(converged.loc[best])}"
+    compared = converged[converged["p"].notna()]
+    if reference not in converged.index or compared.empty:
         return f"{first}."
-    other = converged.loc[reference]
-    if min(other["seeds"], converged.loc[best, "seeds"]) == 1:
-        return f"{first}; {reference} has {percent(other['mean'])}. With a single seed this may be chance."
-    overlap = other["low"] <= converged.loc[best, "high"]
-    apart = "their ranges over seeds overlap" if overlap else "their ranges over seeds do not overlap"
-    return f"{first}; {reference} has {percent(other['mean'])}, and {apart}."
+    if best != reference:
+        first += f"; {reference} has {percent_range(converged.loc[reference])}"
+    shown = compared[compared["p"] < 1 - LEVEL]
+    fewer, more = (shown[sign * shown["change"] > 0] for sign in (-1, 1))
+    told = [
+        f"Shown to make {word} errors than {reference}: {_listed(group)}."
+        for word, group in (("fewer", fewer), ("more", more))
+        if len(group)
+    ]
+    others = len(compared) - len(shown)
+    if others:
+        rest = "The other one was not" if others == 1 else "The others were not" if told else "None of the others was"
+        told.append(f"{rest} shown to differ from it.")
+    return " ".join([f"{first}.", *told])
+
+
+def _listed(cells: pd.DataFrame) -> str:
+    return ", ".join(f"{variant} ({100 * change:+.1f} points)" for variant, change in cells["change"].items())

@@ -8,8 +8,11 @@ import pandas as pd
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.forgetting import WITHOUT
-from tcstudy.report.stats import outcomes, spread_over_seeds
-from tcstudy.report.tables import Notice, Table, error_cell
+from tcstudy.report.cells import error_cell, note
+from tcstudy.report.intervals import mean, rate, spread_of_runs
+from tcstudy.report.moderation import moderated
+from tcstudy.report.stats import by_cell, errors
+from tcstudy.report.tables import Notice, Table
 from tcstudy.study.record import Record
 
 
@@ -17,19 +20,27 @@ def learning_curves(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     """Error on the selection split by update, over seeds.
 
     Returns:
-        Columns dataset, variant, rate (its name), corrected (with bias correction), step, mean, low and high; a run
-        that diverged is part of the points before it did.
+        Columns dataset, variant, rate (its name), corrected (with bias correction), step, mean, low, high (as
+        `intervals.spread_of_runs` has them), runs and documents; a run that diverged is part of the points before it
+        did.
     """
     points = pd.DataFrame(
         [
-            {"dataset": key.dataset, "variant": key.variant, "step": point.step, "error": point.error}
+            (key.dataset, key.variant, point.step, point.error, record.data.used_validation)
             for key, record in records.items()
             for point in record.curve.points or record.curve.epochs
         ],
-        columns=["dataset", "variant", "step", "error"],
+        columns=["dataset", "variant", "step", "error", "documents"],
     )
-    by_step = points.groupby(["dataset", "variant", "step"], sort=False)["error"]
-    curves = by_step.agg(mean="mean", low="min", high="max").reset_index()
+    rows = []
+    for (dataset, step), at_step in points.groupby(["dataset", "step"], sort=False):
+        by_variant = dict(list(at_step.groupby("variant", sort=False)))
+        spreads = [spread_of_runs(of["error"].to_numpy(), of["documents"].max()) for of in by_variant.values()]
+        for (variant, of), moderate in zip(by_variant.items(), moderated(spreads), strict=True):
+            found = rate(moderate, len(of), of["documents"].max())
+            rows.append((dataset, variant, step, found.mean, found.low, found.high, found.runs, found.documents))
+    columns = ["dataset", "variant", "step", "mean", "low", "high", "runs", "documents"]
+    curves = pd.DataFrame(rows, columns=columns).sort_values("step", kind="stable")
     return curves.assign(
         rate=curves["variant"].str.removesuffix(WITHOUT), corrected=~curves["variant"].str.endswith(WITHOUT)
     )
@@ -39,27 +50,37 @@ def forgotten(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     """Test error, failed runs and the loss of the MLM head on general text, by data set and variant.
 
     Returns:
-        As `stats.spread_over_seeds`, with the columns rate, corrected, failed (how many seeds), before and after (mean
-        loss in nats for each masked wordpiece), forgotten, forgotten_low and forgotten_high (their difference: its
-        mean and range over seeds); losses are missing where every seed diverged.
+        As `stats.errors`, compared with the lowest rate, and without bias correction with the same rate with it; with
+        the columns rate, corrected, failed (how many seeds), before and after (mean loss in nats for each masked
+        wordpiece), forgotten, forgotten_low and forgotten_high (their difference and its interval over seeds, missing
+        with a single one); losses are missing where every seed diverged.
     """
-    runs = outcomes(records)
-    losses = [(r.forgetting.before, r.forgetting.after) if r.forgetting else (np.nan, np.nan) for r in records.values()]
-    runs["before"], runs["after"] = zip(*losses, strict=True)
-    runs["forgotten"] = runs["after"] - runs["before"]
-    runs["failed"] = [failed(record) for record in records.values()]
-    runs["rate"] = [record.spec.training.learning_rate for record in records.values()]
-    cells = runs.groupby(["dataset", "variant"], sort=False).agg(
-        rate=("rate", "first"),
-        failed=("failed", "sum"),
-        before=("before", "mean"),
-        after=("after", "mean"),
-        forgotten=("forgotten", "mean"),
-        forgotten_low=("forgotten", "min"),
-        forgotten_high=("forgotten", "max"),
-    )
-    spread = spread_over_seeds(runs).merge(cells.reset_index(), on=["dataset", "variant"])
-    return spread.assign(corrected=~spread["variant"].str.endswith(WITHOUT))
+    found = errors(records, _references(records))
+    rows = []
+    for runs in by_cell(records).values():
+        losses = [(run.forgetting.before, run.forgetting.after) for run in runs.values() if run.forgetting]
+        before, after = np.array(losses or [(np.nan, np.nan)]).T  # (runs,) each
+        change = mean((after - before)[:, None])
+        rows.append(
+            {
+                "rate": next(iter(runs.values())).spec.training.learning_rate,
+                "failed": sum(failed(record) for record in runs.values()),
+                "before": before.mean(),
+                "after": after.mean(),
+                "forgotten": change.mean,
+                "forgotten_low": change.low,
+                "forgotten_high": change.high,
+            }
+        )
+    found = pd.concat([found, pd.DataFrame(rows)], axis=1)
+    return found.assign(corrected=~found["variant"].str.endswith(WITHOUT))
+
+
+def _references(records: Mapping[RunKey, Record]) -> dict[str, str]:
+    """What each variant is compared with, by variant."""
+    rates = {key.variant: record.spec.training.learning_rate for key, record in records.items()}
+    lowest = min((name for name in rates if not name.endswith(WITHOUT)), key=rates.__getitem__)
+    return {name: name.removesuffix(WITHOUT) if name.endswith(WITHOUT) else lowest for name in rates if name != lowest}
 
 
 def failed(record: Record) -> bool:
@@ -88,7 +109,7 @@ def forgetting_table(cells: pd.DataFrame, name: str) -> Table:
             row["variant"],
             DATASETS[row["dataset"]].title,
             error_cell(row),
-            f"{row['failed']} of {row['seeds']}",
+            f"{row['failed']} of {row['runs']}",
             _nats(row["before"]),
             _nats(row["after"]),
             _range(row),
@@ -97,7 +118,8 @@ def forgetting_table(cells: pd.DataFrame, name: str) -> Table:
     ]
     head = ("rate", "data set", "test error", "seeds that failed", "MLM loss before", "MLM loss after", "forgotten")
     caption = "Test error, failed seeds, and the MLM loss on general text in nats for each masked wordpiece"
-    return Table(head, rows, caption, name)
+    said = f"{note(cells)} What was forgotten is in brackets with its 95% interval over seeds, if there are several."
+    return Table(head, rows, caption, name, said)
 
 
 def forgetting_found(cells: pd.DataFrame) -> Notice:
@@ -118,7 +140,7 @@ def forgetting_found(cells: pd.DataFrame) -> Notice:
                 f"at {high['variant']} by {_range(high)}."
             )
         lost = all_rows[all_rows["failed"] > 0]
-        named = ", ".join(f"{row['variant']} ({row['failed']} of {row['seeds']})" for _, row in lost.iterrows())
+        named = ", ".join(f"{row['variant']} ({row['failed']} of {row['runs']})" for _, row in lost.iterrows())
         sentences.append(f"{title}: no seed failed." if lost.empty else f"{title}: seeds failed at {named}.")
         compared = all_rows[~all_rows["corrected"]].merge(corrected, on="rate", suffixes=("", "_with"))
         worse = compared[compared["failed"] > compared["failed_with"]]
@@ -128,9 +150,21 @@ def forgetting_found(cells: pd.DataFrame) -> Notice:
     return Notice("tip", "What these runs show", "\n\n".join(sentences))
 
 
-def panel_title(dataset: str, corrected: bool) -> str:
-    """What the learning curves of one data set are called, with or without bias correction."""
+def line_title(dataset: str, corrected: bool) -> str:
+    """What the runs on one data set are called, with or without bias correction."""
     return f"{DATASETS[dataset].title}, {'with' if corrected else 'without'} bias correction"
+
+
+def panel_title(lines: pd.DataFrame) -> str:
+    """What the learning curves of one data set are called, over how many seeds and documents they are.
+
+    Args:
+        lines: rows of `learning_curves` of one data set, with or without bias correction.
+    """
+    first = lines.iloc[0]
+    title = line_title(first["dataset"], first["corrected"])
+    seeds = lines["runs"].max()
+    return f"{title}\n{seeds} seed{'' if seeds == 1 else 's'}, {lines['documents'].max():,} validation documents"
 
 
 def forgotten_lines(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -142,7 +176,7 @@ def forgotten_lines(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
     columns = {"forgotten": "mean", "forgotten_low": "low", "forgotten_high": "high"}
     measured = cells.drop(columns=list(columns.values())).rename(columns=columns).sort_values("rate")
     return {
-        panel_title(dataset, corrected): line[["rate", "mean", "low", "high"]]
+        line_title(dataset, corrected): line[["rate", "mean", "low", "high"]]
         for (dataset, corrected), line in measured.groupby(["dataset", "corrected"], sort=False)
     }
 
@@ -154,5 +188,5 @@ def _nats(loss: float) -> str:
 def _range(row: pd.Series) -> str:
     if pd.isna(row["forgotten"]):
         return "–"
-    mean, low, high = (f"{round(row[name], 2) + 0:+.2f}" for name in ("forgotten", "forgotten_low", "forgotten_high"))
-    return mean if row["seeds"] - row["diverged"] == 1 else f"{mean} ({low} to {high})"
+    centre, *ends = (f"{round(row[name], 2) + 0:+.2f}" for name in ("forgotten", "forgotten_low", "forgotten_high"))
+    return centre if pd.isna(row["forgotten_low"]) else f"{centre} ({' to '.join(ends)})"

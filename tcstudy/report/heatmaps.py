@@ -6,10 +6,19 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 COLOURS = "RdBu_r"  # blue is fewer errors, red is more; told apart without red and green
+CENTRED = {"ha": "center", "va": "center"}
 DARK = 0.6  # of the scale, beyond which a cell takes white writing
 
 
-def error_changes(ax: Axes, changes: pd.DataFrame, framed: pd.DataFrame, title: str, digits: int = 1) -> None:
+def error_changes(
+    ax: Axes,
+    changes: pd.DataFrame,
+    framed: pd.DataFrame,
+    title: str,
+    below: pd.DataFrame | None = None,
+    marks: pd.DataFrame | None = None,
+    digits: int = 1,
+) -> None:
     """Changes in error as a heat map, with the number in each cell and the scale on the right.
 
     Args:
@@ -18,6 +27,8 @@ def error_changes(ax: Axes, changes: pd.DataFrame, framed: pd.DataFrame, title: 
             missing where nothing was run.
         framed: whether a cell is framed, of the same shape.
         title: of the panel.
+        below: a line in small print below each number, of the same shape.
+        marks: what stands behind each number, of the same shape.
         digits: decimals in the cells.
     """
     values = changes.to_numpy(dtype=float)
@@ -25,7 +36,10 @@ def error_changes(ax: Axes, changes: pd.DataFrame, framed: pd.DataFrame, title: 
     image = ax.imshow(values, cmap=COLOURS, vmin=-limit, vmax=limit, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         colour = "white" if abs(value) > DARK * limit else "black"
-        ax.text(column, row, _signed(value, digits), ha="center", va="center", color=colour)
+        text = _signed(value, digits) + ("" if marks is None else marks.iat[row, column])
+        ax.text(column, row - (0.0 if below is None else 0.17), text, color=colour, **CENTRED)
+        if below is not None:
+            ax.text(column, row + 0.24, _minus(str(below.iat[row, column])), color=colour, fontsize=7, **CENTRED)
         if framed.iat[row, column]:
             frame = Rectangle((column - 0.45, row - 0.43), 0.9, 0.86, fill=False, linewidth=1.5, edgecolor=colour)
             ax.add_patch(frame)
@@ -40,4 +54,8 @@ def _signed(value: float, digits: int) -> str:
     if np.isnan(value):
         return "–"
     text = f"{value:+.{digits}f}"
-    return text.replace("-", "−") if float(text) else text[1:]  # no sign before zero
+    return _minus(text) if float(text) else text[1:]  # no sign before zero
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

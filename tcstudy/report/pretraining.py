@@ -7,9 +7,10 @@ import pandas as pd
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.within_task import stop_name
+from tcstudy.report.cells import error_cell, note
 from tcstudy.report.published import printed_errors
-from tcstudy.report.stats import outcomes, spread_over_seeds
-from tcstudy.report.tables import Table, error_cell, percent
+from tcstudy.report.stats import errors
+from tcstudy.report.tables import Table, percent
 from tcstudy.spec import EncoderSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.record import Record
@@ -19,14 +20,14 @@ def error_by_steps(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     """Test error by steps of further pre-training, in the order of `records`.
 
     Returns:
-        As `stats.spread_over_seeds`, with the column steps, 0 for the encoder as published.
+        As `stats.errors`, compared with the encoder as published, with the column steps, 0 for that one.
     """
-    spread = spread_over_seeds(outcomes(records))
+    found = errors(records, reference=stop_name(0))
     steps = {
         key.variant: record.spec.encoder.stages[-1].last_step if record.spec.encoder.stages else 0
         for key, record in records.items()
     }
-    return spread.assign(steps=spread["variant"].map(steps))
+    return found.assign(steps=found["variant"].map(steps))
 
 
 def printed_by_steps() -> pd.Series:
@@ -73,18 +74,18 @@ def accuracy_lines(heads: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-def steps_table(spread: pd.DataFrame, heads: pd.DataFrame, printed: pd.Series, name: str) -> Table:
+def steps_table(by_steps: pd.DataFrame, heads: pd.DataFrame, printed: pd.Series, name: str) -> Table:
     """One row for each data set and number of steps; the paper's numbers beside those of the same steps.
 
     Args:
-        spread: as `error_by_steps` gives it.
+        by_steps: as `error_by_steps` gives it.
         heads: as `heads_by_steps` gives it.
         printed: as `printed_by_steps` gives it.
         name: target of cross-references.
     """
     measured = heads.set_index(["dataset", "steps"])
     rows = []
-    for dataset, cells in spread.groupby("dataset", sort=False):
+    for dataset, cells in by_steps.groupby("dataset", sort=False):
         papers = printed[printed.index.get_level_values("column") == dataset].droplevel("column")
         for _, cell in cells.iterrows():
             paper = percent(papers.get(cell["variant"], float("nan")), 2)
@@ -102,7 +103,8 @@ def steps_table(spread: pd.DataFrame, heads: pd.DataFrame, printed: pd.Series, n
         "NSP loss",
         "NSP accuracy",
     )
-    return Table(head, rows, "Test error by steps of further pre-training, and what was learnt by then", name)
+    caption = "Test error by steps of further pre-training, and what was learnt by then"
+    return Table(head, rows, caption, name, note(by_steps))
 
 
 def _learnt(measured: pd.Series | None) -> list[str]:

@@ -1,93 +1,69 @@
 """What each choice of the released code changes in the reported error, against the clean run with the same seed."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
-from tcstudy.report.tables import Notice, Table, error_cell
+from tcstudy.report.cells import change_cell, error_cell, mark, note
+from tcstudy.report.intervals import LEVEL
+from tcstudy.report.tables import Notice, Table
 
 
-def differences(runs: pd.DataFrame, baselines: Mapping[str, str]) -> pd.DataFrame:
-    """Error of each variant minus that of its baseline with the same seed, over seeds.
+def differences(errors: pd.DataFrame) -> pd.DataFrame:
+    """Error of each variant minus that of its baseline on the same documents with the same seeds.
 
     Args:
-        runs: as `stats.outcomes` gives them.
-        baselines: the baseline of each variant.
+        errors: as `stats.errors` gives them, each variant compared with its baseline.
 
     Returns:
-        Columns dataset, variant, baseline, mean, low, high (of the difference), pairs (seeds of which both runs
-        converged), lower and higher (in how many of the pairs the variant's error is); one row for each data set and
-        variant, in the order of `runs`.
+        The compared rows, with mean, low and high of the difference instead of the error.
     """
-    clean = runs[["dataset", "variant", "seed", "error"]].rename(columns={"variant": "baseline", "error": "clean"})
-    changed = runs[runs["variant"].isin(baselines)]
-    pairs = changed.assign(baseline=changed["variant"].map(baselines)).merge(clean, on=["dataset", "baseline", "seed"])
-    pairs["difference"] = pairs["error"] - pairs["clean"]
-    by_cell = pairs.groupby(["dataset", "variant", "baseline"], sort=False)["difference"]
-    return by_cell.agg(
-        mean="mean",
-        low="min",
-        high="max",
-        pairs="count",
-        lower=lambda differences: int((differences < 0).sum()),
-        higher=lambda differences: int((differences > 0).sum()),
-    ).reset_index()
+    changes = {"change": "mean", "change_low": "low", "change_high": "high"}
+    return errors[errors["reference"].notna()].drop(columns=list(changes.values())).rename(columns=changes)
 
 
-def differences_table(spread: pd.DataFrame, against: pd.DataFrame, name: str) -> Table:
+def differences_table(errors: pd.DataFrame, name: str) -> Table:
     """Test errors, and what each choice changes in them.
 
     Args:
-        spread: as `stats.spread_over_seeds` gives it.
-        against: as `differences` gives it.
+        errors: as in `differences`.
         name: target of cross-references.
     """
-    changes = against.set_index(["dataset", "variant"])
-    rows = []
-    for _, row in spread.iterrows():
-        cell = (row["dataset"], row["variant"])
-        change = changes.loc[cell] if cell in changes.index else None
-        compared = ["–", "–"] if change is None else [points(change), f"{change['lower']} of {change['pairs']}"]
-        rows.append([row["variant"], DATASETS[row["dataset"]].title, error_cell(row), *compared])
-    head = ("variant", "data set", "test error", "against the clean run", "seeds with a lower error")
-    return Table(head, rows, "Test error by what is done as in the released code, one choice at a time", name)
+    rows = [
+        [
+            row["variant"],
+            DATASETS[row["dataset"]].title,
+            error_cell(row),
+            change_cell(row["change"], row["change_low"], row["change_high"]) + mark(row["alike"]),
+        ]
+        for _, row in errors.iterrows()
+    ]
+    head = ("variant", "data set", "test error", "points against the clean run")
+    caption = "Test error by what is done as in the released code, one choice at a time"
+    return Table(head, rows, caption, name, note(errors))
 
 
-def points(change: pd.Series) -> str:
-    """A difference in percentage points with its range over seeds if there are several, or a dash.
-
-    >>> points(pd.Series({"mean": -0.012, "low": -0.02, "high": 0.0, "pairs": 2}))
-    '-1.2 points (-2.0 to +0.0)'
-    """
-    if change["pairs"] == 0:
-        return "–"
-    mean, low, high = (f"{round(100 * change[name], 1) + 0:+.1f}" for name in ("mean", "low", "high"))
-    return f"{mean} points" if change["pairs"] == 1 else f"{mean} points ({low} to {high})"
-
-
-def released_found(against: pd.DataFrame) -> Notice:
-    """Which choices lower the reported error with every seed, which raise it, and which do neither.
+def released_found(errors: pd.DataFrame) -> Notice:
+    """Which choices were shown to lower or raise the reported error, and which were not.
 
     Args:
-        against: as `differences` gives it.
+        errors: as in `differences`.
     """
     paragraphs = []
-    for dataset, cells in against[against["pairs"] > 0].groupby("dataset", sort=False):
-        same = (cells["lower"] == 0) & (cells["higher"] == 0)
-        lower, higher = cells["lower"] == cells["pairs"], cells["higher"] == cells["pairs"]
+    for dataset, cells in differences(errors).dropna(subset="mean").groupby("dataset", sort=False):
+        same = (cells["mean"] == 0) & (cells["low"] == cells["high"])
+        shown = ~same & (cells["p"] < 1 - LEVEL)
         groups = {
-            "Lower with every seed": cells[lower],
-            "Higher with every seed": cells[higher],
-            "The same with every seed": cells[same],
-            "Lower with some seeds and not with others": cells[~(lower | higher | same)],
+            "Shown to be lower": cells[shown & (cells["mean"] < 0)],
+            "Shown to be higher": cells[shown & (cells["mean"] > 0)],
+            "The same on every document": cells[same],
+            "Not shown to differ": cells[~same & ~shown],
         }
         told = [f"{verdict}: {_named(group)}." for verdict, group in groups.items() if len(group)]
         paragraphs.append(f"{DATASETS[dataset].title}, in points against the clean run. {' '.join(told)}")
     if not paragraphs:
         paragraphs = ["No pair of runs converged."]
-    elif against["pairs"].max() == 1:
-        paragraphs.append("With a single seed this may be chance.")
+    elif (errors["runs"] == 1).all():
+        paragraphs.append("With a single seed it is not known what another would give.")
     return Notice("tip", "What these runs show", "\n\n".join(paragraphs))
 
 

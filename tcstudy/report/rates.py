@@ -2,28 +2,51 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.base_rate import rate_name
-from tcstudy.report.stats import outcomes, spread_over_seeds
-from tcstudy.report.tables import Notice, Table, error_cell, percent
+from tcstudy.report.cells import error_cell, note, percent_range
+from tcstudy.report.intervals import Spread, combined, spread_of_runs
+from tcstudy.report.intervals import rate as rate_interval
+from tcstudy.report.moderation import moderated
+from tcstudy.report.stats import by_cell, errors
+from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.study.record import Record
+
+NOTHING = Spread(np.nan, np.nan, np.nan, (np.nan, np.nan))
 
 
 def validation_by_rate(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     """The error of the best epoch on the selection split, over the seeds of each data set and variant.
 
+    Records do not hold which validation documents were wrong, so `intervals.spread_of_runs` says what these contribute.
+
     Returns:
-        As `stats.spread_over_seeds`, of validation errors instead of test errors, and the learning rate as `rate`.
+        As `stats.errors`, of validation errors instead of test errors and compared with none; the learning rate as
+        `rate` and the `intervals.Spread` as `spread`.
     """
-    runs = outcomes(records)
-    runs["error"] = [best_validation_error(record) for record in records.values()]
-    runs["documents"] = [record.data.used_validation for record in records.values()]
-    rates = {key.variant: record.spec.training.learning_rate for key, record in records.items()}
-    spread = spread_over_seeds(runs)
-    return spread.assign(rate=spread["variant"].map(rates))
+    cells = by_cell(records)
+    found = errors(records).assign(
+        rate=[next(iter(runs.values())).spec.training.learning_rate for runs in cells.values()],
+        documents=[max(record.data.used_validation for record in runs.values()) for runs in cells.values()],
+        spread=[
+            spread_of_runs(
+                np.array([best_validation_error(record) for record in runs.values() if record.outcome == "finished"]),
+                max(record.data.used_validation for record in runs.values()),
+            )
+            for runs in cells.values()
+        ],
+    )
+    spreads = found.groupby("dataset", sort=False)["spread"].transform(lambda of: moderated([*of]))
+    estimates = [
+        rate_interval(of, runs, documents)
+        for of, runs, documents in zip(spreads, found["runs"] - found["diverged"], found["documents"], strict=True)
+    ]
+    ends = {name: [getattr(of, name) for of in estimates] for name in ("mean", "low", "high")}
+    return found.assign(spread=spreads, **ends)
 
 
 def best_validation_error(record: Record) -> float:
@@ -33,14 +56,22 @@ def best_validation_error(record: Record) -> float:
     return min(evaluation.error for evaluation in record.curve.epochs)
 
 
-def mean_over_datasets(by_rate: pd.DataFrame) -> pd.Series:
+def mean_over_datasets(by_rate: pd.DataFrame) -> pd.DataFrame:
     """The validation error of each rate, averaged over data sets; missing where a run did not converge.
 
     Args:
         by_rate: as `validation_by_rate` gives it.
+
+    Returns:
+        Columns mean, low and high, by rate.
     """
-    means = by_rate["mean"].where(by_rate["diverged"] == 0)
-    return means.groupby(by_rate["rate"], sort=False).agg(lambda errors: errors.mean(skipna=False))
+    rows = {}
+    for value, cells in by_rate.groupby("rate", sort=False):
+        spreads = [NOTHING] if cells["diverged"].any() else list(cells["spread"])
+        together = combined([spread.times(1 / len(spreads)) for spread in spreads])
+        estimate = rate_interval(together, cells["runs"].min(), cells["documents"].sum())
+        rows[value] = (estimate.mean, estimate.low, estimate.high)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "low", "high"])
 
 
 def validation_table(by_rate: pd.DataFrame, name: str) -> Table:
@@ -54,11 +85,16 @@ def validation_table(by_rate: pd.DataFrame, name: str) -> Table:
     datasets = list(by_rate["dataset"].unique())
     cells = {(row["rate"], row["dataset"]): error_cell(row) for _, row in by_rate.iterrows()}
     rows = [
-        [rate_name(rate), *(cells[rate, dataset] for dataset in datasets), percent(mean)]
-        for rate, mean in means.items()
+        [rate_name(rate), *(cells[rate, dataset] for dataset in datasets), _mean(mean)]
+        for rate, mean in means.iterrows()
     ]
     head = ("rate", *(DATASETS[dataset].title for dataset in datasets), "mean over sets")
-    return Table(head, rows, "Validation error of the best epoch by learning rate", name)
+    caption = "Validation error of the best epoch by learning rate"
+    return Table(head, rows, caption, name, note(by_rate, "validation documents"))
+
+
+def _mean(estimate: pd.Series) -> str:
+    return "–" if pd.isna(estimate["mean"]) else percent_range(estimate)
 
 
 def chosen_rate(by_rate: pd.DataFrame, used: Mapping[str, float], profile: str) -> Notice:
@@ -70,7 +106,7 @@ def chosen_rate(by_rate: pd.DataFrame, used: Mapping[str, float], profile: str) 
         profile: its name.
     """
     title = "The base rate"
-    means = mean_over_datasets(by_rate).dropna()
+    means = mean_over_datasets(by_rate)["mean"].dropna()
     if means.empty:
         return Notice("warning", title, "At every rate some run did not converge, so none can be chosen.")
     best = means.idxmin()

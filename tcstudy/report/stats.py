@@ -1,89 +1,159 @@
 """Numbers computed from records; no plotting here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tcstudy.experiments.base import RunKey
+from tcstudy.report.intervals import (
+    LEVEL,
+    Estimate,
+    Spread,
+    error,
+    estimate,
+    holm,
+    paired_matrices,
+    rate,
+    spread,
+    wrong_matrix,
+)
+from tcstudy.report.moderation import moderated
 from tcstudy.study.record import Record
 
 
-def outcomes(records: Mapping[RunKey, Record]) -> pd.DataFrame:
-    """One row a run: dataset, variant, seed, error (a share, missing if it diverged), documents, run, seconds."""
-    return pd.DataFrame(
-        [
-            {
-                **key._asdict(),
-                "error": record.error_rate,
-                "documents": record.test.documents if record.test else 0,
-                "run": record.id,
-                "seconds": record.cost.training_seconds + record.cost.evaluation_seconds,
-            }
-            for key, record in records.items()
-        ]
-    )
+def by_cell(records: Mapping[RunKey, Record]) -> dict[tuple[str, str], dict[RunKey, Record]]:
+    """The records of each data set and variant, in the order of `records`."""
+    cells: dict[tuple[str, str], dict[RunKey, Record]] = {}
+    for key, record in records.items():
+        cells.setdefault((key.dataset, key.variant), {})[key] = record
+    return cells
 
 
-def spread_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean, lowest and highest error over the seeds of each dataset and variant, in the order of `runs`.
+def errors(records: Mapping[RunKey, Record], reference: str | Mapping[str, str] | None = None) -> pd.DataFrame:
+    """The test error of each data set and variant with its interval, and what it differs from that of a reference.
+
+    What runs contribute to the intervals of a data set is told from all its variants (`moderation.moderated`).
 
     Args:
-        runs: as `outcomes` gives them.
+        records: by data set, variant, seed and draw.
+        reference: the variant that all others are compared with on the same data set, or what each is compared with.
 
     Returns:
-        Columns dataset, variant, mean, low, high, seeds, diverged (how many of the seeds), documents, seconds (mean).
+        One row a cell, in the order of `records`. Columns dataset, variant; mean, low, high of the test error; runs,
+        seeds, draws and diverged (how many of the runs); documents; seconds (mean); ids of the runs; reference (None
+        where there is none); change, change_low, change_high (the error minus the reference's), p (corrected by Holm
+        for all comparisons) and alike: whether it was compared and not shown to differ, p being 0.05 or more.
     """
-    by_cell = runs.groupby(["dataset", "variant"], sort=False)
-    return by_cell.agg(
-        mean=("error", "mean"),
-        low=("error", "min"),
-        high=("error", "max"),
-        seeds=("seed", "size"),
-        diverged=("error", lambda errors: int(errors.isna().sum())),
-        documents=("documents", "max"),
-        seconds=("seconds", "mean"),
-    ).reset_index()
+    cells = by_cell(records)
+    wrong = {cell: wrong_matrix([*runs.values()]) for cell, runs in cells.items()}
+    against = {(name, variant): (name, _reference(variant, reference)) for name, variant in cells}
+    changes = {
+        cell: np.subtract(*paired_matrices([*cells[cell].values()], [*cells[other].values()]), dtype=float)
+        for cell, other in against.items()
+        if other in cells
+    }
+    references = {cell: against[cell][1] for cell in changes}
+    found = estimates(wrong, rate)
+    differences = estimates(changes, estimate, references)
+    rows = [
+        {"dataset": dataset, "variant": variant}
+        | _row(runs, found[dataset, variant])
+        | _change(references.get((dataset, variant)), differences.get((dataset, variant)))
+        for (dataset, variant), runs in cells.items()
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(p=holm(frame["p"]), alike=lambda table: table["p"] >= 1 - LEVEL)
 
 
-def printed_spread(printed: pd.Series, column: str) -> pd.DataFrame:
-    """One column of printed errors in the form of `spread_over_seeds`, without a range."""
+def estimates(
+    values: Mapping[tuple[str, str], np.ndarray],
+    make: Callable[[Spread, int, int], Estimate] = estimate,
+    references: Mapping[tuple[str, str], str] | None = None,
+) -> dict[tuple[str, str], Estimate]:
+    """Means of matrices by data set and variant, moderated within each data set.
+
+    Args:
+        values: shape (runs, documents) each; the mean of one without rows is not a number.
+        make: `intervals.estimate`, or `intervals.rate` for what lies between 0 and 1.
+        references: with what each was compared.
+    """
+    found = dict.fromkeys(values, Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0))
+    known = {cell: spread(matrix) for cell, matrix in values.items() if matrix.size and not np.isnan(matrix).any()}
+    for dataset in dict.fromkeys(name for name, _ in known):
+        group = [cell for cell in known if cell[0] == dataset]
+        shared = [references[cell] for cell in group] if references else None
+        for cell, of in zip(group, moderated([known[cell] for cell in group], shared), strict=True):
+            found[cell] = make(of, *values[cell].shape)
+    return found
+
+
+def _reference(variant: str, reference: str | Mapping[str, str] | None) -> str | None:
+    if isinstance(reference, Mapping):
+        return reference.get(variant)
+    return None if variant == reference else reference
+
+
+def _row(runs: Mapping[RunKey, Record], found: Estimate) -> dict[str, Any]:
+    seconds = [record.cost.training_seconds + record.cost.evaluation_seconds for record in runs.values()]
+    return {
+        "mean": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "runs": len(runs),
+        "seeds": len({key.seed for key in runs}),
+        "draws": len({key.draw for key in runs}),
+        "diverged": sum(record.test is None for record in runs.values()),
+        "documents": max(record.test.documents if record.test else 0 for record in runs.values()),
+        "seconds": float(np.mean(seconds)),
+        "ids": tuple(record.id for record in runs.values()),
+    }
+
+
+def _change(reference: str | None, found: Estimate | None) -> dict[str, Any]:
+    names = ("change", "change_low", "change_high", "p")
+    numbers = (found.mean, found.low, found.high, found.p) if found else [np.nan] * 4
+    return {"reference": reference, **dict(zip(names, numbers, strict=True))}
+
+
+def printed_points(printed: pd.Series, column: str) -> pd.DataFrame:
+    """One column of printed errors as `errors` has them: mean, low and high are the same."""
     errors = printed.xs(column, level="column")
     return pd.DataFrame({"variant": errors.index, "mean": errors.values, "low": errors.values, "high": errors.values})
 
 
-def error_matrix(spread: pd.DataFrame) -> pd.DataFrame:
-    """Mean errors with variants in rows and data sets in columns, in the order of `spread`; missing if not run."""
-    means = spread.set_index(["variant", "dataset"])["mean"].unstack()
-    return means.reindex(index=spread["variant"].unique(), columns=spread["dataset"].unique())
+def error_matrix(errors: pd.DataFrame) -> pd.DataFrame:
+    """Mean errors with variants in rows and data sets in columns, in the order of `errors`; missing if not run."""
+    means = errors.set_index(["variant", "dataset"])["mean"].unstack()
+    return means.reindex(index=errors["variant"].unique(), columns=errors["dataset"].unique())
 
 
 def printed_matrix(printed: pd.Series) -> pd.DataFrame:
     """Printed errors as `error_matrix` has them."""
-    spread = printed.rename("mean").rename_axis(["variant", "dataset"]).reset_index()
-    return error_matrix(spread)
+    return error_matrix(printed.rename("mean").rename_axis(["variant", "dataset"]).reset_index())
 
 
-def error_reduction(errors: pd.DataFrame, reference: str) -> pd.DataFrame:
+def error_reduction(matrix: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Relative error reduction of each variant against `reference`: the share of its errors that are gone.
 
     Args:
-        errors: as `error_matrix` gives them.
+        matrix: as `error_matrix` gives it.
 
     Returns:
         (e_reference - e) / e_reference, without the reference's own row; below zero where a variant has more errors.
     """
-    return 1 - errors.drop(index=reference) / errors.loc[reference]
+    return 1 - matrix.drop(index=reference) / matrix.loc[reference]
 
 
-def by_depth(spread: pd.DataFrame) -> pd.DataFrame:
+def by_depth(errors: pd.DataFrame) -> pd.DataFrame:
     """The rows of single layers, with their relative depth: layer 5 of 6 and layer 11 of 12 have depth 1.
 
     Returns:
         Columns depth, mean, low and high, lowest layer first.
     """
-    names = spread["variant"].str.extract(r"^layer (\d+) of (\d+)$").astype(float)
-    single = spread.assign(depth=(names[0] + 1) / names[1]).dropna(subset="depth")
+    names = errors["variant"].str.extract(r"^layer (\d+) of (\d+)$").astype(float)
+    single = errors.assign(depth=(names[0] + 1) / names[1]).dropna(subset="depth")
     return single[["depth", "mean", "low", "high"]].sort_values("depth", ignore_index=True)
 
 
@@ -91,36 +161,28 @@ def error_by_length(records: Mapping[RunKey, Record], bins: int = 4) -> pd.DataF
     """Error by length of the test document, in bins that hold about equally many documents of a data set.
 
     Returns:
-        One row for each dataset, variant and bin: shortest and longest length in wordpieces, documents in the bin,
-        and the error, averaged over the bin's documents and the seeds. Runs that diverged are left out.
+        One row for each dataset, variant and bin: shortest and longest length in wordpieces, documents in the bin, and
+        mean, low and high of the error on them. Runs that diverged are left out.
     """
-    rows = [
-        pd.DataFrame(
-            {
-                "dataset": key.dataset,
-                "variant": key.variant,
-                "seed": key.seed,
-                "length": record.test.lengths.unpack().astype(int),
-                "wrong": record.test.wrong,
-            }
-        )
-        for key, record in records.items()
-        if record.test
-    ]
-    if not rows:
-        return pd.DataFrame(columns=["dataset", "variant", "bin", "shortest", "longest", "documents", "error"])
-    documents = pd.concat(rows, ignore_index=True)
-    documents["bin"] = documents.groupby("dataset")["length"].transform(
-        lambda lengths: pd.qcut(lengths, bins, labels=False, duplicates="drop")
-    )
-    by_bin = documents.groupby(["dataset", "variant", "bin"], sort=False)
-    result = by_bin.agg(
-        shortest=("length", "min"), longest=("length", "max"), documents=("wrong", "size"), error=("wrong", "mean")
-    ).reset_index()
-    seeds = documents.groupby(["dataset", "variant"])["seed"].nunique()
-    cells = pd.MultiIndex.from_frame(result[["dataset", "variant"]])
-    result["documents"] //= seeds.reindex(cells).to_numpy()
-    return result.sort_values(["dataset", "variant", "bin"], kind="stable", ignore_index=True)
+    columns = ("dataset", "variant", "bin", "shortest", "longest", "documents", "mean", "low", "high")
+    places: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    rows = []
+    for (dataset, variant), runs in by_cell(records).items():
+        tested = [record.test for record in runs.values() if record.test]
+        if not tested:
+            continue
+        if dataset not in places:
+            lengths = tested[0].lengths.unpack().astype(int)
+            places[dataset] = (lengths, pd.qcut(lengths, bins, labels=False, duplicates="drop"))
+        lengths, place = places[dataset]
+        wrong = wrong_matrix([*runs.values()])
+        for number in np.unique(place):
+            inside = place == number
+            found = error(wrong[:, inside])
+            ends = (lengths[inside].min(), lengths[inside].max(), inside.sum())
+            rows.append((dataset, variant, number, *map(int, ends), found.mean, found.low, found.high))
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.sort_values(["dataset", "variant", "bin"], kind="stable", ignore_index=True)
 
 
 def length_summary(lengths: np.ndarray, limit: int) -> dict[str, float]:

@@ -17,14 +17,16 @@ from tcstudy.value import Value
 
 
 class Markup(str):
-    """A cell with MyST markup for the book, and plain text elsewhere; any other cell is shown letter by letter."""
+    """A cell with markup: MyST for the book, HTML for notebooks; any other cell is shown letter by letter."""
 
     myst: str
+    html: str
 
-    def __new__(cls, plain: str, myst: str) -> "Markup":
-        """The plain text, with its form in the book beside it."""
+    def __new__(cls, plain: str, myst: str, in_html: str | None = None) -> "Markup":
+        """The plain text, with its form in the book beside it, and that in a notebook if it is not the plain text."""
         cell = super().__new__(cls, plain)
         cell.myst = myst
+        cell.html = html.escape(plain) if in_html is None else in_html
         return cell
 
 
@@ -37,12 +39,14 @@ class Table:
         rows: one sequence of cells each.
         caption: a sentence.
         name: target of cross-references.
+        note: what must be known to read the cells; stands below.
     """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str
     name: str
+    note: str = ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.html(), "text/markdown": self.markdown()}
@@ -52,7 +56,7 @@ class Table:
         sides = ["right" if numeric else "left" for numeric in self._numeric()]
         head, *rows = (
             "".join(
-                f'<{tag} style="text-align: {side}">{html.escape(cell)}</{tag}>'
+                f'<{tag} style="text-align: {side}">{escape_html(cell)}</{tag}>'
                 for cell, side in zip(row, sides, strict=True)
             )
             for tag, row in [("th", self.head), *(("td", row) for row in self.rows)]
@@ -60,6 +64,7 @@ class Table:
         return (
             f"<table><caption>{html.escape(self.caption)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
+            + (f"<p><small>{html.escape(self.note)}</small></p>" if self.note else "")
         )
 
     def markdown(self) -> str:
@@ -67,12 +72,34 @@ class Table:
         lines = [[escape_markdown(cell) for cell in row] for row in (self.head, *self.rows)]
         lines.insert(1, ["--:" if numeric else ":--" for numeric in self._numeric()])
         body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        return f"````{{table}} {escape_markdown(self.caption)}\n:name: {self.name}\n\n{body}\n````"
+        table = f"````{{table}} {escape_markdown(self.caption)}\n:name: {self.name}\n\n{body}\n````"
+        return f"{table}\n\n<small>{escape_markdown(self.note)}</small>" if self.note else table
 
     def _numeric(self) -> list[bool]:
         """Which columns hold nothing but numbers, and are set flush right."""
         columns = zip(*self.rows, strict=True) if self.rows else [[] for _ in self.head]
-        return [all(cell.removeprefix("-")[:1].isdigit() or cell == "–" for cell in column) for column in columns]
+        return [all(cell.lstrip("+-")[:1].isdigit() or cell == "–" for cell in column) for column in columns]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A table behind a line that opens it, and a place `anchor` that a page's cells lead to."""
+
+    title: str
+    table: Table
+    anchor: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        title = html.escape(self.title)
+        return {
+            "text/html": f'<details id="{self.anchor}"><summary>{title}</summary>{self.table.html()}</details>',
+            "text/markdown": self.markdown(),
+        }
+
+    def markdown(self) -> str:
+        """The table in an admonition that is closed at first."""
+        opening = f"`````{{admonition}} {escape_markdown(self.title)}\n:class: note dropdown"
+        return f'<a id="{self.anchor}"></a>\n\n{opening}\n\n{self.table.markdown()}\n`````'
 
 
 @dataclass(frozen=True)
@@ -92,6 +119,11 @@ class Notice:
     def markdown(self) -> str:
         """The admonition as a MyST directive."""
         return f"```{{admonition}} {self.title}\n:class: {self.kind}\n\n{self.text}\n```"
+
+
+def escape_html(text: str) -> str:
+    """`text` as HTML that shows it letter by letter, unless it has markup of its own."""
+    return text.html if isinstance(text, Markup) else html.escape(text)
 
 
 def escape_markdown(text: str) -> str:
@@ -197,35 +229,3 @@ def documents_used(records: Mapping[RunKey, Record], page: str) -> Table:
 def percent(share: float, digits: int = 1) -> str:
     """A share as a percentage, or a dash where there is none."""
     return "–" if pd.isna(share) else f"{share:.{digits}%}"
-
-
-def error_cell(cell: pd.Series) -> str:
-    """Mean error of a cell with the range over its seeds if there are several, or what happened instead."""
-    if cell["diverged"] == cell["seeds"]:
-        return "did not converge"
-    if cell["seeds"] == 1:
-        return percent(cell["mean"])
-    lost = f", {cell['diverged']:.0f} of {cell['seeds']:.0f} did not converge" if cell["diverged"] else ""
-    return f"{percent(cell['mean'])} ({percent(cell['low'])}–{percent(cell['high'])}{lost})"
-
-
-def errors_beside_paper(spread: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> Table:
-    """Variants in rows, the paper's own below ours; our errors for each data set, then the paper's for each of its.
-
-    Args:
-        spread: as `stats.spread_over_seeds` gives it.
-        printed: as `published.printed_errors` gives it.
-    """
-    ours = {(row["variant"], row["dataset"]): error_cell(row) for _, row in spread.iterrows()}
-    datasets, papers = spread["dataset"].unique(), printed.index.get_level_values("column").unique()
-    variants = dict.fromkeys([*spread["variant"], *printed.index.get_level_values("row")])
-    rows = [
-        [
-            variant,
-            *(ours.get((variant, dataset), "–") for dataset in datasets),
-            *(percent(printed.get((variant, dataset), float("nan")), 2) for dataset in papers),
-        ]
-        for variant in variants
-    ]
-    head = ["", *(f"{DATASETS[d].title}, here" for d in datasets), *(f"{DATASETS[d].title}, paper" for d in papers)]
-    return Table(head, rows, caption, name)

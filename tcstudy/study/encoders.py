@@ -1,8 +1,6 @@
 """Encoders that the study makes: each made once, with a record beside those of the runs, before a run that needs it."""
 
-import hashlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -11,15 +9,21 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
+from safetensors import SafetensorError
 
 from tcstudy.corpora.report import TextReport
+from tcstudy.files import PARTIAL, digest_of, hold, remove, set_aside, told, write_whole
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
 from tcstudy.study.record import SCHEMA, Cost, LearningCurve, Provenance, Record
-from tcstudy.study.store import Store
+from tcstudy.study.store import Damaged, Store, sealed
 from tcstudy.training.outcome import HeadQuality
 from tcstudy.value import Value
+
+WEIGHTS = "model.safetensors"
+OWN_RECORD = "record.json"
+"""The file in an encoder's folder that says how it was made, and by which digests its files are known."""
 
 
 class EncoderRecord(Value):
@@ -29,6 +33,7 @@ class EncoderRecord(Value):
         text: what it was pre-trained on; None after a multi-task stage.
         measured: its heads on held-out text; None after a multi-task stage.
         weights: SHA-256 of the file of weights that was left.
+        files: SHA-256 of the other files that were left beside it, by name.
     """
 
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
@@ -39,6 +44,7 @@ class EncoderRecord(Value):
     text: TextReport | None = None
     measured: HeadQuality | None = None
     weights: str
+    files: dict[str, str] = Field(default_factory=dict)
     cost: Cost
     provenance: Provenance
 
@@ -75,30 +81,65 @@ def make_encoder(spec: EncoderSpec) -> bool:
     """
     if not spec.stages:
         return False
-    store, team, folder = encoder_store(), crew(), Settings.read().weights / spec.id
-    with store.lock(spec.to_the_end) if team.first else nullcontext():
-        if team.agree(lambda: _is_there(folder, store.get(spec))):
+    store, team, folder = encoder_store(), crew(), weights_folder(spec)
+    if team.agree(lambda: (record := store.get(spec)) is not None and what_is_wrong(spec, record) is None):
+        return False
+    lock = folder.parent / "locks" / spec.to_the_end.id  # beside the weights, which two studies may share
+    with hold(lock, "Encoders", "TCSTUDY_WEIGHTS") if team.first else nullcontext():
+        if team.agree(lambda: _take(spec, store)):
             return False
         make_encoder(spec.before)
         _make(spec, folder, store if team.first else None)
     return True
 
 
-def _is_there(folder: Path, record: EncoderRecord | None) -> bool:
-    """Whether `folder` holds the weights of `record`; what it holds otherwise is set aside."""
-    if record is not None and (folder / "model.safetensors").is_file() and _digest(folder) == record.weights:
+def weights_folder(spec: EncoderSpec) -> Path:
+    """The folder of an encoder that the study makes, whether it exists or not."""
+    return Settings.read().weights / spec.id
+
+
+def what_is_wrong(spec: EncoderSpec, record: EncoderRecord | None) -> str | None:
+    """What is wrong with the folder of an encoder, in words, or None.
+
+    A folder is judged by the record that lies in it; by `record`, that of the store, if it was made before there were
+    such.
+    """
+    folder = weights_folder(spec)
+    if not folder.is_dir():
+        return "is missing"
+    record = _own_record(spec) or record
+    if record is None:
+        return "has no record of how it was made"
+    for name, digest in ({WEIGHTS: record.weights} | record.files).items():
+        if not (folder / name).is_file():
+            return f"lacks {name}"
+        if digest_of(folder / name) != digest:
+            return f"holds another {name} than was made"
+    return None
+
+
+def _own_record(spec: EncoderSpec) -> EncoderRecord | None:
+    """The record in an encoder's folder, or None if it has none that is whole."""
+    folder = weights_folder(spec)
+    try:
+        record = Store(folder, EncoderRecord).read(folder / OWN_RECORD)
+    except (OSError, Damaged):
+        return None
+    return record if record.spec == spec else None
+
+
+def _take(spec: EncoderSpec, store: Store[EncoderRecord]) -> bool:
+    """Whether the weights of `spec` are there, recorded from now on; what is there otherwise is set aside."""
+    record, folder = store.get(spec), weights_folder(spec)
+    wrong = what_is_wrong(spec, record)
+    if wrong is None:
+        if record is None:  # made by another study, or the process that made it was killed just then
+            store.put(_own_record(spec))
         return True
     if folder.exists():
-        damaged = folder.with_suffix(".damaged")
-        shutil.rmtree(damaged, ignore_errors=True)
-        folder.rename(damaged)
-        print(f"{damaged} does not hold the weights that were made: set aside, made again", file=sys.stderr)
+        with told(folder.parent, "Encoders", "TCSTUDY_WEIGHTS"):
+            print(f"{set_aside(folder)} {wrong}: set aside, made again", file=sys.stderr)
     return False
-
-
-def _digest(folder: Path) -> str:
-    with (folder / "model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -> None:
@@ -107,25 +148,32 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
     from tcstudy.training.multitask import train_multitask
     from tcstudy.training.pretrain import pretrain
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        partial = Path(temporary) / "encoder"
-        if isinstance(spec.stages[-1], PretrainingSpec):
-            outcome = pretrain(spec, partial, folder.with_name(f"{spec.to_the_end.id}.state"))
-        else:
-            outcome = train_multitask(spec, partial)
-        if store is None:
-            return
-        record = EncoderRecord(
-            semantics=SEMANTICS,
-            id=spec.id,
-            spec=spec,
-            curve=LearningCurve.thin(outcome.losses, []),
-            text=outcome.text,
-            measured=outcome.measured,
-            weights=_digest(partial),
-            cost=Cost.of(outcome),
-            provenance=provenance.of(outcome, type(spec)),
-        )
-        os.replace(partial, folder)
+    with told(folder.parent, "Encoders", "TCSTUDY_WEIGHTS", SafetensorError):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(f"{spec.id}.*{PARTIAL}"):  # by a process that was killed
+            remove(left)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{spec.id}.", suffix=PARTIAL) as temporary:
+            partial = Path(temporary) / "encoder"
+            if isinstance(spec.stages[-1], PretrainingSpec):
+                outcome = pretrain(spec, partial, folder.with_name(f"{spec.to_the_end.id}.state"))
+            else:
+                outcome = train_multitask(spec, partial)
+            if store is None:
+                return
+            digests = {path.name: digest_of(path) for path in sorted(partial.iterdir())}
+            record = EncoderRecord(
+                semantics=SEMANTICS,
+                id=spec.id,
+                spec=spec,
+                curve=LearningCurve.thin(outcome.losses, []),
+                text=outcome.text,
+                measured=outcome.measured,
+                weights=digests.pop(WEIGHTS),
+                files=digests,
+                cost=Cost.of(outcome),
+                provenance=provenance.of(outcome, type(spec)),
+            )
+            write_whole(partial / OWN_RECORD, sealed(record))
+            os.replace(partial, folder)
+    if store.get(spec) is None:
         store.put(record)

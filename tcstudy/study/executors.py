@@ -2,14 +2,17 @@
 
 import multiprocessing
 import os
-import runpy
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+import queue
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tcstudy.errors import StudyError, first_line, nearest
+from tcstudy.errors import StudyError, nearest
+from tcstudy.study.workers import WorkerLost, end_with_parent
 
 KINDS = ("inline", "local", "local:<processes>", "parsl:<file>")
 
@@ -25,6 +28,58 @@ class Inline(Executor):
         except Exception as error:  # noqa: BLE001 - whoever waits for the future is told
             future.set_exception(error)
         return future
+
+
+class LocalPool(Executor):
+    """Processes of this machine; one that is lost is replaced by itself, while the others go on.
+
+    Args:
+        environments: what each process finds in its environment besides this one's; as many processes are used.
+    """
+
+    def __init__(self, environments: Sequence[Mapping[str, str]]) -> None:
+        self._waiting: queue.SimpleQueue = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._serve, args=(environment,), daemon=True) for environment in environments
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future:
+        """The future of a call; of one whose process is lost it raises `WorkerLost`."""
+        future: Future = Future()
+        self._waiting.put((future, function, args, kwargs))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes when what was submitted is done."""
+        while cancel_futures and not self._waiting.empty():
+            self._waiting.get()[0].cancel()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def _serve(self, environment: Mapping[str, str]) -> None:
+        """Do calls in one process, until there are no more."""
+        process = _process(environment)
+        while (call := self._waiting.get()) is not None:
+            future, function, args, kwargs = call
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                try:
+                    done = process.submit(function, *args, **kwargs)
+                except BrokenExecutor:  # it was lost while it had nothing to do
+                    process = _process(environment)
+                    done = process.submit(function, *args, **kwargs)
+                future.set_result(done.result())
+            except BrokenExecutor as error:
+                future.set_exception(WorkerLost(str(error)))
+                process = _process(environment)
+            except BaseException as error:  # noqa: BLE001 - whoever waits for the future is told
+                future.set_exception(error)
+        process.shutdown()
 
 
 @contextmanager
@@ -43,23 +98,27 @@ def open_executor(name: str) -> Iterator[Executor]:
         with Inline() as executor:
             yield executor
     elif kind == "local" and (not detail or (detail.isdigit() and int(detail))):
-        with _processes(int(detail or 0)) as executor:
+        with LocalPool(_environments(int(detail or 0))) as executor:
             yield executor
     elif kind == "parsl" and detail:
-        with _parsl(Path(detail)) as executor:
+        try:
+            from tcstudy.study.parsl_pool import ParslPool, read_config
+        except ImportError:
+            raise StudyError("Parsl is not installed: pip install parsl") from None
+        with ParslPool(read_config(Path(detail))) as executor:
             yield executor
     else:
         raise StudyError(f"'{name}' is not an executor; {nearest(name, KINDS)}")
 
 
-def _processes(number: int) -> ProcessPoolExecutor:
+def _environments(number: int) -> list[dict[str, str]]:
+    """What `number` processes (0: as many as there are GPUs) find in their environments."""
     gpus = _gpus()
     number = number or max(1, len(gpus))
-    spawn = multiprocessing.get_context("spawn")  # a forked process cannot use a GPU, and inherits torch's threads
-    slots = spawn.Queue()
-    for slot in range(number):
-        slots.put(_environment_of(slot, number, gpus))
-    return ProcessPoolExecutor(number, spawn, initializer=_take_slot, initargs=(slots,))
+    if gpus:
+        return [{"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} for slot in range(number)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return [{"OMP_NUM_THREADS": str(max(1, cores // number))}] * number
 
 
 def _gpus() -> list[str]:
@@ -70,28 +129,13 @@ def _gpus() -> list[str]:
     return [str(number) for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
 
 
-def _environment_of(slot: int, number: int, gpus: list[str]) -> dict[str, str]:
-    if gpus:
-        return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"OMP_NUM_THREADS": str(max(1, cores // number))}
+def _process(environment: Mapping[str, str]) -> ProcessPoolExecutor:
+    """A process, started with the first call: not forked, since it would inherit torch's threads and no GPU."""
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(dict(environment),))
 
 
-def _take_slot(slots: Any) -> None:
-    os.environ.update(slots.get(timeout=60))  # before torch is loaded, which reads it then
-
-
-@contextmanager
-def _parsl(path: Path) -> Iterator[Executor]:
-    try:
-        from parsl.concurrent import ParslPoolExecutor
-    except ImportError:
-        raise StudyError("Parsl is not installed: pip install parsl") from None
-    if not path.is_file():
-        raise StudyError(f"{path} is missing: the configuration of Parsl, a Python file with a variable `config`.")
-    try:
-        config = runpy.run_path(str(path))["config"]
-    except Exception as error:  # noqa: BLE001 - whatever the user's file raises
-        raise StudyError(f"{path} cannot be used as a configuration of Parsl ({first_line(error)}).") from None
-    with ParslPoolExecutor(config) as executor:
-        yield executor
+def _begin(environment: dict[str, str]) -> None:
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this process, too, but is told by the first one only
+    os.environ.update(environment)  # before torch is loaded, which reads it then

@@ -2,19 +2,25 @@
 
 import itertools
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 
-from tcstudy.errors import StudyError
+from tcstudy.errors import StudyError, first_line
 from tcstudy.spec import AnyRun, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.executors import Inline
+from tcstudy.study.workers import WorkerLost
 
 Spec = AnyRun | EncoderSpec
 
 ATTEMPTS = 3
-"""How often a job is begun whose worker is lost."""
+"""How often a job is begun that fails for another reason than a mistake."""
+LOSSES = 8
+"""How often a job may lose its worker while nothing else gets done."""
+PASSED_ON = ("TCSTUDY_", "GOMP_", "ACCELERATE_USE_CPU")
+"""What the names of the environment variables begin with that workers elsewhere are given."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def do(
 ) -> Iterator[tuple[Job, bool]]:
     """Do `jobs`, each when what it comes after is done, and tell of each when it is: whether there was anything to do.
 
-    A job whose worker was lost is begun again.
+    A job whose worker was lost is begun again, as long as anything gets done in between.
 
     Args:
         jobs: by identity.
@@ -72,6 +78,7 @@ def do(
 
     Raises:
         BrokenExecutor: the executor can do no more; jobs that were not told of may not be done.
+        StudyError: a job found a mistake, or loses its worker whenever it is begun.
         Exception: what a job raised; no other job is begun after it.
     """
     after: dict[str, list[str]] = {}
@@ -79,24 +86,42 @@ def do(
     for id, job in jobs.items():
         (after.setdefault(job.after, []) if job.after in jobs else ready).append(id)
     here = isinstance(executor, Inline)
-    settings = None if here else {name: text for name, text in os.environ.items() if name.startswith("TCSTUDY_")}
-    attempts: Counter[str] = Counter()
+    settings = None if here else {name: text for name, text in os.environ.items() if name.startswith(PASSED_ON)}
+    failures: Counter[str] = Counter()
+    losses: Counter[str] = Counter()
     running: dict[Future, str] = {}
     try:
         while ready or running:
             for id in [ready.popleft() for _ in range(min(1, len(ready)) if here else len(ready))]:
-                attempts[id] += 1
                 running[executor.submit(make, jobs[id].spec, settings)] = id
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 id, error = running.pop(future), future.exception()
                 if error is None:
+                    losses.clear()
                     ready.extendleft(reversed(after.get(id, [])))  # what has just become possible comes first
                     yield jobs[id], future.result()
-                elif here or isinstance(error, (StudyError, BrokenExecutor)) or attempts[id] == ATTEMPTS:
+                elif here or isinstance(error, (StudyError, BrokenExecutor)):
                     raise error
+                elif isinstance(error, WorkerLost):
+                    losses[id] += 1
+                    if losses[id] == LOSSES:
+                        raise StudyError(
+                            f"The worker that makes {id} was lost {LOSSES} times ({error}): has it memory enough? The "
+                            "same command goes on."
+                        ) from error
+                    _say(f"a worker was lost; what it did is begun again: {id}")
+                    ready.append(id)
                 else:
+                    failures[id] += 1
+                    if failures[id] == ATTEMPTS:
+                        raise error
+                    _say(f"{id} failed and is begun again: {first_line(error)}")
                     ready.append(id)
     finally:
         for future in running:
             future.cancel()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

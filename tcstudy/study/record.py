@@ -3,17 +3,18 @@
 import base64
 import zlib
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tcstudy.corpora.report import DataReport
 from tcstudy.spec import AnyRun
 from tcstudy.training.outcome import Evaluation, Forgetting, Training
 from tcstudy.value import Value
 
-SCHEMA = 1
+SCHEMA = 2
+"""Of the files of records; the second one holds a digest of itself."""
 
 
 class Packed(Value):
@@ -66,6 +67,17 @@ class Predictions(Value):
             confidence=Packed.pack(np.rint(probabilities.max(axis=1) * 65535).clip(0, 65535), "<u2"),
             lengths=Packed.pack(lengths, "<u4"),
         )
+
+    @model_validator(mode="after")
+    def _are_of_every_document(self) -> Self:
+        for name in ("labels", "predicted", "confidence", "lengths"):
+            try:
+                numbers = getattr(self, name).unpack()
+            except (ValueError, zlib.error) as error:
+                raise ValueError(f"{name} cannot be unpacked: {error}") from None
+            if len(numbers) != self.documents:
+                raise ValueError(f"{name} are {len(numbers)}, but there are {self.documents} documents")
+        return self
 
     @property
     def wrong(self) -> np.ndarray:

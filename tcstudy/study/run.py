@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 from tcstudy.catalog.datasets import absence
-from tcstudy.errors import StudyError
+from tcstudy.errors import StudyError, first_line
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec, EncoderSpec
 from tcstudy.study.crew import crew
@@ -80,7 +80,8 @@ def run_all(specs: Mapping[Key, AnyRun], executor: str | None = None) -> dict[Ke
 def _made(specs: Iterable[AnyRun], executor: str) -> Iterator[AnyRun]:
     """Make `specs` and the encoders that they need; each run when its record is there.
 
-    An executor that broke, since a worker was killed for example, is opened anew as long as that leads any further.
+    An executor that broke, since a cluster took all workers away for example, is opened anew as long as that leads any
+    further.
     """
     left = {spec.id: spec for spec in specs}
     failures = 0
@@ -96,8 +97,11 @@ def _made(specs: Iterable[AnyRun], executor: str) -> Iterator[AnyRun]:
         except BrokenExecutor as error:
             failures += 1
             if failures == ATTEMPTS:
-                raise StudyError(f"The executor {executor} lost its workers {ATTEMPTS} times in a row.") from error
-            _say("a worker was lost; what it did is begun again")
+                raise StudyError(
+                    f"The executor {executor} had no workers {ATTEMPTS} times in a row ({first_line(error)}). What was "
+                    "made is kept, the same command goes on."
+                ) from error
+            _say(f"all workers were lost, others are asked for: {first_line(error)}")
 
 
 def make(spec: AnyRun | EncoderSpec, settings: Mapping[str, str] | None = None) -> bool:

@@ -1,31 +1,42 @@
-"""The store: one JSON file a run, written last and whole, found by the run's identity."""
+"""The store: one JSON file a run, written last and whole, found by the run's identity, known by its digest."""
 
-import errno
+import hashlib
+import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from filelock import FileLock
 from pydantic import ValidationError
 
-from tcstudy.errors import StudyError, explain
+from tcstudy.errors import StudyError, explain, first_line
+from tcstudy.files import hold, set_aside, told, write_whole
 from tcstudy.spec import SEMANTICS, Identified
-from tcstudy.study.record import Record
+from tcstudy.study.record import SCHEMA, Record
 
 
 class Kept(Protocol):
     """A record of any kind, as a store needs it."""
 
+    schema_version: int
     semantics: int
     id: str
     spec: Identified
 
 
 AnyRecord = TypeVar("AnyRecord", bound=Kept)
+
+WITH_DIGEST = 2
+"""The first schema whose files hold a digest of themselves."""
+
+
+class Damaged(StudyError):
+    """A file is not what was written; says why, after the words "it is"."""
+
+
+class Newer(StudyError):
+    """A file was written by a newer version of the package: it is left as it is, and not understood."""
 
 
 class Store(Generic[AnyRecord]):
@@ -44,78 +55,122 @@ class Store(Generic[AnyRecord]):
         """The file of a run's record, whether it exists or not."""
         return self.folder / f"{spec.id}.json"
 
+    def paths(self) -> list[Path]:
+        """The files of all records, in the order of their names."""
+        return sorted(self.folder.glob("*.json"))
+
     def get(self, spec: Identified) -> AnyRecord | None:
         """The record of `spec`, or None.
 
         A file that is no record of this run is set aside as `*.damaged`, so that the run is made again.
 
         Raises:
-            StudyError: the folder cannot be read.
+            StudyError: the folder cannot be read, or a newer version of the package wrote the record.
         """
         path = self.path(spec)
         try:
-            text = path.read_text(encoding="utf-8")
+            written = path.stat()
+            record = self.read(path)
+            if record.spec != spec:
+                raise Damaged("the record of another run")
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except UnicodeDecodeError:
-            text = ""
         except OSError as error:
             raise StudyError(f"{path} cannot be read ({error.strerror}).") from None
-        try:
-            record = self.kind.model_validate_json(text)
-            if record.id != spec.id or record.spec != spec or record.semantics != SEMANTICS:
-                raise ValueError("it is the record of another run")
-        except ValueError as error:  # pydantic's errors are ValueErrors
-            reason = explain(error, path.name).splitlines()[0] if isinstance(error, ValidationError) else str(error)
-            with self._sentences():
-                damaged = path.rename(path.with_suffix(".damaged"))
-            print(f"{damaged} is no record of its run ({reason}): set aside, the run is made again", file=sys.stderr)
+        except Damaged as damage:
+            with told(self.folder, "Records", "TCSTUDY_RESULTS"):
+                aside = _set_aside(path, written)
+            if aside:
+                print(f"{aside} is {damage}: set aside, the run is made again", file=sys.stderr)
             return None
         return record
 
+    def read(self, path: Path) -> AnyRecord:
+        """The record that `path` holds; nothing is set aside.
+
+        Raises:
+            Damaged: it is not what was written.
+            Newer: a newer version of the package wrote it.
+            StudyError: it is whole and describes what this installation does not know, an encoder for example.
+            OSError: it cannot be read.
+        """
+        values = _unsealed(path)
+        try:
+            record = self.kind.model_validate_json(json.dumps(values))
+        except ValidationError as error:
+            reason = explain(error, path.name).splitlines()[0]
+            if _is_not_known_here(error) or values.get("schema_version", 0) >= WITH_DIGEST:
+                raise StudyError(f"{path} is whole, but cannot be understood here ({reason}).") from None
+            raise Damaged(f"no record of its run ({reason})") from None
+        if record.semantics == SEMANTICS and record.id != record.spec.id:
+            raise Damaged("not the record of the run that it names")
+        return record
+
     def put(self, record: AnyRecord) -> None:
-        """Write `record`: to a temporary file first, then to its place in one step.
+        """Write `record` with its digest: to a temporary file first, then to its place in one step.
 
         Raises:
             StudyError: the folder cannot be written or the disk is full.
         """
-        with self._sentences():
+        with told(self.folder, "Records", "TCSTUDY_RESULTS"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".partial")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(record.model_dump_json(indent=1, exclude_none=True) + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, self.path(record.spec))
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            write_whole(self.path(record.spec), sealed(record))
 
-    @contextmanager
-    def lock(self, spec: Identified) -> Iterator[None]:
+    def lock(self, spec: Identified) -> AbstractContextManager:
         """Hold the run: no other process makes it meanwhile. A holder that dies lets go.
 
         Raises:
             StudyError: the folder cannot be written.
         """
-        with self._sentences():
-            (self.folder / "locks").mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / "locks" / spec.id)
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+        return hold(self.folder / "locks" / spec.id, "Records", "TCSTUDY_RESULTS")
 
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StudyError(f"The disk of {self.folder} is full: records so far are kept; make room.") from None
-            raise StudyError(
-                f"Records cannot be written to {self.folder} ({error.strerror}): set TCSTUDY_RESULTS to a folder "
-                "that can be written."
-            ) from None
+
+def sealed(record: Kept) -> str:
+    """A record as its file holds it: JSON, with a digest of all the rest at the end."""
+    values = json.loads(record.model_dump_json(exclude_none=True))
+    return json.dumps(values | {"digest": _digest(values)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _digest(values: dict[str, Any]) -> str:
+    """SHA-256 over the canonical JSON of `values`, first 32 digits; blanks and the order of keys do not matter."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:32]
+
+
+def _unsealed(path: Path) -> dict[str, Any]:
+    """What the JSON of a record says, without its digest, which is checked.
+
+    Raises:
+        Damaged, Newer, OSError: as `Store.read`.
+    """
+    try:
+        values = json.loads(path.read_bytes().decode("utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it holds no object")
+        schema, semantics = values.get("schema_version", 0), values.get("semantics", 0)
+        if not (type(schema) is type(semantics) is int):
+            raise ValueError("its version is no number")
+    except (ValueError, RecursionError) as error:  # of bytes that are no text, and of text that is no JSON
+        raise Damaged(f"no record of its run ({first_line(error)})") from None
+    if schema > SCHEMA or semantics > SEMANTICS:
+        raise Newer(
+            f"{path} was made by a newer version of this package (schema {schema}, semantics {semantics}; known here "
+            f"are {SCHEMA} and {SEMANTICS}): install that version, or set TCSTUDY_RESULTS to another folder."
+        )
+    digest = values.pop("digest", None)
+    if schema >= WITH_DIGEST and digest != _digest(values):
+        raise Damaged("no record of its run (its digest is not that of what it says)")
+    return values
+
+
+def _is_not_known_here(error: ValidationError) -> bool:
+    """Whether all that is wrong is that a spec names what this installation does not know."""
+    return all(isinstance(detail.get("ctx", {}).get("error"), StudyError) for detail in error.errors())
+
+
+def _set_aside(path: Path, written: os.stat_result) -> Path | None:
+    """Set the file aside that was read; None if another process was quicker and a new one may be in its place."""
+    try:
+        now = path.stat()
+        return set_aside(path) if (now.st_ino, now.st_mtime_ns) == (written.st_ino, written.st_mtime_ns) else None
+    except FileNotFoundError:
+        return None

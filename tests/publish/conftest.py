@@ -70,6 +70,9 @@ TINY = {
     "released_protocol": PRETRAINING,
     "within_task": PRETRAINING | {"stops": [0, 1, 2]},
 }
+TINY |= {
+    name: {"profile": "smoke", "encoder": {"name": "tiny"}} for name in ("cost", "deviations", "speed", "status", "verdicts")
+}
 
 
 @pytest.fixture

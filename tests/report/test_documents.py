@@ -1,6 +1,14 @@
+import re
+import unicodedata
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.experiments.long_texts import METHODS
-from tcstudy.report.documents import SeenText
+from tcstudy.report.documents import SeenText, as_written
 from tcstudy.spec import EncoderSpec, WindowSpec
 
 
@@ -29,6 +37,66 @@ def test_text_is_shown_and_never_interpreted():
     page = seen("<script>alert(1)</script> ```{note} market")
     assert "<script" not in page
     assert "&lt;script&gt;" in page
+
+
+class Shown(HTMLParser):
+    """What a browser would make of a page: its elements, and its text with a bar between elements."""
+
+    def __init__(self, page):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.text = set(), ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements |= {tag, *(name for name, _ in attrs)}
+        self.text += "|"
+
+    def handle_endtag(self, tag):
+        self.text += "|"
+
+    def handle_data(self, data):
+        self.text += data
+
+    def handle_comment(self, data):
+        pytest.fail(f"a comment: {data}")
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "```{raw} html",
+    "{download}`x </etc/passwd>`",
+    "{include} x",
+    "<!-- hidden -->",
+    "</dd></details><h1>out</h1>",
+    "&lt;b&gt; &amp;",
+    "$x^2$ $$y$$",
+    r"\(a\) \[b\] \begin{align}c\end{align} \href{javascript:alert(1)}{d}",
+    "[link](javascript:alert(1))",
+    "|cell|",
+    "% comment",
+    "(target)=",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_shown_letter_by_letter(text):
+    shown = Shown(seen(text, length=64))
+    assert shown.elements <= {"details", "open", "class", "summary", "dl", "dt", "dd", "i", "style", "span", "ol", "li"}
+    assert text in shown.text.replace("|", "") if "|" not in text else text in shown.text
+    assert not re.search(r"\$[^|]*\$|\\[^|]", shown.text)  # no two delimiters of mathematics in one element
+
+
+def test_controls_are_no_part_of_a_page():
+    page = as_written("a\x00b\x1b[31m\x08\ud800 c")
+    assert page.encode("utf-8")
+    assert all(character.isprintable() for character in page)
+
+
+@given(st.text())
+def test_any_text_comes_back_out_of_html(text):
+    written = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in {"Cc", "Cs"} else c for c in text)
+    assert Shown(as_written(text)).text.replace("|", "") == written.replace("|", "")
 
 
 def test_an_empty_text_can_be_shown():

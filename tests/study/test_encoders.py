@@ -58,8 +58,8 @@ def test_stages_build_on_one_another(spec):
 def test_a_recorded_run_needs_no_encoder(spec):
     staged = spec.variant({"encoder": pretrained()})
     run(staged)
-    for path in Settings.read().weights.iterdir():
-        path.rename(path.with_name("away"))
+    weights = Settings.read().weights
+    weights.rename(weights.with_name("away"))
     assert run_all({"a": staged})["a"].id == staged.id
     assert not (Settings.read().weights / staged.encoder.id).exists()
 
@@ -73,6 +73,47 @@ def test_weights_that_were_altered_are_set_aside_and_made_again(spec, capsys):
     assert (folder / "model.safetensors").read_bytes() == whole
     assert "set aside, made again" in capsys.readouterr().err
     assert folder.with_suffix(".damaged").is_dir()
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "record.json"])
+def test_what_lies_beside_the_weights_is_known_by_its_digest(name, capsys):
+    make_encoder(pretrained())
+    folder = Settings.read().weights / pretrained().id
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole.replace(b"0", b"1", 1))
+    assert make_encoder(pretrained()) == (name != "record.json")  # the record in the store knows the weights too
+    told = capsys.readouterr().err
+    assert name == "record.json" or f"{folder.name}.damaged holds another {name} than was made" in told
+
+
+def test_what_is_set_aside_a_second_time_leaves_the_first_where_it_is():
+    folder = Settings.read().weights / pretrained().id
+    for content in (b"first", b"second"):
+        make_encoder(pretrained())
+        (folder / "model.safetensors").write_bytes(content)
+    make_encoder(pretrained())
+    aside = [folder.with_name(f"{folder.name}.damaged"), folder.with_name(f"{folder.name}.damaged-2")]
+    assert [(path / "model.safetensors").read_bytes() for path in aside] == [b"first", b"second"]
+
+
+def test_two_studies_can_share_their_weights(tmp_path, monkeypatch, capsys):
+    make_encoder(pretrained())
+    made, record = files(), encoder_store().get(pretrained())
+    monkeypatch.setenv("TCSTUDY_RESULTS", str(tmp_path / "another study"))
+    assert not make_encoder(pretrained())
+    assert files() == made
+    assert encoder_store().get(pretrained()) == record
+    assert not capsys.readouterr().err
+
+
+def test_a_study_with_weights_of_its_own_leaves_the_record_of_the_first_as_it_is(tmp_path, monkeypatch):
+    make_encoder(pretrained())
+    path = encoder_store().path(pretrained())
+    before = path.read_bytes()
+    monkeypatch.setenv("TCSTUDY_WEIGHTS", str(tmp_path / "other machine"))
+    assert make_encoder(pretrained())
+    assert not make_encoder(pretrained())
+    assert path.read_bytes() == before
 
 
 def test_stops_of_one_pre_training_go_on_from_one_another():

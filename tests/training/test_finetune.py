@@ -11,7 +11,7 @@ import torch
 from tcstudy.corpora.loading import load_corpus
 from tcstudy.encoding.tokens import Document
 from tcstudy.models.encoder import weights_digest
-from tcstudy.study.record import Record
+from tcstudy.study.store import Store
 from tcstudy.training import finetune as module
 from tcstudy.training.finetune import Engine, epoch_batches, finetune
 
@@ -206,7 +206,7 @@ def test_two_processes_make_the_same_updates_as_one(spec, tmp_path):
         timeout=300,
     )
     [path] = (tmp_path / "together").glob("*.json")
-    together = Record.model_validate_json(path.read_text())
+    together = Store(path.parent).read(path)
     assert together.provenance.processes == 2
     assert together.curve.losses == pytest.approx(alone.curve.losses, rel=1e-3)
     assert np.array_equal(together.test.predicted.unpack(), alone.test.predicted.unpack())

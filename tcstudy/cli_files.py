@@ -1,0 +1,70 @@
+"""Parameter files as commands take them: found, checked, and sorted by what is left to be run."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcstudy.errors import StudyError
+
+if TYPE_CHECKING:
+    from tcstudy.publish.parameters import ParameterFile
+    from tcstudy.study.plan import PageRuns
+
+
+def checked_files(
+    paths: list[Path], data: Path | None, results: Path | None, executor: str | None = None
+) -> "list[ParameterFile]":
+    """The parameter files at `paths`, read and checked; options are passed on in the environment.
+
+    Raises:
+        StudyError: the mistakes of all files, a line for each.
+    """
+    from tcstudy.publish.parameters import find_parameter_files, read_parameters
+
+    _export("TCSTUDY_DATA", data)
+    _export("TCSTUDY_RESULTS", results)
+    kind, separator, file = (executor or os.environ.get("TCSTUDY_EXECUTOR") or "").partition(":")
+    if kind:
+        os.environ["TCSTUDY_EXECUTOR"] = (
+            f"{kind}:{Path(file).absolute()}" if kind == "parsl" else kind + separator + file
+        )
+    files, mistakes = [], []
+    for path in find_parameter_files(paths):
+        try:
+            files.append(read_parameters(path))
+        except StudyError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise StudyError("\n".join(mistakes))
+    return files
+
+
+def check_inputs_of(files: "list[ParameterFile]") -> None:
+    """See that all that is still to be run can be read and fits, before the first training.
+
+    Raises:
+        StudyError: a line for each mistake.
+    """
+    new = [run for page in sorted_runs(files) for run in page.new]
+    if new:
+        from tcstudy.study.inputs import check_inputs
+
+        check_inputs(new)
+
+
+def _export(variable: str, folder: Path | None) -> None:
+    """Pass an option on to the pages' kernels, which read the environment in folders of their own."""
+    given = folder or os.environ.get(variable)
+    if given:
+        os.environ[variable] = str(Path(given).absolute())
+
+
+def sorted_runs(files: "list[ParameterFile]") -> "list[PageRuns]":
+    """The runs of each file: recorded, shared with a file before, and new ones."""
+    from tcstudy.settings import Settings
+    from tcstudy.study.plan import sort_runs
+    from tcstudy.study.store import Store
+
+    store = Store(Settings.read().results)
+    runs = {str(file.path): file.experiment.runs().values() for file in files}
+    return sort_runs(runs, lambda spec: store.path(spec).exists())

@@ -1,0 +1,155 @@
+"""The commands `tcstudy results ...`: list, verify, compare and prune records."""
+
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tcstudy.errors import StudyError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tcstudy.publish.parameters import ParameterFile
+    from tcstudy.study.results import Place
+
+results_app = typer.Typer(no_args_is_help=True, help="List, verify, compare and prune the records of runs.")
+
+FilesArgument = Annotated[
+    list[Path] | None, typer.Argument(help="Parameter files, or folders of them; all of params/ if none is given.")
+]
+FolderOption = Annotated[Path | None, typer.Option("--results", help="Folder of the records [env: TCSTUDY_RESULTS].")]
+
+
+@results_app.command("list")
+def list_records(
+    paths: FilesArgument = None,
+    page: Annotated[str | None, typer.Option(help="Only records that this page needs.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only records on this data set.")] = None,
+    variant: Annotated[str | None, typer.Option(help="Only records whose name on a page holds these letters.")] = None,
+    results: FolderOption = None,
+) -> None:
+    """List records: which page needs them, on what, how they ended. Of parameter files, those they need."""
+    _use(results)
+    from tcstudy.catalog.datasets import dataset_facts
+    from tcstudy.experiments import experiment_for
+    from tcstudy.report.checks import checks_table
+    from tcstudy.report.results import listed_table
+    from tcstudy.settings import Settings
+    from tcstudy.study.results import chosen, read_all
+    from tcstudy.study.store import Store
+
+    if page:
+        experiment_for(page)
+    if dataset:
+        dataset_facts(dataset)
+    records, findings = read_all(Store(Settings.read().results))
+    places = _places(_files(paths))
+    if paths:
+        records = [record for record in records if record.id in places]
+    listed = chosen(records, places, page, dataset, variant)
+    _print(listed_table(listed))
+    typer.echo(f"{len(listed):,} of {len(records):,} records")
+    if findings:
+        _print(checks_table(findings))
+
+
+@results_app.command()
+def verify(results: FolderOption = None) -> None:
+    """Look at every record and every encoder that was made; exit status 1 if one is not what was written."""
+    _use(results)
+    from tcstudy.report.checks import checks_table
+    from tcstudy.settings import Settings
+    from tcstudy.study.checks import failed
+    from tcstudy.study.results import verify as look
+
+    checks = look(Settings.read())
+    _print(checks_table(checks))
+    if failed(checks):
+        raise typer.Exit(1)
+
+
+@results_app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A folder of records.")],
+    second: Annotated[Path, typer.Argument(help="Another one.")],
+) -> None:
+    """Compare the runs that two folders have in common; exit status 1 if predictions differ or a file is damaged."""
+    from tcstudy.report.checks import checks_table
+    from tcstudy.report.results import compared_sentence, compared_table
+    from tcstudy.study.checks import failed
+    from tcstudy.study.results import compare as look
+
+    comparison = look(first, second)
+    differ = not all(run.equal for run in comparison.runs)
+    if differ:
+        _print(compared_table(comparison.runs))
+    if comparison.findings:
+        _print(checks_table(comparison.findings))
+    typer.echo(compared_sentence(comparison))
+    if differ or failed(comparison.findings):
+        raise typer.Exit(1)
+
+
+@results_app.command()
+def prune(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Parameter files whose records and encoders stay; none: all stay.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it is only told what would be deleted.")] = False,
+    results: FolderOption = None,
+) -> None:
+    """Tell what can go: damaged and half-written files, stale locks, and what none of the parameter files needs."""
+    _use(results)
+    from tcstudy.report.results import prunable_table
+    from tcstudy.settings import Settings
+    from tcstudy.study import pruning
+
+    needed = [run for file in _files(paths) for run in file.experiment.runs().values()] if paths else None
+    items = pruning.prunable(Settings.read(), needed)
+    _print(prunable_table(items))
+    if yes:
+        pruning.prune(items)
+    typer.echo(f"{len(items):,} {'deleted' if yes else 'would be deleted; say --yes to delete them'}")
+
+
+def _files(paths: list[Path] | None) -> "list[ParameterFile]":
+    """The parameter files that are named; of all others those that can be read."""
+    from tcstudy.publish.parameters import find_parameter_files, read_parameters
+    from tcstudy.settings import Settings
+
+    if paths:
+        return [read_parameters(path) for path in find_parameter_files(paths)]
+    files = []
+    for path in sorted((Settings.read().root / "params").glob("*/*.yaml")):
+        try:
+            files.append(read_parameters(path))
+        except StudyError:
+            continue  # of a study whose encoder is not on this machine, for example
+    return files
+
+
+def _places(files: "list[ParameterFile]") -> "dict[str, list[Place]]":
+    """Where each run is needed, by its identity."""
+    from tcstudy.study.results import Place
+
+    places = defaultdict(list)
+    for file in files:
+        for key, spec in file.experiment.runs().items():
+            place = Place(file.page, key.variant)
+            if place not in places[spec.id]:
+                places[spec.id].append(place)
+    return dict(places)
+
+
+def _use(results: Path | None) -> None:
+    if results:
+        os.environ["TCSTUDY_RESULTS"] = str(results.absolute())
+
+
+def _print(table: "Table") -> None:
+    from rich.console import Console
+
+    Console().print(table)

@@ -1,0 +1,146 @@
+"""Files that can be trusted: written whole, known by their digest, set aside when damaged; failures in sentences."""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from tcstudy.errors import StudyError
+
+DAMAGED = ".damaged"
+"""What the name of a file or folder that was set aside ends in, with a number from the second one on."""
+PARTIAL = ".partial"
+"""What the name of a file or folder that is being written ends in."""
+
+_IN_WORDS = re.compile(r"os error (\d+)|code: (\d+)")  # how errors of libraries written in Rust tell the system's
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file or folder, so that its place is free and nothing is lost; returns its new name.
+
+    `a.json` becomes `a.damaged`, anything else `<name>.damaged`; a second one `.damaged-2`, and so on.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    name = f"{path.name.removesuffix('.json')}{DAMAGED}"
+    free, number = path.with_name(name), 1
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{name}-{number}")
+    return path.rename(free)
+
+
+def is_set_aside(path: Path) -> bool:
+    """Whether the file or folder bears a name that `set_aside` gives."""
+    return re.search(rf"{re.escape(DAMAGED)}(-\d+)?$", path.name) is not None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file in one step: it is there completely or not at all, whenever the process or machine stops.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of the attempt.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=PARTIAL)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a folder, or a link without what it leads to.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def hold(lock: Path, what: str, variable: str) -> AbstractContextManager:
+    """Wait until no other process holds the file `lock`, and hold it; a holder that dies lets go.
+
+    Args:
+        lock: the file; it is made, and left behind.
+        what, variable: as in `told`.
+
+    Raises:
+        StudyError: the file cannot be written.
+    """
+    with told(lock.parent, what, variable):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(lock).acquire()
+
+
+@contextmanager
+def told(folder: Path, what: str, variable: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Tell what goes wrong within while `folder` is written in a sentence.
+
+    Args:
+        folder: where is written; an error that names a file elsewhere is not told.
+        what: is written, a plural, with which the sentence begins.
+        variable: the environment variable that names the folder.
+        kinds: of errors, besides the system's own, that may stand for one of these.
+
+    Raises:
+        StudyError: the disk is full, or the folder cannot be written.
+    """
+    try:
+        yield
+    except (OSError, *kinds) as error:
+        cause = _system_error(error)
+        if cause is None or not _is_within(cause.filename, folder):
+            raise
+        if cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StudyError(
+                f"The disk of {folder} is full: what was finished is kept; make room, or set {variable} to another "
+                "folder, and call again."
+            ) from None
+        raise StudyError(
+            f"{what} cannot be written to {folder} ({cause.strerror or cause}): set {variable} to a folder that can "
+            "be written."
+        ) from None
+
+
+def _system_error(error: Exception) -> OSError | None:
+    """The system's error behind `error`, or None: some libraries tell it in words only."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
+    if found := _IN_WORDS.search(str(error)):
+        number = int(found[1] or found[2])
+        return OSError(number, os.strerror(number))
+    return None
+
+
+def _is_within(name: object, folder: Path) -> bool:
+    """Whether the file that an error names is in `folder`, above it, or not named at all."""
+    if not isinstance(name, str | os.PathLike):
+        return True
+    path, folder = Path(name).absolute(), folder.absolute()
+    return path.is_relative_to(folder) or folder.is_relative_to(path)

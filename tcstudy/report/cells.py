@@ -1,0 +1,146 @@
+"""Cells with errors, changes and their intervals, the runs behind them, and the note that explains a table's cells."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.experiments.base import RunKey
+from tcstudy.report.stats import by_cell
+from tcstudy.report.tables import Fold, Markup, Table, escape_markdown, percent
+from tcstudy.study.record import Record
+
+ALIKE = "≈"
+RUNS = "runs"  # the place on a page where its runs are listed
+
+
+def title(name: str) -> str:
+    """A data set's title; any other name as it is."""
+    return DATASETS[name].title if name in DATASETS else name
+
+
+def error_cell(cell: pd.Series, unit: str = "%") -> str:
+    """Mean error of a cell with its interval, or what happened instead; its runs are shown when it is pointed at.
+
+    Args:
+        cell: a row of `stats.errors`.
+        unit: after the mean.
+    """
+    if cell["diverged"] == cell["runs"]:
+        return with_runs("did not converge", cell["ids"])
+    mean, low, high = (percent(cell[name]).removesuffix("%") for name in ("mean", "low", "high"))
+    lost = f", {cell['diverged']} of {cell['runs']} did not converge" if cell["diverged"] else ""
+    return with_runs(f"{mean}{unit} ({low}–{high}{lost}){mark(cell['alike'])}", cell["ids"])
+
+
+def percent_range(cell: pd.Series) -> str:
+    """Mean error of a cell with its interval, for a sentence.
+
+    >>> percent_range(pd.Series({"mean": 0.1, "low": 0.08, "high": 0.125}))
+    '10.0% (8.0–12.5)'
+    """
+    mean, low, high = (percent(cell[name]).removesuffix("%") for name in ("mean", "low", "high"))
+    return f"{mean}% ({low}–{high})"
+
+
+def mark(alike: bool) -> str:
+    """What stands behind a number that was compared and not shown to differ."""
+    return f" {ALIKE}" if alike else ""
+
+
+def change_cell(mean: float, low: float, high: float, digits: int = 1) -> str:
+    """A difference of shares with its interval, in percentage points, or a dash.
+
+    >>> change_cell(-0.012, -0.02, 0.0)
+    '-1.2 (-2.0 to +0.0)'
+    """
+    if pd.isna(mean):
+        return "–"
+    centre, *ends = (f"{round(100 * share, digits) + 0:+.{digits}f}" for share in (mean, low, high))
+    return f"{centre} ({' to '.join(ends)})"
+
+
+def share_cell(mean: float, low: float, high: float, unit: str = "%") -> str:
+    """A share with its interval, either of which may be below zero, or a dash.
+
+    >>> share_cell(0.25, -0.1, 0.6)
+    '25.0% (-10.0 to 60.0)'
+    """
+    if pd.isna(mean):
+        return "–"
+    return f"{100 * mean:.1f}{unit} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def with_runs(text: str, ids: Iterable[str]) -> Markup:
+    """A cell that shows its runs when it is pointed at, and leads to the list of the page's runs."""
+    title = f"runs {', '.join(ids)}"
+    link = f'<a href="#{RUNS}" title="{title}" style="color: inherit; text-decoration: none">'
+    return Markup(text, f"{link}{escape_markdown(text)}</a>", f'<span title="{title}">{text}</span>')
+
+
+def counted(errors: pd.DataFrame) -> str:
+    """Over what means are taken: "3 seeds", or "3 draws of the training documents, 1 seed each"."""
+    seeds, draws = (_from_to(errors[name]) for name in ("seeds", "draws"))
+    each = f"{seeds} seed{'' if seeds == '1' else 's'}"
+    return each if draws == "1" else f"{draws} draws of the training documents, {each} each"
+
+
+def tested(errors: pd.DataFrame) -> str:
+    """How many documents of each data set were tested on."""
+    sizes = errors[errors["documents"] > 0].groupby("dataset", sort=False)["documents"].max()
+    return ", ".join(f"{DATASETS[dataset].title} {size:,}" for dataset, size in sizes.items()) or "none"
+
+
+def panel_title(cells: pd.DataFrame) -> str:
+    """Title of a figure's panel: the data set, over how many seeds and test documents its means are."""
+    [dataset] = cells["dataset"].unique()
+    return f"{DATASETS[dataset].title}: {counted(cells)}, {cells['documents'].max():,} documents"
+
+
+def note(errors: pd.DataFrame, documents: str = "test documents") -> str:
+    """What must be known to read the cells of a table.
+
+    Args:
+        errors: as `stats.errors` gives them.
+        documents: what the documents are called.
+    """
+    of = f"{documents} ({tested(errors)})"
+    if (errors["runs"] == 1).all():
+        said = f"A single seed; in brackets the 95% interval over {of}. What another seed would give is not in it."
+    else:
+        said = f"Mean over {counted(errors)}, in brackets its 95% interval over runs and {of}."
+    return " ".join([said, *_compared(errors), "Point at a cell to see its runs."])
+
+
+def _compared(errors: pd.DataFrame) -> list[str]:
+    """How the mark is to be read, if there were comparisons."""
+    references = errors["reference"].dropna().unique()
+    comparisons = int(errors["p"].notna().sum())
+    if not comparisons:
+        return []
+    against = references[0] if len(references) == 1 else "what it is compared with"
+    tests = "one comparison" if comparisons == 1 else f"{comparisons} comparisons, by Holm's correction"
+    return [f"{ALIKE}: not shown to differ from {against} on the same documents with the same seeds ({tests})."]
+
+
+def _from_to(numbers: pd.Series) -> str:
+    low, high = numbers.min(), numbers.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def runs_behind(records: Mapping[RunKey, Record], page: str) -> Fold:
+    """The runs of every cell of a page, by the name of their records."""
+    rows = [[title(dataset), title(variant), _named(runs)] for (dataset, variant), runs in by_cell(records).items()]
+    caption = "The runs behind each cell; the record of a run is the file of that name"
+    table = Table(("data set", "variant", "runs"), rows, caption, f"runs-{page}")
+    return Fold("The runs behind the tables and figures of this page", table, RUNS)
+
+
+def _named(runs: Mapping[RunKey, Record]) -> Markup:
+    several = len({key.draw for key in runs}) > 1
+    places = [f"seed {key.seed}" + (f", draw {key.draw}" if several else "") for key in runs]
+    plain, myst = (
+        "; ".join(f"{quote}{record.id}{quote} ({place})" for place, record in zip(places, runs.values(), strict=True))
+        for quote in ("", "`")
+    )
+    return Markup(plain, myst)

@@ -1,0 +1,178 @@
+"""The paper's fourteen claims as values: which errors are compared, in which direction, and from when on it counts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+
+from tcstudy.experiments.comparison import FEATURES
+from tcstudy.experiments.domains import PLAIN as NOT_PRETRAINED
+from tcstudy.experiments.long_texts import METHODS
+from tcstudy.report import claim_rules as rules
+from tcstudy.report import claim_sources as printed
+from tcstudy.report.claim_rules import BETTER, CLEAR, LITTLE, Part, both_ways, gains, no_gains
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper. It holds if every part of it does, and does not hold if one part does not.
+
+    Attributes:
+        number: as in the list of claims.
+        title: in a few words, for figures.
+        sentence: the claim.
+        section: of the paper, with the table or figure.
+        page: whose records decide it.
+        parts: the comparisons, from the names of the page's variants.
+        paper: what the paper printed, as shares by variant and data set; None where it only draws.
+    """
+
+    number: int
+    title: str
+    sentence: str
+    section: str
+    page: str
+    parts: Callable[[Sequence[str]], Sequence[Part]]
+    paper: Callable[[], pd.Series] | None
+
+
+FIT, ITPT, IDPT, CDPT = (f"BERT-{stages}FiT" for stages in ("", "ITPT-", "IDPT-", "CDPT-"))
+MULTITASK, CDPT_MULTITASK = "BERT-MFiT-FiT", "BERT-CDPT-MFiT-FiT"
+OTHER_METHODS = tuple(method for method in METHODS if method != "head+tail")
+
+CLAIMS = (
+    Claim(
+        1,
+        "head+tail beats every other way",
+        "For long texts, head+tail beats head-only, tail-only and every hierarchical variant.",
+        "5.3.1, Table 2",
+        "long_texts",
+        gains(*(("head+tail", other) for other in OTHER_METHODS), each=True),
+        printed.long_texts,
+    ),
+    Claim(
+        2,
+        "the last layer is the best, error falls with depth",
+        "The last layer's [CLS] is the best single layer; the error falls with depth.",
+        "5.3.2, Table 3",
+        "layers",
+        rules.depth,
+        printed.layers,
+    ),
+    Claim(
+        3,
+        "joining the last layers gains nothing",
+        "Joining the last third of the layers (four of twelve) gains nothing over the last.",
+        "5.3.2, Table 3",
+        "layers",
+        rules.joined_layers,
+        printed.layers,
+    ),
+    Claim(
+        4,
+        "a low rate forgets less, a high one fails",
+        "A low rate such as 2e-5 avoids forgetting; at a high one such as 4e-4 fine-tuning fails to converge.",
+        "5.3.3, Figure 2",
+        "forgetting",
+        rules.rates,
+        None,
+    ),
+    Claim(
+        5,
+        "a mild layer-wise decay helps a little",
+        "A mild layer-wise decay, 0.95 at the base rate, helps a little.",
+        "5.3.4, Table 4",
+        "layer_decay",
+        partial(rules.decay, mild=0.95, smallest=LITTLE),
+        printed.layer_decay,
+    ),
+    Claim(
+        6,
+        "pre-training within the task helps",
+        "Further pre-training within the task helps, up to about the usual number of steps.",
+        "5.4.1, Figure 3",
+        "within_task",
+        rules.steps,
+        printed.within_task,
+    ),
+    Claim(
+        7,
+        "in-domain text helps more than the task's own",
+        "In-domain further pre-training helps in general more than within-task.",
+        "5.4.2, Table 5",
+        "comparison",
+        gains((IDPT, ITPT)),
+        printed.comparison,
+    ),
+    Claim(
+        8,
+        "text of all domains brings no clear gain",
+        "Cross-domain further pre-training, on all texts, brings no clear gain.",
+        "5.4.2, Table 5",
+        "domains",
+        no_gains(("all", NOT_PRETRAINED), smallest=CLEAR),
+        printed.domains,
+    ),
+    Claim(
+        9,
+        "TREC: within-task harms, in-domain helps",
+        "On TREC, small and of single sentences, within-task pre-training harms and in-domain helps.",
+        "5.4.2, Table 5",
+        "comparison",
+        gains((FIT, ITPT), (IDPT, FIT, ITPT), on=("trec",)),
+        printed.comparison,
+    ),
+    Claim(
+        10,
+        "IMDb and Yelp do not help each other",
+        "Pre-training on IMDb does not help Yelp, nor the other way round.",
+        "5.4.2, Table 5",
+        "domains",
+        both_ways("imdb", ("yelp_polarity", "yelp_full"), NOT_PRETRAINED, CLEAR),
+        printed.domains,
+    ),
+    Claim(
+        11,
+        "fine-tuning beats features, pre-training helps",
+        "Fine-tuning beats features; all three pre-trainings beat plain fine-tuning; in-domain is best on average.",
+        "5.4.3, Table 6",
+        "comparison",
+        gains((FIT, FEATURES), (ITPT, FIT), (IDPT, FIT, ITPT), (CDPT, FIT, IDPT), (IDPT, ITPT), (IDPT, CDPT, ITPT)),
+        printed.comparison,
+    ),
+    Claim(
+        12,
+        "multi-task helps, less than pre-training",
+        "Multi-task fine-tuning helps plain BERT, less than further pre-training does, and not on top of cross-domain "
+        "pre-training for Yelp P. and AG's News.",
+        "5.5, Table 7",
+        "multitask",
+        lambda variants: (
+            *gains((MULTITASK, FIT), (CDPT, MULTITASK))(variants),
+            *no_gains((CDPT_MULTITASK, CDPT), smallest=BETTER, on=("yelp_polarity", "ag_news"), each=True)(variants),
+        ),
+        printed.multitask,
+    ),
+    Claim(
+        13,
+        "pre-training helps most with few examples",
+        "Further pre-training helps most with few labelled examples.",
+        "5.6, Figure 4",
+        "few_shot",
+        rules.few_examples,
+        printed.few_shot,
+    ),
+    Claim(
+        14,
+        "a larger encoder gains from pre-training, too",
+        "The larger encoder gains from further pre-training within the task, too.",
+        "5.7, Table 8",
+        "larger_encoder",
+        gains(("larger + ITPT", "larger")),
+        printed.larger_encoder,
+    ),
+)
+
+PAGES = tuple(dict.fromkeys(claim.page for claim in CLAIMS))
+"""The pages whose records decide the claims."""

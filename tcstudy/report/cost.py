@@ -1,0 +1,207 @@
+"""What it costs to follow a piece of advice, in hours and operations, and what that buys."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.comparison import FEATURES
+from tcstudy.report import claim_rules as rules
+from tcstudy.report.claim_rules import LITTLE, Part, gains
+from tcstudy.report.claims import CDPT, FIT, IDPT, ITPT, MULTITASK
+from tcstudy.report.contrasts import Effect
+from tcstudy.report.measured import PageRecords
+from tcstudy.report.stats import by_cell, errors
+from tcstudy.report.verdicts import find
+from tcstudy.spec import EncoderSpec, MultitaskSpec, RunSpec
+from tcstudy.study.encoders import EncoderRecord
+from tcstudy.study.plan import known_facts
+from tcstudy.study.record import Record
+from tcstudy.study.work import multitask_work, pretraining_work, run_work
+
+Encoders = Mapping[EncoderSpec, EncoderRecord]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A piece of advice: what to do, and on which page which comparison tells what it buys."""
+
+    text: str
+    page: str
+    parts: Callable[[Sequence[str]], Sequence[Part]]
+
+
+ADVICE = (
+    Advice("Keep head and tail of long texts, not the head only", "long_texts", gains(("head+tail", "head-only"))),
+    Advice(
+        "Let the rate fall mildly from layer to layer", "layer_decay", partial(rules.decay, mild=0.95, smallest=LITTLE)
+    ),
+    Advice("Fine-tune instead of reading features", "comparison", gains((FIT, FEATURES))),
+    Advice("Pre-train on the task's own text first", "comparison", gains((ITPT, FIT))),
+    Advice("Pre-train on text of its domain first", "comparison", gains((IDPT, FIT, ITPT))),
+    Advice("Pre-train on text of all domains first", "comparison", gains((CDPT, FIT, IDPT))),
+    Advice("Fine-tune on several tasks first", "multitask", gains((MULTITASK, FIT))),
+    Advice("Take the larger encoder", "larger_encoder", gains(("larger", "smaller"))),
+)
+FRONTIER_PAGES = ("long_texts", "comparison", "multitask", "larger_encoder")
+"""The pages whose variants stand on the frontiers."""
+PAGES = tuple(dict.fromkeys([*FRONTIER_PAGES, *(advice.page for advice in ADVICE)]))
+
+
+def made_for(encoder: EncoderSpec, encoders: Encoders) -> tuple[float, float]:
+    """Hours and operations of all stages that made an encoder; hours are missing where a record is.
+
+    Operations are those of training alone. The measuring of heads, which nobody needs in order to classify, is neither
+    in them nor in the hours.
+    """
+    seconds, operations = 0.0, 0
+    for made in encoder.made_on_the_way():
+        facts = known_facts(made.name, made.revision)
+        work = multitask_work if isinstance(made.stages[-1], MultitaskSpec) else pretraining_work
+        operations += work(made, facts).operations
+        seconds += encoders[made].cost.training_seconds if made in encoders else np.nan
+    return seconds / 3600, float(operations)
+
+
+def _own(record: Record) -> tuple[float, float]:
+    """Hours and operations of a run: its training, and its predictions of validation and test documents."""
+    seconds = record.cost.training_seconds + record.cost.evaluation_seconds
+    if not isinstance(record.spec, RunSpec):
+        return seconds / 3600, np.nan  # a bag of words, whose operations are nothing beside an encoder's
+    facts = known_facts(record.spec.encoder.name, record.spec.encoder.revision)
+    return seconds / 3600, float(run_work(record.spec, facts).operations)
+
+
+def prices(records: Mapping[RunKey, Record], encoders: Encoders) -> pd.DataFrame:
+    """What each variant of a page costs who has one task: a run, and all that made its encoder before.
+
+    Returns:
+        One row for each data set and variant. Columns dataset, variant; hours, operations of everything, made_hours
+        (those of making its encoder, within hours), each the mean over runs; tasks: on how many data sets of the page
+        the same encoder is fine-tuned.
+    """
+    tasks: dict[EncoderSpec, set[str]] = {}
+    for key, record in records.items():
+        if isinstance(record.spec, RunSpec):
+            tasks.setdefault(record.spec.encoder, set()).add(key.dataset)
+    rows = []
+    for (dataset, variant), runs in by_cell(records).items():
+        own = np.mean([_own(record) for record in runs.values()], axis=0)
+        specs = [record.spec.encoder for record in runs.values() if isinstance(record.spec, RunSpec)]
+        made = np.mean([made_for(spec, encoders) for spec in specs], axis=0) if specs else np.zeros(2)
+        rows.append(
+            {
+                "dataset": dataset,
+                "variant": variant,
+                "hours": own[0] + made[0],
+                "operations": own[1] + made[1],
+                "made_hours": made[0],
+                "tasks": max((len(tasks[spec]) for spec in specs), default=1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def methods(pages: Mapping[str, PageRecords], encoders: Encoders) -> pd.DataFrame:
+    """All variants of several pages with their price and test error, a variant that stands on several pages once.
+
+    Of a data set, only runs on the same documents are kept: those of most variants.
+
+    Returns:
+        Columns of `prices` and of `stats.errors`, without those that diverged. Where different runs of two pages have
+        one name, the page follows it.
+    """
+    seen: set[tuple[str, ...]] = set()
+    frames = []
+    for name, page in pages.items():
+        if page.records:
+            found = errors(page.records).merge(prices(page.records, encoders), on=["dataset", "variant"])
+            found["page"] = name
+            found["documents_of"] = [_documents(runs) for runs in by_cell(page.records).values()]
+            found = found[[ids not in seen for ids in found["ids"]]]
+            seen |= set(found["ids"])
+            frames.append(found)
+    if not frames:
+        return pd.DataFrame(columns=["dataset", "variant", "hours", "operations", "mean", "low", "high"])
+    together = pd.concat(frames, ignore_index=True)
+    most = together.groupby("dataset")["documents_of"].agg(lambda names: names.mode()[0])
+    same = together["documents_of"] == together["dataset"].map(most)
+    kept = together[same].dropna(subset="mean").sort_values("dataset", kind="stable", ignore_index=True)
+    twice = kept.duplicated(["dataset", "variant"], keep=False)
+    kept.loc[twice, "variant"] += " (" + kept.loc[twice, "page"] + ")"
+    return kept
+
+
+def _documents(runs: Mapping[RunKey, Record]) -> str:
+    return next(iter(runs.values())).spec.data.model_dump_json(exclude={"draw"})
+
+
+def frontier(points: pd.DataFrame, by: str) -> pd.Series:
+    """Whether no cheaper method has an error as low.
+
+    Args:
+        points: `mean` errors and a column of prices.
+        by: the column; a method without a price is not on the frontier.
+
+    >>> frontier(pd.DataFrame({"hours": [3, 1, 2], "mean": [0.1, 0.3, 0.3]}), "hours").tolist()
+    [True, True, False]
+    """
+    ordered = points.dropna(subset=by).sort_values([by, "mean"])
+    best = ordered["mean"].cummin()
+    better = best < best.shift(fill_value=np.inf)
+    return better.reindex(points.index, fill_value=False)
+
+
+def bought(pages: Mapping[str, PageRecords], encoders: Encoders) -> pd.DataFrame:
+    """What each piece of advice saves and costs, averaged over the data sets of its comparison.
+
+    Returns:
+        Columns advice, page, reason (why it was not measured, else empty), effect, runs (ids); hours and operations,
+        more than without following it, for one task; shared_hours, if the making of an encoder is divided among the
+        tasks that it serves; free: whether it takes no operations more; rate: the share of errors saved per hour more,
+        missing where it takes no more hours.
+    """
+    found = [_bought(advice, pages.get(advice.page), encoders) for advice in ADVICE]
+    columns = ("advice", "page", "reason", "effect", "runs", "hours", "operations", "shared_hours", "free", "rate")
+    return pd.DataFrame(found, columns=columns)
+
+
+def _bought(advice: Advice, page: PageRecords | None, encoders: Encoders) -> dict[str, Any]:
+    row: dict[str, Any] = {"advice": advice.text, "page": advice.page, "effect": None, "runs": (), "free": False}
+    if page is None:
+        return row | {"reason": "this profile has no parameters for the page"}
+    parts = advice.parts(list(dict.fromkeys(key.variant for key in page.runs)))
+    if not parts:
+        return row | {"reason": "the page does not have the variants that are compared"}
+    found = find(parts[0], page)
+    if found.effect is None:
+        return row | {"reason": found.reason}
+    more = extra(prices(page.records, encoders), parts[0], found.effect.datasets)
+    rate = found.effect.mean / more["hours"] if more["hours"] > 0 else np.nan
+    return row | more | {"reason": "", "effect": found.effect, "runs": found.runs, "rate": rate}
+
+
+def extra(priced: pd.DataFrame, part: Part, datasets: Iterable[str]) -> dict[str, Any]:
+    """What the better variant of a comparison costs more than the other, on average over data sets.
+
+    Args:
+        priced: as `prices` gives it.
+        part: of two variants.
+        datasets: their names.
+    """
+    worse = part.contrast.reference
+    [better] = set(part.contrast.weights) - {worse}
+    cells = priced[priced["dataset"].isin(datasets)].set_index(["variant", "dataset"])
+    cells = cells.assign(shared_hours=cells["hours"] - cells["made_hours"] * (1 - 1 / cells["tasks"]))
+    columns = ["hours", "operations", "shared_hours"]
+    more = (cells.loc[better, columns] - cells.loc[worse, columns]).mean()
+    return more.to_dict() | {"free": bool(more["operations"] <= 0)}
+
+
+def surely(effect: Effect) -> bool:
+    """Whether an effect is above zero with all of its interval, from several seeds."""
+    return effect.runs > 1 and effect.low > 0

@@ -1,0 +1,146 @@
+"""Costs as tables and sentences."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from tcstudy.report.beside_paper import title
+from tcstudy.report.cells import error_cell, note, share_cell
+from tcstudy.report.contrasts import Effect
+from tcstudy.report.cost import frontier, surely
+from tcstudy.report.measured import PageRecords
+from tcstudy.report.plan import rounded
+from tcstudy.report.tables import Notice, Table, percent
+from tcstudy.report.verdict_tables import chapter, leading_to
+
+
+def duration(hours: float) -> str:
+    r"""A time in the unit that suits it, or a dash.
+
+    >>> duration(0.01), duration(-0.5), duration(30)
+    ('36\xa0s', '-30.0\xa0min', '30.0\xa0h')
+    """
+    if pd.isna(hours):
+        return "–"
+    size = abs(hours)
+    if size >= 1:
+        return f"{hours:,.1f}\xa0h"
+    return f"{60 * hours:.1f}\xa0min" if size >= 1 / 60 else f"{round(3600 * hours) + 0}\xa0s"
+
+
+def operations_cell(operations: float) -> str:
+    """A number of operations in three digits with the unit's prefix, or a dash."""
+    if pd.isna(operations):
+        return "–"
+    return f"{'-' if operations < 0 else ''}{rounded(round(abs(operations)))}"
+
+
+def methods_table(points: pd.DataFrame, name: str) -> Table:
+    """One row for each data set and method, cheapest first.
+
+    Args:
+        points: as `cost.methods` gives them.
+        name: target of cross-references.
+    """
+    rows = []
+    for dataset, cells in points.groupby("dataset", sort=False):
+        kept = {by: frontier(cells, by) for by in ("hours", "operations")}
+        for place, cell in cells.sort_values("hours").iterrows():
+            unbeaten = [by for by, on in kept.items() if on[place]]
+            prices = [duration(cell["hours"]), duration(cell["made_hours"]), operations_cell(cell["operations"])]
+            rows.append([cell["variant"], title(dataset), error_cell(cell), *prices, " and ".join(unbeaten) or "–"])
+    head = ("method", "data set", "test error", "time", "of it for its encoder", "operations", "unbeaten by")
+    caption = "What each method costs who has one task, and the error that it leaves"
+    return Table(head, rows, caption, name, note(points) if len(points) else "")
+
+
+def bought_table(bought: pd.DataFrame, name: str) -> Table:
+    """One row for each piece of advice, what buys most per hour first.
+
+    Args:
+        bought: as `cost.bought` gives it.
+        name: target of cross-references.
+    """
+    rows = [
+        [
+            row.advice,
+            leading_to(_saved(row.effect), row.page, row.runs) if row.effect else row.reason,
+            duration(row.hours),
+            duration(row.shared_hours),
+            operations_cell(row.operations),
+            _rate(row),
+            chapter(row.page),
+        ]
+        for row in _ordered(bought).itertuples()
+    ]
+    head = ("advice", "errors saved", "time more", "if shared", "operations more", "surely saved per hour", "chapter")
+    return Table(head, rows, "What each piece of advice saves, and what it costs more than not to follow it", name)
+
+
+def _saved(effect: Effect) -> str:
+    return share_cell(effect.mean, effect.low, effect.high)
+
+
+def _rate(row: tuple) -> str:
+    if row.effect is None or not surely(row.effect):
+        return "–"
+    return "free" if row.free else percent(row.rate)
+
+
+def _ordered(bought: pd.DataFrame) -> pd.DataFrame:
+    """What is surely bought first, the free before the paid; then what may be; then what was not measured."""
+    place = [
+        (row.effect is None, row.effect is not None and not surely(row.effect), not row.free, -_number(row.rate))
+        for row in bought.itertuples()
+    ]
+    return bought.loc[sorted(bought.index, key=dict(zip(bought.index, place, strict=True)).__getitem__)]
+
+
+def _number(rate: float) -> float:
+    return 0.0 if pd.isna(rate) else rate
+
+
+def bought_found(bought: pd.DataFrame) -> Notice:
+    """Which advice surely saves errors, what is free of it, and what of the rest buys most per hour.
+
+    Args:
+        bought: as `cost.bought` gives it.
+    """
+    measured = _ordered(bought[[effect is not None for effect in bought["effect"]]])
+    if measured.empty:
+        return Notice("warning", "What buys most", "No comparison has all of its records yet.")
+    sure = measured[[surely(effect) for effect in measured["effect"]]]
+    paid = sure[~sure["free"].astype(bool)]
+    told = []
+    if (gifts := sure[sure["free"].astype(bool)]["advice"].tolist()) or sure.empty:
+        told.append(f"At no more operations, errors are surely saved by: {_listed(gifts)}.")
+    if len(paid):
+        first = paid.iloc[0]
+        told.append(
+            f"Of what costs more, most per hour is bought by: {first['advice']}. It saves "
+            f"{percent(first['effect'].mean)} of the errors for {duration(first['hours'])} more."
+        )
+        if len(paid) > 1:
+            told.append(f"Then come, in this order: {_listed(paid['advice'].tolist()[1:])}.")
+    unsure = measured[[not surely(effect) for effect in measured["effect"]]]
+    told.append(f"Not surely any errors are saved by: {_listed(unsure['advice'].tolist())}.")
+    return Notice("tip", "What buys most", "\n\n".join(told))
+
+
+def _listed(texts: list[str]) -> str:
+    return "; ".join(texts) or "none"
+
+
+def timed_on(pages: Mapping[str, PageRecords]) -> Notice:
+    """On how many kinds of machine the hours were taken, since hours of different ones cannot be compared."""
+    devices = {
+        (record.provenance.device, record.provenance.system)
+        for page in pages.values()
+        for record in page.records.values()
+    }
+    if len(devices) < 2:
+        text = "All times were taken on one kind of machine."
+    else:
+        named = "; ".join(f"{device}, {system}" for device, system in sorted(devices))
+        text = f"Times were taken on {len(devices)} kinds of machine ({named}): compare operations rather than hours."
+    return Notice("note", "The clock", f"{text} What else ran on it meanwhile made times longer; operations are exact.")

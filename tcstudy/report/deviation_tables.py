@@ -1,0 +1,84 @@
+"""What each difference between paper, released code and this study was worth, in points of error."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from tcstudy.report.beside_paper import title
+from tcstudy.report.cells import change_cell
+from tcstudy.report.contrasts import by_variant
+from tcstudy.report.deviations import DEVIATIONS, Measured
+from tcstudy.report.forgetting import failed
+from tcstudy.report.intervals import difference, paired_matrices
+from tcstudy.report.measured import PageRecords
+from tcstudy.report.tables import Markup, Notice, Table
+from tcstudy.report.verdict_tables import leading_to
+from tcstudy.study.record import Record
+
+
+def deviations_table(pages: Mapping[str, PageRecords], name: str) -> Table:
+    """One row for each difference.
+
+    Args:
+        pages: runs and records of the pages that measure some, by name.
+        name: target of cross-references.
+    """
+    rows = [
+        [one.topic, one.paper, one.release, one.here, worth(one.measured, pages) if one.measured else "not measured"]
+        for one in DEVIATIONS
+    ]
+    head = ("difference", "the paper", "its released code", "this study", "worth here, in points of error")
+    caption = "Where the paper, its released code and this study differ, and what that was worth"
+    note = (
+        "In brackets are 95% intervals over seeds and test documents. Below zero, what stands first has fewer errors. "
+        "Point at a number to see its runs."
+    )
+    return Table(head, rows, caption, name, note)
+
+
+def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
+    """What a difference changed in the error, in points with an interval, for each pair and data set."""
+    page = pages.get(measured.page)
+    if page is None:
+        return "this profile has no parameters for the page"
+    pairs = measured.pairs(list(dict.fromkeys(key.variant for key in page.runs)))
+    found = [
+        (other, dataset, [*variants[one].values()], [*variants[other].values()])
+        for dataset, variants in by_variant(page.records).items()
+        for one, other in pairs
+        if one in variants and other in variants
+    ]
+    if not found:
+        return "not recorded yet" if pairs else "this profile does not have the variants"
+    told = []
+    for other, dataset, records, reference in found:
+        text = _change(records, reference) if measured.by == "change" else _scatter(records)
+        which = f"{other}, " if len(pairs) > 1 else ""
+        told.append(leading_to(f"{which}{title(dataset)}: {text}", measured.page, _ids(records, reference)))
+    return Markup("; ".join(told), "; ".join(cell.myst for cell in told), "; ".join(cell.html for cell in told))
+
+
+def _change(records: Iterable[Record], reference: Iterable[Record]) -> str:
+    records, reference = list(records), list(reference)
+    found = difference(*paired_matrices(records, reference))
+    text = change_cell(found.mean, found.low, found.high)
+    lost, other = (sum(map(failed, runs)) for runs in (records, reference))
+    failures = f"; {lost} of {len(records)} runs failed, and {other} of {len(reference)} of those compared with"
+    return text + failures if lost or other else text
+
+
+def _scatter(records: Iterable[Record]) -> str:
+    errors = [record.error_rate for record in records if record.test]
+    return f"{100 * np.std(errors, ddof=1):.1f}" if len(errors) > 1 else "a single seed"
+
+
+def _ids(*groups: Iterable[Record]) -> list[str]:
+    return list(dict.fromkeys(record.id for group in groups for record in group))
+
+
+def deviations_found() -> Notice:
+    """How many of the differences are measured."""
+    measured = [one.topic for one in DEVIATIONS if one.measured]
+    others = [one.topic for one in DEVIATIONS if not one.measured]
+    text = f"{len(measured)} of {len(DEVIATIONS)} are measured. Not measured are: {', '.join(others)}."
+    return Notice("note", "What is measured", text)

@@ -1,0 +1,56 @@
+"""What stands beside the error: macro-F1, calibration, and where the variance of the error comes from."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.experiments.base import RunKey
+from tcstudy.report.calibration import BINS, calibration_matrix, f1_matrix
+from tcstudy.report.cells import percent_range, title, with_runs
+from tcstudy.report.intervals import Estimate, rate, wrong_matrix
+from tcstudy.report.stats import by_cell, estimates
+from tcstudy.report.tables import Fold, Table
+from tcstudy.report.variance import split_of
+from tcstudy.study.record import Record
+
+
+def beside_error(records: Mapping[RunKey, Record], page: str) -> Fold:
+    """Error, macro-F1, expected calibration error and standard deviations, one row for each data set and variant."""
+    cells = {cell: [*runs.values()] for cell, runs in by_cell(records).items()}
+    measures = (
+        estimates({cell: wrong_matrix(runs) for cell, runs in cells.items()}, rate),
+        estimates({cell: f1_matrix(runs) for cell, runs in cells.items()}, rate),
+        estimates({cell: calibration_matrix(runs) for cell, runs in cells.items()}, rate),
+    )
+    rows = []
+    for (dataset, variant), runs in cells.items():
+        variances = split_of(runs)
+        rows.append(
+            [
+                title(variant),
+                DATASETS[dataset].title,
+                *(with_runs(_cell(of[dataset, variant]), [run.id for run in runs]) for of in measures),
+                *(_points(variance) for variance in (variances.seed, variances.draw, variances.test)),
+            ]
+        )
+    head = ("variant", "data set", "error", "macro-F1", "calibration error", "seed", "draw", "test documents")
+    note = (
+        "In brackets 95% intervals. The calibration error is the expected one of the predicted class over "
+        f"{BINS} bins of equal width. The last three columns are standard deviations of one run's error, in points: by "
+        "another seed, another draw of the training documents, as many other test documents; a dash where one seed or "
+        "one draw cannot tell. What seeds do is part of the draws where each draw has a single one."
+    )
+    caption = "Error, macro-F1 and calibration, and where the variance of one run's error comes from"
+    table = Table(head, rows, caption, f"beside-error-{page}", note)
+    return Fold("Beside the error: macro-F1, calibration, and where the variance comes from", table, "beside-error")
+
+
+def _cell(estimate: Estimate) -> str:
+    return "–" if np.isnan(estimate.mean) else percent_range(pd.Series(vars(estimate)))
+
+
+def _points(variance: float) -> str:
+    """A variance of shares as a standard deviation in percentage points."""
+    return "–" if np.isnan(variance) else f"{100 * np.sqrt(variance):.1f}"

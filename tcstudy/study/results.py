@@ -1,0 +1,204 @@
+"""The records of a study looked at together: listed, verified, compared with those of another; nothing is changed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.errors import StudyError
+from tcstudy.settings import Settings
+from tcstudy.spec import SEMANTICS, RunSpec
+from tcstudy.study.checks import Check
+from tcstudy.study.encoders import EncoderRecord, encoder_store, what_is_wrong
+from tcstudy.study.record import Record
+from tcstudy.study.store import WITH_DIGEST, AnyRecord, Damaged, Newer, Store
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where parameter files need a run: their page, and what the page calls the run."""
+
+    page: str
+    variant: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A record and where it is needed; nowhere, as far as the files that were read know, if `places` is empty."""
+
+    record: Record
+    places: tuple[Place, ...]
+
+
+def read_all(store: Store[AnyRecord]) -> tuple[list[AnyRecord], list[Check]]:
+    """The records of a store that are whole, and a finding for each other file.
+
+    Raises:
+        StudyError: the folder is missing.
+    """
+    if not store.folder.is_dir():
+        raise StudyError(f"{store.folder} is no folder of records.")
+    records, findings = [], []
+    for path in store.paths():
+        try:
+            record = store.read(path)
+            if record.id != path.stem:
+                raise Damaged(f"the record of {record.id} under another name")
+            records.append(record)
+        except Damaged as damage:
+            findings.append(Check("fail", path.name, f"This is {damage}: it will be set aside and made again."))
+        except (StudyError, Newer) as error:
+            findings.append(Check("warn", path.name, str(error)))
+        except OSError as error:
+            findings.append(Check("fail", path.name, f"It cannot be read ({error.strerror})."))
+    return records, findings
+
+
+def chosen(
+    records: Iterable[Record],
+    places: Mapping[str, Sequence[Place]],
+    page: str | None = None,
+    dataset: str | None = None,
+    variant: str | None = None,
+) -> list[Listed]:
+    """The records that are asked for.
+
+    Args:
+        records: to choose from.
+        places: where the runs are needed, by identity.
+        page: only those that this page needs.
+        dataset: only those on this data set.
+        variant: only those whose name on a page holds these letters, in any case.
+    """
+    found = []
+    for record in records:
+        its = [place for place in places.get(record.id, ()) if page in (None, place.page)]
+        its = [place for place in its if variant is None or variant.casefold() in place.variant.casefold()]
+        wanted = bool(its) or (page is None and variant is None)
+        if wanted and dataset in (None, record.spec.data.name):
+            found.append(Listed(record, tuple(its)))
+    return sorted(found, key=lambda one: (*(place.page for place in one.places[:1]), one.record.spec.data.name))
+
+
+def verify(settings: Settings) -> list[Check]:
+    """Look at every record, at every encoder that was made, and at whether they go together.
+
+    Raises:
+        StudyError: the folder of records is missing.
+    """
+    runs, findings = read_all(Store(settings.results))
+    encoders, of_encoders = [], []
+    if (store := encoder_store()).folder.is_dir():
+        encoders, of_encoders = read_all(store)
+    findings = [Check("ok", "records", _counted(runs)), *findings, *_inconsistent(runs)]
+    if encoders or of_encoders:
+        findings += [Check("ok", "encoders", _counted(encoders)), *of_encoders]
+    return [*findings, *_weights(encoders, settings.weights), *_copies(runs)]
+
+
+def _counted(records: Sequence[AnyRecord]) -> str:
+    sentences = [f"{len(records):,} are whole."]
+    if earlier := sum(record.schema_version < WITH_DIGEST for record in records):
+        sentences.append(f"{earlier:,} of them were made before records held a digest.")
+    if other := sum(record.semantics != SEMANTICS for record in records):
+        sentences.append(f"{other:,} are of an earlier meaning of their descriptions and used no more.")
+    return " ".join(sentences)
+
+
+def _inconsistent(runs: Iterable[Record]) -> Iterator[Check]:
+    """Records whose parts contradict each other."""
+    for run in runs:
+        facts = DATASETS[run.spec.data.name]
+        if (run.outcome == "finished") != (run.test is not None):
+            yield Check("fail", f"{run.id}.json", f"It says {run.outcome}, which does not go with its predictions.")
+        elif run.test and run.test.documents != run.data.used_test:
+            yield Check("fail", f"{run.id}.json", "It has predictions of another number of documents than were tested.")
+        elif run.test and max(run.test.labels.unpack().max(), run.test.predicted.unpack().max()) >= len(facts.classes):
+            yield Check("fail", f"{run.id}.json", f"It has a class that {facts.name} has not.")
+
+
+def _weights(encoders: Iterable[EncoderRecord], folder: Path) -> Iterator[Check]:
+    """Encoders whose weights are not what was made."""
+    absent = 0
+    for record in encoders:
+        wrong = what_is_wrong(record.spec, record)
+        if wrong == "is missing":
+            absent += 1
+        elif wrong:
+            yield Check("fail", f"{record.id}/", f"{folder / record.id} {wrong}: it will be set aside and made again.")
+    if absent:
+        yield Check("ok", "weights", f"Those of {absent} encoders are not in {folder}; runs that need them make them.")
+
+
+def _copies(runs: Sequence[Record]) -> Iterator[Check]:
+    """Data sets and encoders of which records were made with different copies."""
+    data: dict[str, set] = defaultdict(set)
+    encoders: dict[object, set] = defaultdict(set)
+    for run in runs:
+        data[run.spec.data.name].add((run.data.train.digest, run.data.test.digest))
+        if isinstance(run.spec, RunSpec):
+            encoders[run.spec.encoder].add(run.provenance.encoder_digest)
+    for name, copies in data.items():
+        if len(copies) > 1:
+            yield Check("warn", name, f"Its records were made on {len(copies)} copies that differ in their content.")
+    for encoder, copies in encoders.items():
+        if len(copies) > 1:
+            made = f", after {len(encoder.stages)} stages ({encoder.id})" if encoder.stages else ""
+            yield Check("warn", encoder.name, f"Its records began with {len(copies)} different sets of weights{made}.")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One run in two stores.
+
+    Attributes:
+        ours, theirs: its records.
+        documents: test documents that are predicted differently; None where only one of the two finished.
+    """
+
+    ours: Record
+    theirs: Record
+    documents: int | None
+
+    @property
+    def equal(self) -> bool:
+        """Whether both ended in the same way, with the same predictions."""
+        return self.documents == 0
+
+    @property
+    def identical(self) -> bool:
+        """Whether the predictions are equal to the last bit of their confidence."""
+        return self.equal and self.ours.test == self.theirs.test
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two stores beside each other: runs in both, findings about unreadable files, and how many only one has."""
+
+    runs: tuple[Compared, ...]
+    findings: tuple[Check, ...]
+    only_ours: int
+    only_theirs: int
+
+
+def compare(ours: Path, theirs: Path) -> Comparison:
+    """Compare the records of two folders.
+
+    Raises:
+        StudyError: one of them is missing.
+    """
+    (left, wrong), (right, also_wrong) = (read_all(Store(folder)) for folder in (ours, theirs))
+    others = {record.id: record for record in right}
+    both = tuple(_beside(record, others[record.id]) for record in left if record.id in others)
+    return Comparison(both, (*wrong, *also_wrong), len(left) - len(both), len(right) - len(both))
+
+
+def _beside(ours: Record, theirs: Record) -> Compared:
+    if ours.test is None or theirs.test is None:
+        return Compared(ours, theirs, 0 if ours.test is theirs.test else None)
+    if not np.array_equal(ours.test.labels.unpack(), theirs.test.labels.unpack()):
+        return Compared(ours, theirs, None)  # of other documents
+    return Compared(ours, theirs, int(np.sum(ours.test.predicted.unpack() != theirs.test.predicted.unpack())))

@@ -1,0 +1,79 @@
+import pytest
+
+from tcstudy.experiments import EXPERIMENTS, Forgetting, ReleasedProtocol
+from tcstudy.report.deviation_tables import deviations_found, deviations_table, worth
+from tcstudy.report.deviations import DEVIATIONS, PAGES, Measured
+from tcstudy.report.measured import PageRecords
+
+DATA = [{"name": name, "train": 100, "validation": 20, "test": 10} for name in ("imdb", "trec")]
+GIVEN = {"encoder": {"name": "minilm-l6-uncased"}, "data": DATA, "window": {"length": 16}, "seeds": [0, 1]}
+BY_TOPIC = {one.topic: one for one in DEVIATIONS}
+
+
+@pytest.fixture
+def released(made_up):
+    runs = ReleasedProtocol.model_validate(GIVEN | {"pretraining": {"steps": 10}}).runs()
+    wrong = {"BERT-FiT": 4, "BERT-FiT, BERTAdam": 5}
+    return PageRecords(runs, {key: made_up(run, wrong.get(key.variant, 3) + key.seed) for key, run in runs.items()})
+
+
+def test_the_pages_that_measure_exist():
+    assert set(PAGES) <= set(EXPERIMENTS)
+    assert len(BY_TOPIC) == len(DEVIATIONS)
+
+
+def test_every_choice_of_the_released_code_that_is_switched_is_told(released):
+    switched = {key.variant for key in released.runs if "," in key.variant}
+    told = {
+        pair[0]
+        for one in DEVIATIONS
+        if one.measured and one.measured.page == "released_protocol" and one.measured.by == "change"
+        for pair in one.measured.pairs([])
+    }
+    assert told == switched
+
+
+def test_the_worth_is_in_points_by_data_set(released):
+    cell = worth(BY_TOPIC["optimiser"].measured, {"released_protocol": released})
+    assert cell.startswith("IMDb: +10.0 (")
+    assert "; TREC: +10.0 (" in cell
+    assert 'href="released_protocol.html#runs"' in cell.myst
+    assert worth(BY_TOPIC["best epoch"].measured, {"released_protocol": released}).startswith("IMDb: -10.0 (")
+
+
+def test_seeds_scatter(released):
+    cell = worth(BY_TOPIC["seeds"].measured, {"released_protocol": released})
+    assert cell == "IMDb: 7.1; TREC: 7.1"  # of 40% and 50%
+
+
+def test_failed_runs_are_told(made_up):
+    given = GIVEN | {
+        "learning_rates": [2e-5, 4e-4],
+        "without_bias_correction": [4e-4],
+        "every": 3,
+        "general_text": {"name": "dbpedia", "documents": 10},
+    }
+    runs = Forgetting.model_validate(given).runs()
+    records = {key: made_up(run, 5 if "without" in key.variant else 2) for key, run in runs.items()}
+    lost = next(key for key in runs if "without" in key.variant)
+    records[lost] = made_up(runs[lost], None)
+    cell = worth(BY_TOPIC["bias correction alone"].measured, {"forgetting": PageRecords(runs, records)})
+    first, second, third = cell.split("; ")
+    assert first.startswith("IMDb: +30.0 (")
+    assert second == "1 of 2 runs failed, and 0 of 2 of those compared with"
+    assert third.startswith("TREC: +30.0 (")
+
+
+def test_what_cannot_be_told_is_said(released):
+    measured = BY_TOPIC["optimiser"].measured
+    assert worth(measured, {}) == "this profile has no parameters for the page"
+    assert worth(measured, {"released_protocol": PageRecords(released.runs, {})}) == "not recorded yet"
+    nothing = Measured("released_protocol", lambda variants: [])
+    assert worth(nothing, {"released_protocol": released}) == "this profile does not have the variants"
+
+
+def test_the_table_has_a_row_for_each_difference(released):
+    table = deviations_table({"released_protocol": released}, "t")
+    assert [row[0] for row in table.rows] == list(BY_TOPIC)
+    assert [row[4] for row in table.rows if row[0] == "head+tail"] == ["not measured"]
+    assert deviations_found().text.startswith(f"{sum(one.measured is not None for one in DEVIATIONS)} of")

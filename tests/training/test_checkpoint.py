@@ -1,0 +1,144 @@
+"""Damage to the state of a training: it is set aside, and training begins anew."""
+
+import errno
+import json
+import os
+
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tcstudy.errors import StudyError
+from tcstudy.spec import EncoderSpec, PretrainingSpec
+from tcstudy.training import checkpoint as module
+from tcstudy.training.checkpoint import Checkpoint
+from tcstudy.training.devices import make_accelerator
+from tcstudy.training.pretrain import pretrain
+
+ANY = hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def training(tmp_path):
+    """Makes the checkpoint of a small model at a path of the test's own, its optimiser two updates on."""
+
+    def make(width: int = 3, name: str = "x.state") -> Checkpoint:
+        torch.manual_seed(0)
+        model = torch.nn.Linear(width, 2)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (step + 1))
+        for _ in range(2):
+            model(torch.ones(width)).sum().backward()
+            optimizer.step()
+            schedule.step()
+        return Checkpoint(tmp_path / name, model, optimizer, schedule, make_accelerator())
+
+    return make
+
+
+def test_a_state_that_is_whole_is_gone_on_from(training):
+    saved, fresh = training(), training()
+    saved.save(2, {"losses": [0.5, 0.25]})
+    with torch.no_grad():
+        fresh.model.weight.zero_()
+    assert fresh.step() == 2
+    assert fresh.restore() == (2, {"losses": [0.5, 0.25]})
+    assert torch.equal(fresh.model.weight, saved.model.weight)
+
+
+@ANY
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
+def test_an_altered_state_is_never_gone_on_from(training, place, bit, cut):
+    state = training()
+    state.save(2, {"losses": [0.5]})
+    content = bytearray(state.path.read_bytes())
+    at = int(place * len(content))
+    content[at] ^= 1 << bit
+    state.path.write_bytes(content[:at] if cut else content)
+    before = state.model.weight.clone()
+    damaged = state.path.read_bytes()
+    assert state.restore() is None
+    assert state.step() == 0
+    assert torch.equal(state.model.weight, before)
+    [aside] = state.path.parent.glob("*.damaged*")
+    assert aside.read_bytes() == damaged
+    aside.unlink()
+
+
+def test_the_state_of_another_model_is_set_aside(training, capsys):
+    training().save(2, {})
+    assert training(width=4).restore() is None
+    assert "is no state of this training (ValueError: weight has another shape): set aside, training begins anew" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_state_of_a_newer_version_is_refused_and_left_as_it_is(training, monkeypatch):
+    state = training()
+    monkeypatch.setattr(module, "FORMAT", module.FORMAT + 1)
+    state.save(2, {})
+    before = state.path.read_bytes()
+    monkeypatch.undo()
+    with pytest.raises(StudyError, match="by a newer version of this package"):
+        state.restore()
+    assert state.path.read_bytes() == before
+
+
+def test_a_pickle_is_no_state(training, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    state = training()
+    torch.save({"model": Trap()}, state.path)
+    assert state.restore() is None
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_full_disk_keeps_the_state_before(training, small_disk):
+    disk = small_disk("8k")
+    state = training(name=disk / "x.state")
+    state.save(2, {"losses": [0.5]})
+    with pytest.raises(StudyError, match=r"The disk of .* is full"):
+        state.save(3, {"losses": [0.123456789] * 2000})
+    assert state.restore() == (2, {"losses": [0.5]})
+    assert [path.name for path in disk.iterdir()] == ["x.state"]
+
+
+def test_a_folder_that_cannot_be_written_is_told(training, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(StudyError, match=r"States of trainings cannot be written to .*Read-only.*TCSTUDY_WEIGHTS"):
+        training().save(2, {})
+
+
+def test_a_pre_training_whose_state_is_damaged_ends_in_the_same_weights(tmp_path, capsys):
+    recipe = {"steps": 6, "batch_size": 4, "length": 16, "learning_rate": 1e-3}
+
+    def stage(stop=None):
+        given = {"corpus": [{"name": "bbc_news"}], "recipe": recipe, "stop": stop}
+        return EncoderSpec(name="tiny").after(PretrainingSpec.model_validate(given))
+
+    pretrain(stage(), tmp_path / "whole", tmp_path / "x.state")
+    pretrain(stage(stop=3), tmp_path / "part", tmp_path / "y.state")
+    content = bytearray((tmp_path / "y.state").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "y.state").write_bytes(content)
+    outcome = pretrain(stage(), tmp_path / "again", tmp_path / "y.state")
+    assert len(outcome.losses) == 6
+    whole, again = (safetensors.torch.load_file(tmp_path / name / "model.safetensors") for name in ("whole", "again"))
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert "y.state.damaged is no state of this training" in capsys.readouterr().err
+
+
+def test_what_is_written_says_what_it_is(training):
+    state = training()
+    state.save(2, {})
+    with safetensors.safe_open(state.path, framework="pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+    assert (facts["format"], facts["step"]) == (module.FORMAT, 2)
