@@ -23,7 +23,9 @@ class Settings:
         encoders: local folder of encoders, one Hugging Face folder each, or None (`TCSTUDY_ENCODERS`).
         cache: downloaded wheels (`TCSTUDY_CACHE`).
         results: run records are looked up and written here (`TCSTUDY_RESULTS`).
-        weights: encoders that the study made, further pre-trained or multi-task fine-tuned (`TCSTUDY_WEIGHTS`).
+        published: records of the published study are looked up here and never written (`TCSTUDY_PUBLISHED`).
+        weights: encoders that the study made, further pre-trained or multi-task fine-tuned, and the states of trainings
+            that are under way (`TCSTUDY_WEIGHTS`).
         executor: where runs are made, as `study.executors` names it (`TCSTUDY_EXECUTOR`).
         micro_batch_tokens: padded tokens that go through the encoder at once (`TCSTUDY_MICRO_BATCH_TOKENS`), or None
             for the device's usual number; changes speed and memory, not the gradient.
@@ -34,6 +36,7 @@ class Settings:
     encoders: Path | None
     cache: Path
     results: Path
+    published: Path
     weights: Path
     executor: str
     micro_batch_tokens: int | None
@@ -58,10 +61,15 @@ class Settings:
             encoders=_existing(environment, "TCSTUDY_ENCODERS"),
             cache=Path(environment.get("TCSTUDY_CACHE") or user_cache_path("tcstudy")),
             results=Path(environment.get("TCSTUDY_RESULTS") or root / "_runs").absolute(),
+            published=Path(environment.get("TCSTUDY_PUBLISHED") or root / "results").absolute(),
             weights=Path(environment.get("TCSTUDY_WEIGHTS") or root / "_weights").absolute(),
             executor=environment.get("TCSTUDY_EXECUTOR") or "inline",
             micro_batch_tokens=int(tokens) if tokens else None,
         )
+
+    def state(self, id: str) -> Path:
+        """The file of the state of a training that is under way, of the run or encoder with that identity."""
+        return self.weights / f"{id}.state"
 
 
 def find_root(start: Path) -> Path:

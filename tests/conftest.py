@@ -107,6 +107,7 @@ def settings(
     monkeypatch.setenv("TCSTUDY_DATA", str(data))
     monkeypatch.setenv("TCSTUDY_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("TCSTUDY_RESULTS", str(tmp_path / "runs"))
+    monkeypatch.setenv("TCSTUDY_PUBLISHED", str(tmp_path / "published"))
     monkeypatch.setenv("TCSTUDY_WEIGHTS", str(tmp_path / "weights"))
     monkeypatch.delenv("TCSTUDY_MICRO_BATCH_TOKENS", raising=False)
 

@@ -151,6 +151,10 @@ def _is_folder_in(folder: Path, name: str) -> bool:
     return (folder / name / "config.json").is_file() and (folder / name).resolve().parent == folder.resolve()
 
 
+_LARGEST = {"layers": 1000, "width": 2**17, "max_length": 2**24, "vocabulary": 2**24, "num_labels": 2**16}
+"""Far beyond any encoder; a billion layers or names of labels would be made before the weights are looked for."""
+
+
 def _local_facts(name: str, folder: Path) -> EncoderFacts:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -162,8 +166,8 @@ def _local_facts(name: str, folder: Path) -> EncoderFacts:
             "max_length": longest_input(config),
             "vocabulary": config["vocab_size"],
         }
-        for what, size in sizes.items():
-            if type(size) is not int or not 0 < size < 2**31:
+        for what, size in (*sizes.items(), ("num_labels", config.get("num_labels", 2))):
+            if type(size) is not int or not 0 < size <= _LARGEST[what]:
                 raise ValueError(f"{what}: {shown(size)}")
         return EncoderFacts(name=name, **sizes, source="local folder", local=folder)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

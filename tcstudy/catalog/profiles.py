@@ -20,6 +20,9 @@ class Profile:
     decides: bool = False
 
 
+PUBLISHED = "mini"
+"""The profile of the published study, whose records the project holds."""
+
 PROFILES = {
     profile.name: profile
     for profile in [

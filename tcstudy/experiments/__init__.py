@@ -14,6 +14,8 @@ from tcstudy.experiments.deviations import Deviations
 from tcstudy.experiments.domains import Domains
 from tcstudy.experiments.few_shot import FewShot
 from tcstudy.experiments.forgetting import Forgetting
+from tcstudy.experiments.hard_documents import HardDocuments
+from tcstudy.experiments.index import Index
 from tcstudy.experiments.larger_encoder import LargerEncoder
 from tcstudy.experiments.layer_decay import LayerDecay
 from tcstudy.experiments.layers import Layers
@@ -41,11 +43,13 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
         FewShot,
         LargerEncoder,
         ReleasedProtocol,
+        HardDocuments,
         Verdicts,
         Cost,
         Deviations,
         Status,
         Speed,
+        Index,
     )
 }
 

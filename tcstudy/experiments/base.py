@@ -62,6 +62,10 @@ class Experiment(Value):
         """The runs of the experiment; none for a page that trains nothing."""
         return {}
 
+    def texts(self) -> tuple[str, ...]:
+        """The data sets without whose texts the page cannot be made, even if all its runs are recorded."""
+        return ()
+
     @field_validator("profile")
     @classmethod
     def _profile_exists(cls, given: Any) -> Any:

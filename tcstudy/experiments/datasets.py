@@ -22,6 +22,10 @@ class Datasets(Experiment):
     datasets: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     limit: Count = 512
 
+    def texts(self) -> tuple[str, ...]:
+        """All of them: the page counts what is in them."""
+        return self.datasets
+
     @field_validator("datasets")
     @classmethod
     def _exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:

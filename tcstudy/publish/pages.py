@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tcstudy.errors import StudyError
+from tcstudy.publish.freshness import is_fresh, made_from, stamp
 from tcstudy.publish.parameters import ParameterFile
 from tcstudy.settings import Settings
 
@@ -28,13 +29,22 @@ def pages_folder(settings: Settings, profile: str) -> Path:
     return settings.root / "_build" / "pages" / profile
 
 
-def run_pages(files: Sequence[ParameterFile]) -> list[PageResult]:
-    """Execute the page of each file, one after the other; a page that fails does not stop the next."""
+def run_pages(files: Sequence[ParameterFile], again: bool = False) -> list[PageResult]:
+    """Execute the page of each file, one after the other; a page that fails does not stop the next.
+
+    Args:
+        files: the pages.
+        again: also those that nothing has changed for since they were executed.
+    """
     settings = Settings.read()
     results = []
     for number, file in enumerate(files, start=1):
+        folder = pages_folder(settings, file.experiment.profile)
+        if not again and is_fresh(folder / f"{file.page}.ipynb", made_from(file, settings)):
+            print(f"page {number} of {len(files)}: {file.page} is as it would be now", file=sys.stderr, flush=True)
+            continue
         print(f"page {number} of {len(files)}: {file.page}, {file.path}", file=sys.stderr, flush=True)
-        result = run_page(file, pages_folder(settings, file.experiment.profile), settings)
+        result = run_page(file, folder, settings)
         ended = f"failed: {result.failure}" if result.failure else "done"
         print(
             f"page {number} of {len(files)}: {file.page} {ended}, {result.seconds:.0f} s", file=sys.stderr, flush=True
@@ -66,7 +76,8 @@ def run_page(file: ParameterFile, folder: Path, settings: Settings) -> PageResul
     failure = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        with tempfile.TemporaryDirectory(dir=folder) as temporary, tempfile.TemporaryDirectory() as sockets:
+            # ports are raced for; sockets are not, in a folder of their own, whose path must be short
             notebook, executed = Path(temporary) / "page.ipynb", Path(temporary) / "executed.ipynb"
             jupytext.write(jupytext.read(source), notebook)
             try:
@@ -78,11 +89,13 @@ def run_page(file: ParameterFile, folder: Path, settings: Settings) -> PageResul
                     progress_bar=False,
                     stderr_file=sys.stderr,
                     cwd=settings.root,
-                    config=Config({"KernelManager": {"transport": "ipc"}}),  # ports are raced for, sockets are not
+                    config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
                 )
             except Exception as error:  # noqa: BLE001 - whatever a page raises, or the kernel's death
                 failure = _last_line(error)
                 finished.unlink(missing_ok=True)
+            if not failure:
+                stamp(executed, made_from(file, settings))
             if executed.exists():
                 os.replace(executed, failed if failure else finished)
             if not failure:

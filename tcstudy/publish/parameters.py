@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from tcstudy.errors import StudyError, first_line, printable
-from tcstudy.experiments import experiment_for
+from tcstudy.experiments import EXPERIMENTS, experiment_for
 from tcstudy.experiments.base import Experiment
 
 
@@ -99,7 +99,7 @@ def _refused(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError
 
 
 def find_parameter_files(paths: Sequence[Path]) -> list[Path]:
-    """The YAML files that are named, and those in the folders that are named, each once, in order.
+    """The YAML files that are named, and those in the folders that are named, each once; a folder's as in the book.
 
     Raises:
         StudyError: a path does not exist, or a folder holds no YAML file.
@@ -109,13 +109,19 @@ def find_parameter_files(paths: Sequence[Path]) -> list[Path]:
         try:
             if not path.exists():
                 raise StudyError(f"{path} does not exist; parameter files are in folders such as params/smoke.")
-            files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+            files = sorted(path.glob("*.yaml"), key=_place_in_book) if path.is_dir() else [path]
         except OSError as error:  # a name that is too long, a folder that cannot be entered
             raise StudyError(f"{printable(str(path)[:200])} cannot be read ({error.strerror}).") from None
         if not files:
             raise StudyError(f"{path} holds no parameter file (*.yaml).")
         found.update(dict.fromkeys(files))
     return list(found)
+
+
+def _place_in_book(path: Path) -> tuple[int, str]:
+    """Pages that show the records of others come after these; a file that is named after no page comes last."""
+    pages = list(EXPERIMENTS)
+    return (pages.index(path.stem) if path.stem in pages else len(pages)), path.name
 
 
 def read_parameters(path: Path) -> ParameterFile:

@@ -6,6 +6,11 @@ from tcstudy.publish.parameters import find_parameter_files, read_parameters
 from tcstudy.settings import Settings
 
 
+def has_parameters(profile: str) -> bool:
+    """Whether the project holds parameter files of a profile."""
+    return any((Settings.read().root / "params" / profile).glob("*.yaml"))
+
+
 def experiments_of(profile: str) -> dict[str, Experiment]:
     """The experiments of the profile's parameter files, by page, in the order of the book.
 

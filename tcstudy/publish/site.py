@@ -7,12 +7,11 @@ from importlib.metadata import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import nbformat
 import yaml
 
-from tcstudy.errors import StudyError
-from tcstudy.experiments import EXPERIMENTS
-from tcstudy.publish.pages import pages_folder
+from tcstudy.catalog.profiles import PROFILES
+from tcstudy.errors import StudyError, nearest
+from tcstudy.publish.parts import place_pages
 from tcstudy.settings import Settings
 
 MATHJAX = "sphinx-mathjax-offline"  # the distribution that carries MathJax
@@ -21,14 +20,16 @@ MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/exten
 
 
 def build_book(profile: str) -> Path:
-    """Assemble the book from the executed pages of `profile` and build it, warnings being errors.
+    """Assemble the book of the published study and the executed pages of `profile`, and build it strictly.
 
     Returns:
         The file to open.
 
     Raises:
-        StudyError: a page was not run, or Jupyter Book did not build the book.
+        StudyError: there is no such profile, a page was not run, or Jupyter Book did not build the book.
     """
+    if profile not in PROFILES:
+        raise StudyError(f"'{profile}' is not a profile; {nearest(profile, PROFILES)}")
     settings = Settings.read()
     source = assemble(settings, profile)
     arguments = ["build", str(source), "--path-output", str(settings.root), "-n", "-W", "--keep-going", "--quiet"]
@@ -44,7 +45,7 @@ def assemble(settings: Settings, profile: str) -> Path:
     """Put prose, executed pages, their sources and MathJax into one folder for Jupyter Book.
 
     Raises:
-        StudyError: a page of the book was not run with `profile`.
+        StudyError: a page of the book was not run.
     """
     target = settings.root / "_build" / "book"
     shutil.rmtree(target, ignore_errors=True)
@@ -52,41 +53,8 @@ def assemble(settings: Settings, profile: str) -> Path:
     shutil.copy(settings.root / "_toc.yml", target)
     _write_config(settings.root, target)
     _copy_mathjax(target / "_vendor" / "mathjax")
-    for page in EXPERIMENTS:
-        executed = pages_folder(settings, profile) / f"{page}.ipynb"
-        if not executed.exists():
-            raise StudyError(f"The page {page} was not run with the profile {profile}: tcstudy run params/{profile}")
-        (target / "book" / f"{page}.md").unlink()  # the source and the executed page never share a folder
-        sources = target / "book" / "sources"
-        sources.mkdir(exist_ok=True)
-        for file in page_sources(settings.root, profile, page):
-            shutil.copy(file, sources / f"{page}{file.suffix}.txt")
-        nbformat.write(_published(nbformat.read(executed, as_version=4), page), target / "book" / f"{page}.ipynb")
+    place_pages(settings, profile, target)
     return target
-
-
-def page_sources(root: Path, profile: str, page: str) -> list[Path]:
-    """The files a page is made from: text, parameters and experiment."""
-    return [
-        root / "book" / f"{page}.md",
-        root / "params" / profile / f"{page}.yaml",
-        root / "tcstudy" / "experiments" / f"{page}.py",
-    ]
-
-
-def _published(notebook: nbformat.NotebookNode, page: str) -> nbformat.NotebookNode:
-    """The executed page without papermill's cell and progress lines, with links to its sources."""
-    for cell in notebook.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-    links = ", ".join(
-        f"{{download}}`{label} <sources/{page}{suffix}.txt>`"
-        for label, suffix in [("this page as text", ".md"), ("its parameters", ".yaml"), ("its experiment", ".py")]
-    )
-    notebook.cells.append(nbformat.v4.new_markdown_cell(f"Sources: {links}."))
-    return notebook
 
 
 def _write_config(root: Path, target: Path) -> None:

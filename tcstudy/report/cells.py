@@ -7,7 +7,7 @@ import pandas as pd
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.stats import by_cell
-from tcstudy.report.tables import Fold, Markup, Table, escape_markdown, percent
+from tcstudy.report.tables import Fold, Markup, Table, escape_html, escape_markdown, percent
 from tcstudy.study.record import Record
 
 ALIKE = "≈"
@@ -68,14 +68,15 @@ def share_cell(mean: float, low: float, high: float, unit: str = "%") -> str:
     """
     if pd.isna(mean):
         return "–"
-    return f"{100 * mean:.1f}{unit} ({100 * low:.1f} to {100 * high:.1f})"
+    centre, *ends = (f"{round(100 * share, 1) + 0:.1f}" for share in (mean, low, high))
+    return f"{centre}{unit} ({' to '.join(ends)})"
 
 
 def with_runs(text: str, ids: Iterable[str]) -> Markup:
     """A cell that shows its runs when it is pointed at, and leads to the list of the page's runs."""
     title = f"runs {', '.join(ids)}"
     link = f'<a href="#{RUNS}" title="{title}" style="color: inherit; text-decoration: none">'
-    return Markup(text, f"{link}{escape_markdown(text)}</a>", f'<span title="{title}">{text}</span>')
+    return Markup(text, f"{link}{escape_markdown(text)}</a>", f'<span title="{title}">{escape_html(text)}</span>')
 
 
 def counted(errors: pd.DataFrame) -> str:

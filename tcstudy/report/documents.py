@@ -2,12 +2,16 @@
 
 import html
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tcstudy.encoding.tokens import Vocabulary
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.corpora.loading import Corpus, load_corpus
+from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
 from tcstudy.encoding.windows import spans
-from tcstudy.spec import WindowSpec
+from tcstudy.errors import StudyError
+from tcstudy.report.tables import Notice
+from tcstudy.spec import DataSpec, EncoderSpec, WindowSpec
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,32 @@ class SeenText:
     @staticmethod
     def _left_out(number: int) -> str:
         return f' <i style="opacity:.6">[{number} wordpieces not seen]</i> ' if number else ""
+
+
+def corpus_or_reason(data: DataSpec) -> Corpus | Notice:
+    """The documents of a data set, or why they cannot be shown here."""
+    try:
+        return load_corpus(data)
+    except StudyError as error:
+        return Notice("note", f"Texts of {DATASETS[data.name].title}", f"They are not on this machine: {error}")
+
+
+def examples(data: DataSpec, encoder: EncoderSpec, windows: Sequence[WindowSpec]) -> Iterator[SeenText | Notice]:
+    """A short, a middling and a long validation document of a data set as the windows show them, or why none is here.
+
+    Args:
+        data: the set.
+        encoder: whose tokenizer cuts the texts.
+        windows: of the same length with different methods.
+    """
+    corpus = corpus_or_reason(data)
+    if isinstance(corpus, Notice):
+        yield corpus
+        return
+    vocabulary = load_vocabulary(encoder)
+    by_length = sorted(corpus.validation, key=lambda document: len(document["text"]))
+    for document in (by_length[0], by_length[len(by_length) // 2], by_length[-1]):
+        yield SeenText(document["text"], corpus.facts.classes[document["label"]], vocabulary, windows)
 
 
 def as_written(text: str) -> str:

@@ -149,3 +149,22 @@ def error_axis(ax: Axes, label: str) -> None:
     ax.axhline(0, linewidth=0).sticky_edges.y.append(0)  # not `set_ylim`, which would end the scaling of shared axes
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     ax.set_ylabel(label)
+
+
+def documents_by_wrong(ax: Axes, counts: pd.Series, title: str) -> None:
+    """How many test documents are got wrong by which share of the runs, on a logarithmic axis.
+
+    Args:
+        ax: drawn on.
+        counts: documents by share of runs, from 0 to 1 in equal steps.
+        title: of the panel.
+    """
+    width = 0.8 / max(len(counts) - 1, 1)
+    ax.bar(counts.index, counts, width=width, color=COLOURS[0])
+    ax.set_yscale("symlog", linthresh=1)
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    ax.set_ylim(bottom=0)
+    ax.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    ax.set_xlabel("share of all runs that are wrong")
+    ax.set_ylabel("test documents")
+    ax.set_title(title)

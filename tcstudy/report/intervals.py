@@ -92,9 +92,10 @@ def combined(spreads: Sequence[Spread]) -> Spread:
 def quantile(p: float, of: Spread) -> float:
     """How many standard errors a mean is from its truth, or more, with probability `p`.
 
-    Student's t has one quantile for the few runs and another for the many documents. Cochran and Cox (1950) weight them
-    by the two variances, and are too careful. With the share of the runs to the power 1.1 + 3 p as their weight, 1.25 for
-    an interval of 95%, 93 to 97% of the intervals hold the truth whatever that share is, with 2, 3, 5 and more runs.
+    Student's t has one quantile for the few runs and another for the many documents. Cochran and Cox (1950) weight
+    them by the two variances, and are too careful. With the share of the runs to the power 1.1 + 3 p as their weight,
+    1.25 for an interval of 95%, 93 to 97% of the intervals hold the truth whatever that share is, with 2, 3, 5 and
+    more runs.
     """
     total = of.of_runs + of.of_documents
     weight = (of.of_runs / total) ** (1.1 + 3 * p) if total else 0.0
@@ -141,14 +142,16 @@ def error(wrong: np.ndarray) -> Estimate:
 def rate(of: Spread, runs: int, documents: int) -> Estimate:
     """A rate with Wilson's interval, which stays within 0 and 1.
 
-    Wilson's number of documents is that of independent ones which would tell as much about the rate.
+    Wilson's number of documents is that of independent ones which would tell as much about the rate; for a rate of 0 or
+    1, whose own variance tells nothing, that of all.
     """
     centre = of.mean
-    size = centre * (1 - centre) / of.error**2 if of.error else documents
+    size = centre * (1 - centre) / of.error**2 if of.error and centre not in (0, 1) else documents
     pull = quantile(1 - LEVEL, of) ** 2 / size
     middle = (centre + pull / 2) / (1 + pull)
     half = float(np.sqrt(pull * (centre * (1 - centre) + pull / 4))) / (1 + pull)
-    return Estimate(centre, max(0.0, middle - half), min(1.0, middle + half), None, runs, documents)
+    low, high = np.clip((middle - half, middle + half), 0.0, 1.0).tolist()
+    return Estimate(centre, low, high, None, runs, documents)
 
 
 def spread_of_runs(rates: np.ndarray, documents: int) -> Spread:
@@ -175,12 +178,10 @@ def difference(wrong: np.ndarray, reference: np.ndarray) -> Estimate:
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """p-values corrected by Holm (1979) for all comparisons of a table; those that are not a number do not count."""
-    from statsmodels.stats.multitest import multipletests  # slow to import
-
     corrected = np.array(p_values, dtype=float)
-    known = ~np.isnan(corrected)
-    if known.any():
-        corrected[known] = multipletests(corrected[known], method="holm")[1]
+    order = np.argsort(corrected)[: np.sum(~np.isnan(corrected))]  # the smallest first, what is not a number left out
+    steps = corrected[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1)
     return corrected
 
 

@@ -1,5 +1,7 @@
 """Records as tables for a terminal: listed, beside those of another folder, and what can go."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
@@ -12,10 +14,11 @@ from tcstudy.study.record import Record
 from tcstudy.study.results import Compared, Comparison, Listed
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+def _table(*columns: str, whole: tuple[str, ...] = ()) -> Table:
+    """A table with a head; the columns `whole` are never broken into lines."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
     return table
 
 
@@ -25,20 +28,23 @@ def outcome(record: Record) -> str:
 
 
 def listed_table(listed: Sequence[Listed]) -> Table:
-    """One row for each record."""
-    table = _table("record", "page", "data set", "variant", "seed", "error", "made")
+    """One row for each record; the pages that need it and their names for it stand in a line each."""
+    table = _table(
+        "record", "data set", "seed", "error", "page: name of the variant", whole=("record", "data set", "seed")
+    )
     for one in listed:
         record = one.record
-        pages = ", ".join(dict.fromkeys(place.page for place in one.places))
-        variants = ", ".join(dict.fromkeys(place.variant for place in one.places))
-        cells = (record.id, pages or "-", record.spec.data.name, variants or "-", str(record.spec.seed))
-        table.add_row(*map(Text, (*cells, outcome(record), record.provenance.made[:16])))
+        places = "\n".join(dict.fromkeys(f"{place.page}: {place.variant}" for place in one.places))
+        cells = (record.id, record.spec.data.name, str(record.spec.seed), outcome(record))
+        table.add_row(*map(Text, (*cells, places or "-")))
     return table
 
 
 def compared_table(runs: Sequence[Compared]) -> Table:
     """One row for each run that came out differently in two stores."""
-    table = _table("record", "data set", "seed", "error here", "error there", "predicted differently")
+    table = _table(
+        "record", "data set", "seed", "error in first", "error in second", "predicted differently", whole=("record",)
+    )
     for run in runs:
         if not run.equal:
             spec, documents = run.ours.spec, run.documents
@@ -53,15 +59,31 @@ def compared_sentence(comparison: Comparison) -> str:
     equal = sum(run.equal for run in comparison.runs)
     identical = sum(run.identical for run in comparison.runs)
     return (
-        f"{len(comparison.runs):,} runs are in both: {equal:,} with equal predictions ({identical:,} of them equal to "
-        f"the last bit), {len(comparison.runs) - equal:,} with other ones. Only the first folder has "
-        f"{comparison.only_ours:,} more, only the second {comparison.only_theirs:,}."
+        f"{len(comparison.runs):,} runs are in both: {equal:,} with equal predictions ({identical:,} of them to the "
+        f"last bit), {len(comparison.runs) - equal:,} with others. {comparison.only_ours:,} more are in the first "
+        f"folder only, {comparison.only_theirs:,} in the second only."
     )
 
 
 def prunable_table(items: Sequence[Prunable]) -> Table:
-    """One row for each file or folder that can go."""
-    table = _table("file or folder", "why", "bytes")
-    for item in items:
-        table.add_row(*map(Text, (f"{item.path.parent.name}/{item.path.name}", item.why, rounded(item.size))))
+    """One row for each file or folder that can go, and one for all locks of a folder."""
+    table = _table("bytes", "why", "file or folder", whole=("bytes",))
+    locks = Counter(item.path.parent for item in items if _is_lock(item))
+    rows = [(item.size, item.why, item.path) for item in items if not _is_lock(item)]
+    rows += [(0, f"{number:,} locks that nobody holds", folder) for folder, number in locks.items()]
+    for size, why, path in rows:
+        near = os.path.relpath(path)
+        table.add_row(*map(Text, (rounded(size), why, str(path) if near.startswith("..") else near)))
     return table
+
+
+def _is_lock(item: Prunable) -> bool:
+    return item.path.parent.name == "locks"
+
+
+def pruned_sentence(items: Sequence[Prunable], deleted: bool) -> str:
+    """How much can go, or went."""
+    if not items:
+        return "Nothing is there that could go."
+    told = f"{len(items):,} files or folders, {rounded(sum(item.size for item in items))} bytes"
+    return f"{told}: deleted." if deleted else f"{told}: say --yes to delete them."

@@ -6,7 +6,7 @@ import pandas as pd
 
 from tcstudy.experiments.base import Experiment
 from tcstudy.report.encoders import stages_of
-from tcstudy.report.tables import Fold, Notice, Table
+from tcstudy.report.tables import Fold, Notice, Table, escape_markdown
 from tcstudy.report.verdict_tables import chapter
 from tcstudy.spec import SEMANTICS, EncoderSpec, Identified, RunSpec
 from tcstudy.study.encoders import EncoderRecord
@@ -148,9 +148,9 @@ def state_found(experiments: Mapping[str, Experiment], shelf: Shelf) -> Notice:
     told = [
         f"{there:,} of the {len(wanted):,} records of this profile's pages are there and valid",
         f"{old:,} are stale: the package has come to compute something else from their descriptions",
-        f"{others:,} other records in the folder belong to no page of this profile",
+        f"{others:,} other records belong to no page of this profile",
         f"{len(shelf.unread):,} files in it could not be read as records",
     ]
-    names = f" ({', '.join(sorted(shelf.unread))})" if shelf.unread else ""
+    names = f" ({', '.join(map(escape_markdown, sorted(shelf.unread)))})" if shelf.unread else ""
     complete = there == len(wanted)
     return Notice("tip" if complete else "warning", "The records", f"{'; '.join(told)}{names}.")

@@ -61,5 +61,5 @@ def _rest(wrong: np.ndarray) -> float:
 def split_of(records: Sequence[Record]) -> Split:
     """`split` of the runs of one cell that did not diverge."""
     tested = [record for record in records if record.test]
-    wrong = np.array([record.test.wrong for record in tested])
-    return split(wrong.reshape(len(tested), -1), [record.spec.data.draw for record in tested])
+    wrong = np.stack([record.test.wrong for record in tested]) if tested else np.zeros((0, 0))
+    return split(wrong, [record.spec.data.draw for record in tested])

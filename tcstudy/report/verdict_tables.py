@@ -10,7 +10,7 @@ from tcstudy.report.claim_rules import SMALLEST, Part
 from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import Claim
 from tcstudy.report.measured import PageRecords
-from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, percent
+from tcstudy.report.tables import Markup, Notice, Table, escape_html, escape_markdown, percent
 from tcstudy.report.verdicts import FAILS, HOLDS, OPEN, Finding, Verdict
 
 
@@ -27,6 +27,20 @@ def verdicts_table(verdicts: Iterable[Verdict], name: str) -> Table:
     ]
     head = ("", "claim", "hangs on", "paper", "here", "verdict")
     return Table(head, rows, "The paper's claims: share of errors saved, there and here with its 95% interval", name)
+
+
+def short_table(verdicts: Iterable[Verdict], name: str) -> Table:
+    """One row for each claim: in a few words, the paper's effect, ours, and the verdict."""
+    rows = []
+    for verdict in verdicts:
+        finding, claim = verdict.deciding, verdict.claim
+        effects = [paper_cell(finding.paper), effect_cell(finding, claim.page)] if finding else ["–", "–"]
+        decision = Markup(verdict.decision, f"**{verdict.decision}**" if verdict.decision != OPEN else OPEN)
+        rows.append(
+            [f"{claim.number}", Markup(claim.title, f"{{doc}}`{claim.title} <{claim.page}>`"), *effects, decision]
+        )
+    caption = "The paper's claims: errors saved there and here, by the comparison that the verdict hangs on"
+    return Table(("", "claim", "paper", "here", "verdict"), rows, caption, name)
 
 
 def _decision(verdict: Verdict) -> Markup:
@@ -54,7 +68,7 @@ def leading_to(text: str, page: str, runs: Sequence[str]) -> Markup:
     """A cell that shows its runs when it is pointed at, and leads to the list of them on `page`."""
     shown = f"runs {', '.join(runs)}"
     link = f'<a href="{page}.html#{RUNS}" title="{shown}" style="color: inherit; text-decoration: none">'
-    return Markup(text, f"{link}{escape_markdown(text)}</a>", f'<span title="{shown}">{text}</span>')
+    return Markup(text, f"{link}{escape_markdown(text)}</a>", f'<span title="{shown}">{escape_html(text)}</span>')
 
 
 def paper_cell(share: float | None) -> str:

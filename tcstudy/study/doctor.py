@@ -1,6 +1,7 @@
 """Whether this machine can run what parameter files ask: looked at within a minute, nothing trained or fetched."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import EncoderFacts
@@ -11,7 +12,7 @@ from tcstudy.spec import AnyRun, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.checks import Check
 from tcstudy.study.machine import check_device, check_folders, check_memory, check_versions, weights_of
 from tcstudy.study.plan import known_facts
-from tcstudy.study.sources import check_dataset, check_encoder, documents_wanted
+from tcstudy.study.sources import check_dataset, check_encoder, check_hub, documents_wanted
 
 RECORD_BYTES = 30_000
 """Of a record of a few thousand test documents."""
@@ -33,13 +34,17 @@ def diagnose(runs: Sequence[AnyRun], recorded: int, made_for: str | None = None)
     encoders = list(dict.fromkeys(run.encoder for run in runs if isinstance(run, RunSpec)))
     published = list(dict.fromkeys(encoder.published for encoder in encoders))
     facts = {encoder.name: found for encoder in published if (found := _facts(encoder))}
+    wanted = documents_wanted(runs).items()
+    with ThreadPoolExecutor(max_workers=8) as threads:  # so that questions to the network are asked at once
+        hub = threads.submit(check_hub)
+        sets = [threads.submit(check_dataset, name, documents, settings) for name, documents in wanted]
+        weights = [threads.submit(check_encoder, encoder, settings) for encoder in published]
     return [
         *check_versions(settings.root),
         check_memory(facts, settings.micro_batch_tokens),
         check_device(made_for),
         *check_folders(settings, needed_bytes(runs, facts)),
-        *(check_dataset(name, wanted, settings) for name, wanted in documents_wanted(runs).items()),
-        *(check_encoder(encoder, settings) for encoder in published),
+        *(found.result() for found in (hub, *sets, *weights)),
         Check("ok", "records", f"{len(runs):,} runs are left to be made, {recorded:,} are recorded."),
     ]
 

@@ -16,7 +16,7 @@ from tcstudy.files import PARTIAL, digest_of, hold, remove, set_aside, told, wri
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
-from tcstudy.study.record import SCHEMA, Cost, LearningCurve, Provenance, Record
+from tcstudy.study.record import SCHEMA, Cost, Identity, LearningCurve, Provenance, Record
 from tcstudy.study.store import Damaged, Store, sealed
 from tcstudy.training.outcome import HeadQuality
 from tcstudy.value import Value
@@ -38,20 +38,21 @@ class EncoderRecord(Value):
 
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
     semantics: int
-    id: str
+    id: Identity
     spec: EncoderSpec
     curve: LearningCurve
     text: TextReport | None = None
     measured: HeadQuality | None = None
     weights: str
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[Annotated[str, Field(pattern=r"^\w[\w.-]*$")], str] = Field(default_factory=dict)
     cost: Cost
     provenance: Provenance
 
 
 def encoder_store() -> Store[EncoderRecord]:
-    """The store of encoder records, in the folder of run records."""
-    return Store(Settings.read().results / "encoders", EncoderRecord)
+    """The store of encoder records, in the folder of run records, behind it the published ones."""
+    settings = Settings.read()
+    return Store(settings.results / "encoders", EncoderRecord, settings.published / "encoders")
 
 
 def encoder_records(specs: Iterable[EncoderSpec]) -> dict[EncoderSpec, EncoderRecord]:
@@ -74,7 +75,7 @@ def make_encoder(spec: EncoderSpec) -> bool:
 
     There is nothing to do for a published encoder.
 
-    Two processes that want one encoder make it once. An interrupted pre-training is gone on with where it was saved.
+    Two processes that want one encoder make it once. An interrupted training is gone on with where it was saved.
 
     Raises:
         StudyError: text or encoder cannot be had, or the folder of weights cannot be written.
@@ -135,6 +136,7 @@ def _take(spec: EncoderSpec, store: Store[EncoderRecord]) -> bool:
     if wrong is None:
         if record is None:  # made by another study, or the process that made it was killed just then
             store.put(_own_record(spec))
+            _forget_state(spec)
         return True
     if folder.exists():
         with told(folder.parent, "Encoders", "TCSTUDY_WEIGHTS"):
@@ -155,9 +157,9 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{spec.id}.", suffix=PARTIAL) as temporary:
             partial = Path(temporary) / "encoder"
             if isinstance(spec.stages[-1], PretrainingSpec):
-                outcome = pretrain(spec, partial, folder.with_name(f"{spec.to_the_end.id}.state"))
+                outcome = pretrain(spec, partial, _state(spec))
             else:
-                outcome = train_multitask(spec, partial)
+                outcome = train_multitask(spec, partial, _state(spec))
             if store is None:
                 return
             digests = {path.name: digest_of(path) for path in sorted(partial.iterdir())}
@@ -175,5 +177,16 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
             )
             write_whole(partial / OWN_RECORD, sealed(record))
             os.replace(partial, folder)
+        _forget_state(spec)
     if store.get(spec) is None:
         store.put(record)
+
+
+def _state(spec: EncoderSpec) -> Path:
+    return Settings.read().state(spec.to_the_end.id)
+
+
+def _forget_state(spec: EncoderSpec) -> None:
+    """Remove the state of a training that has ended; one that was stopped on the way is gone on from later."""
+    if spec == spec.to_the_end:
+        _state(spec).unlink(missing_ok=True)

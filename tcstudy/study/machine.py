@@ -122,7 +122,7 @@ def check_folders(settings: Settings, needed: Mapping[str, int]) -> Iterator[Che
             yield Check("fail", name, f"{there} cannot be written: set {variable} to a folder that can be.")
             continue
         free = shutil.disk_usage(there).free
-        told = f"{free / GIB:.1f} GiB are free in {folder}, about {size / GIB:.2f} are needed"
+        told = f"{free / GIB:.1f} GiB are free in {folder}, about {max(size / GIB, 0.01):.2f} are needed"
         if size > free:
             yield Check("fail", name, f"{told}: make room, or set {variable} to another folder.")
         else:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import math
 import os
+import re
 import runpy
 import socket
 import sys
@@ -21,7 +22,7 @@ from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
 from parsl.executors.errors import BadStateException
 from parsl.executors.high_throughput import errors
-from parsl.executors.high_throughput.executor import DEFAULT_INTERCHANGE_LAUNCH_CMD
+from parsl.executors.high_throughput.executor import DEFAULT_INTERCHANGE_LAUNCH_CMD, DEFAULT_LAUNCH_CMD
 from parsl.jobs.errors import TooManyJobFailuresError
 
 from tcstudy.errors import StudyError, first_line
@@ -55,6 +56,9 @@ def read_config(path: Path) -> Config:
     for executor in _executors_of(config):
         if list(executor.interchange_launch_cmd) == DEFAULT_INTERCHANGE_LAUNCH_CMD:
             executor.interchange_launch_cmd = [sys.executable, "-m", "tcstudy.study.interchange", str(os.getpid())]
+        if executor.launch_cmd == DEFAULT_LAUNCH_CMD:
+            manager = "python3 -m tcstudy.study.manager"  # of the environment that the file has made the node's
+            executor.launch_cmd = DEFAULT_LAUNCH_CMD.replace("process_worker_pool.py", manager, 1)
     return config
 
 
@@ -110,7 +114,7 @@ class ParslPool(Executor):
         if isinstance(error, errors.WorkerLost | errors.ManagerLost):
             error = WorkerLost(str(error))
         elif isinstance(error, BadStateException | TooManyJobFailuresError | errors.VersionMismatch):
-            error = BrokenExecutor(" ".join(str(error).split()))
+            error = BrokenExecutor(reason_of(str(error), os.path.relpath(self._locks.parent)))
         self._futures.discard(future)
         with contextlib.suppress(InvalidStateError):  # told before, when all was lost
             if error is None:
@@ -151,6 +155,18 @@ def at_work(locks: str, function: Callable, args: tuple, kwargs: dict) -> Any:
     with (Path(locks) / name).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         return function(*args, **kwargs)
+
+
+def reason_of(message: str, folder: str) -> str:
+    r"""What the cluster itself said, in one line, if Parsl's message quotes it; else the message and where to look.
+
+    >>> reason_of("Cannot launch job:\nrecode=1, stdout=, stderr=sbatch: error: no such\npartition", "runs")
+    'sbatch: error: no such partition'
+    >>> reason_of("Workers failed to register", "runs")
+    'look into runs: Workers failed to register'
+    """
+    before, *said = re.split("STDERR: |stderr=", " ".join(message.split()))
+    return said[-1] if said else f"look into {folder}: {before}"
 
 
 def _has_ended(executor: HighThroughputExecutor) -> bool:

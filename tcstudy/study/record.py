@@ -17,6 +17,10 @@ SCHEMA = 2
 """Of the files of records; the second one holds a digest of itself."""
 
 
+Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+"""As `Identified.id`: it names a file, and stands in pages."""
+
+
 class Packed(Value):
     """A vector of numbers as text: little-endian, compressed, base64."""
 
@@ -167,7 +171,7 @@ class Record(Value):
 
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
     semantics: int
-    id: str
+    id: Identity
     spec: AnyRun
     outcome: Literal["finished", "diverged"]
     diverged_at: int | None = None

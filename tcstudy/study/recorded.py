@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tcstudy.errors import StudyError
-from tcstudy.settings import Settings
 from tcstudy.spec import AnyRun
 from tcstudy.study.encoders import EncoderRecord, encoder_store
 from tcstudy.study.record import Record
-from tcstudy.study.store import Store
+from tcstudy.study.store import run_store
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -20,14 +19,14 @@ def recorded(runs: Mapping[Key, AnyRun]) -> dict[Key, Record]:
     Raises:
         StudyError: the folder of records cannot be read.
     """
-    store = Store(Settings.read().results)
+    store = run_store()
     found = {key: store.get(spec) for key, spec in runs.items()}
     return {key: record for key, record in found.items() if record is not None}
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """Everything that the folder of records holds, whatever asked for it, records of older semantics included.
+    """Every record that can be found, whatever asked for it, records of older semantics included.
 
     Attributes:
         runs, encoders: the records.
@@ -40,11 +39,11 @@ class Shelf:
 
     @classmethod
     def read(cls) -> "Shelf":
-        """Read the settings' folder; nothing in it is changed."""
+        """Read the settings' folder and that of the published study; nothing in them is changed."""
         found: tuple[list, list] = ([], [])
         unread = {}
-        for records, store in zip(found, (Store(Settings.read().results), encoder_store()), strict=True):
-            for path in store.paths():
+        for records, store in zip(found, (run_store(), encoder_store()), strict=True):
+            for path in store.known_paths():
                 try:
                     records.append(store.read(path))
                 except (StudyError, OSError) as error:

@@ -10,11 +10,11 @@ import numpy as np
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
-from tcstudy.spec import SEMANTICS, RunSpec
+from tcstudy.spec import SEMANTICS, EncoderSpec, RunSpec
 from tcstudy.study.checks import Check
 from tcstudy.study.encoders import EncoderRecord, encoder_store, what_is_wrong
-from tcstudy.study.record import Record
-from tcstudy.study.store import WITH_DIGEST, AnyRecord, Damaged, Newer, Store
+from tcstudy.study.record import Predictions, Record
+from tcstudy.study.store import WITH_DIGEST, AnyRecord, Damaged, Newer, Store, run_store
 
 
 @dataclass(frozen=True)
@@ -34,22 +34,23 @@ class Listed:
 
 
 def read_all(store: Store[AnyRecord]) -> tuple[list[AnyRecord], list[Check]]:
-    """The records of a store that are whole, and a finding for each other file.
+    """The records of a store that are whole, those that only its published folder has included; findings on all else.
 
     Raises:
-        StudyError: the folder is missing.
+        StudyError: there is no folder.
     """
-    if not store.folder.is_dir():
+    paths = store.known_paths()
+    if not paths and not store.folder.is_dir():
         raise StudyError(f"{store.folder} is no folder of records.")
     records, findings = [], []
-    for path in store.paths():
+    for path in paths:
         try:
             record = store.read(path)
             if record.id != path.stem:
                 raise Damaged(f"the record of {record.id} under another name")
             records.append(record)
         except Damaged as damage:
-            findings.append(Check("fail", path.name, f"This is {damage}: it will be set aside and made again."))
+            findings.append(Check("fail", path.name, f"This is {damage}: it is not used, and made again."))
         except (StudyError, Newer) as error:
             findings.append(Check("warn", path.name, str(error)))
         except OSError as error:
@@ -89,9 +90,9 @@ def verify(settings: Settings) -> list[Check]:
     Raises:
         StudyError: the folder of records is missing.
     """
-    runs, findings = read_all(Store(settings.results))
+    runs, findings = read_all(run_store())
     encoders, of_encoders = [], []
-    if (store := encoder_store()).folder.is_dir():
+    if (store := encoder_store()).known_paths():
         encoders, of_encoders = read_all(store)
     findings = [Check("ok", "records", _counted(runs)), *findings, *_inconsistent(runs)]
     if encoders or of_encoders:
@@ -116,8 +117,12 @@ def _inconsistent(runs: Iterable[Record]) -> Iterator[Check]:
             yield Check("fail", f"{run.id}.json", f"It says {run.outcome}, which does not go with its predictions.")
         elif run.test and run.test.documents != run.data.used_test:
             yield Check("fail", f"{run.id}.json", "It has predictions of another number of documents than were tested.")
-        elif run.test and max(run.test.labels.unpack().max(), run.test.predicted.unpack().max()) >= len(facts.classes):
+        elif run.test and _highest_class(run.test) >= len(facts.classes):
             yield Check("fail", f"{run.id}.json", f"It has a class that {facts.name} has not.")
+
+
+def _highest_class(test: Predictions) -> int:
+    return max(int(packed.unpack().max(initial=0)) for packed in (test.labels, test.predicted))
 
 
 def _weights(encoders: Iterable[EncoderRecord], folder: Path) -> Iterator[Check]:
@@ -136,15 +141,15 @@ def _weights(encoders: Iterable[EncoderRecord], folder: Path) -> Iterator[Check]
 def _copies(runs: Sequence[Record]) -> Iterator[Check]:
     """Data sets and encoders of which records were made with different copies."""
     data: dict[str, set] = defaultdict(set)
-    encoders: dict[object, set] = defaultdict(set)
+    encoders: dict[tuple[EncoderSpec, bool], set] = defaultdict(set)
     for run in runs:
         data[run.spec.data.name].add((run.data.train.digest, run.data.test.digest))
-        if isinstance(run.spec, RunSpec):
-            encoders[run.spec.encoder].add(run.provenance.encoder_digest)
+        if isinstance(run.spec, RunSpec) and not run.provenance.made_new:  # new weights are those of the seed
+            encoders[run.spec.encoder, run.spec.features.pooler].add(run.provenance.encoder_digest)
     for name, copies in data.items():
         if len(copies) > 1:
             yield Check("warn", name, f"Its records were made on {len(copies)} copies that differ in their content.")
-    for encoder, copies in encoders.items():
+    for (encoder, _), copies in encoders.items():
         if len(copies) > 1:
             made = f", after {len(encoder.stages)} stages ({encoder.id})" if encoder.stages else ""
             yield Check("warn", encoder.name, f"Its records began with {len(copies)} different sets of weights{made}.")

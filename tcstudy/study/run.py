@@ -16,7 +16,7 @@ from tcstudy.study.encoders import make_encoder
 from tcstudy.study.executors import open_executor
 from tcstudy.study.jobs import ATTEMPTS, do, jobs_for
 from tcstudy.study.record import Cost, LearningCurve, Predictions, Record
-from tcstudy.study.store import Store
+from tcstudy.study.store import Store, run_store
 from tcstudy.training.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -30,13 +30,14 @@ def run(spec: AnyRun, store: Store | None = None) -> Record:
 
     An encoder that has to be made first is made first.
 
-    Two processes that want the same run make it once. A run that is interrupted leaves no record and is made again.
+    Two processes that want the same run make it once. A run that is interrupted leaves no record, and goes on where its
+    training was saved, at most a minute before.
     Under `accelerate launch` all processes make the run together, and the first one keeps the store.
 
     Raises:
         StudyError: data or encoder cannot be had, or the store cannot be written.
     """
-    record, _ = _run_or_load(spec, store or Store(Settings.read().results))
+    record, _ = _run_or_load(spec, store or run_store())
     return record
 
 
@@ -53,7 +54,7 @@ def run_all(specs: Mapping[Key, AnyRun], executor: str | None = None) -> dict[Ke
         StudyError: as `run`; the records made before are kept.
     """
     settings = Settings.read()
-    store, team = Store(settings.results), crew()
+    store, team = run_store(), crew()
     records: dict[Key, Record] = {}
     missing: dict[Key, AnyRun] = {}
     number = {key: position for position, key in enumerate(specs, start=1)}
@@ -117,7 +118,7 @@ def make(spec: AnyRun | EncoderSpec, settings: Mapping[str, str] | None = None) 
     os.environ.update(settings or {})
     if isinstance(spec, EncoderSpec):
         return make_encoder(spec)
-    _, new = _run_or_load(spec, Store(Settings.read().results))
+    _, new = _run_or_load(spec, run_store())
     return new
 
 
@@ -145,6 +146,7 @@ def _run_or_load(spec: AnyRun, store: Store[Record]) -> tuple[Record, bool]:
         record = _make(spec)
         if team.first:
             store.put(record)
+            Settings.read().state(spec.id).unlink(missing_ok=True)
     return record, True
 
 
@@ -182,4 +184,4 @@ def _train_and_test(spec: AnyRun, corpus: "Corpus") -> Outcome:
     from tcstudy.training.finetune import finetune
 
     make_encoder(spec.encoder)
-    return finetune(spec, corpus)
+    return finetune(spec, corpus, Settings.read().state(spec.id))

@@ -12,7 +12,7 @@ from tcstudy.files import digest_of
 from tcstudy.settings import Settings
 from tcstudy.spec import AnyRun, EncoderSpec, MultitaskSpec, PretrainingSpec, RunSpec
 from tcstudy.study.checks import Check
-from tcstudy.study.reach import hub_trouble, index_trouble
+from tcstudy.study.reach import hub_trouble, hub_unreachable, index_trouble
 
 
 def documents_wanted(runs: Iterable[AnyRun]) -> dict[str, int]:
@@ -37,6 +37,13 @@ def documents_wanted(runs: Iterable[AnyRun]) -> dict[str, int]:
     return wanted
 
 
+def check_hub() -> Check:
+    """Whether the hub can be reached; only what is not on this machine yet needs it."""
+    if trouble := hub_unreachable():
+        return Check("warn", "hub", f"The hub {trouble}; what is on this machine needs no hub.")
+    return Check("ok", "hub", "The hub can be reached.")
+
+
 def check_dataset(name: str, wanted: int, settings: Settings) -> Check:
     """Whether a data set can be had here, with `wanted` documents to train on."""
     facts = dataset_facts(name)
@@ -52,7 +59,7 @@ def check_dataset(name: str, wanted: int, settings: Settings) -> Check:
             return Check("ok", subject, f"The hub's {facts.hub.id} was fetched before.")
         if trouble := hub_trouble("dataset", facts.hub.id, facts.hub.commit):
             return Check("fail", subject, f"It is in no local folder, and the hub's {facts.hub.id} {trouble}.")
-        return Check("ok", subject, f"It will be fetched from the hub's {facts.hub.id}, which can be reached.")
+        return Check("ok", subject, f"The hub's {facts.hub.id} will be fetched.")
     except StudyError as error:
         return Check("fail", subject, str(error))
 
@@ -96,7 +103,7 @@ def check_encoder(encoder: EncoderSpec, settings: Settings) -> Check:
             return Check("ok", subject, f"The hub's {id} was fetched before.")
         if trouble := hub_trouble("model", id, commit):
             return Check("fail", subject, f"The hub's {id} {trouble}.")
-        return Check("ok", subject, f"It will be fetched from the hub's {id}, which can be reached.")
+        return Check("ok", subject, f"The hub's {id} will be fetched.")
     except StudyError as error:
         return Check("fail", subject, str(error))
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from tcstudy.errors import StudyError, explain, first_line
 from tcstudy.files import hold, set_aside, told, write_whole
+from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, Identified
 from tcstudy.study.record import SCHEMA, Record
 
@@ -45,33 +46,64 @@ class Store(Generic[AnyRecord]):
     Args:
         folder: made when the first record is put.
         kind: class of the records.
+        published: another folder, where records are looked up that are not in `folder`; nothing in it is changed.
     """
 
-    def __init__(self, folder: Path, kind: type[AnyRecord] = Record) -> None:
+    def __init__(self, folder: Path, kind: type[AnyRecord] = Record, published: Path | None = None) -> None:
         self.folder = folder
         self.kind = kind
+        self.behind = Store(published, kind) if published and published != folder else None
 
     def path(self, spec: Identified) -> Path:
         """The file of a run's record, whether it exists or not."""
         return self.folder / f"{spec.id}.json"
 
     def paths(self) -> list[Path]:
-        """The files of all records, in the order of their names."""
+        """The files of the records in its own folder, in the order of their names."""
         return sorted(self.folder.glob("*.json"))
+
+    def known_paths(self) -> list[Path]:
+        """The files of all records that can be found: its own, then those that only the published folder has."""
+        own = self.paths()
+        names = {path.name for path in own}
+        return own + [path for path in (self.behind.paths() if self.behind else []) if path.name not in names]
+
+    def found_at(self, spec: Identified) -> Path:
+        """The file that the record of `spec` is read from, or will be written to."""
+        own = self.path(spec)
+        return self.behind.found_at(spec) if self.behind and not own.exists() and self.behind.has(spec) else own
+
+    def has(self, spec: Identified) -> bool:
+        """Whether there is a file for the record of `spec`; it may be damaged."""
+        return self.path(spec).exists() or (self.behind is not None and self.behind.has(spec))
 
     def get(self, spec: Identified) -> AnyRecord | None:
         """The record of `spec`, or None.
 
-        A file that is no record of this run is set aside as `*.damaged`, so that the run is made again.
+        A file that is no record of this run is set aside as `*.damaged`, so that the run is made again; in the
+        published folder it is told and left.
 
         Raises:
             StudyError: the folder cannot be read, or a newer version of the package wrote the record.
         """
+        return self._own(spec) or (self._published(spec) if self.behind else None)
+
+    def _published(self, spec: Identified) -> AnyRecord | None:
+        try:
+            record = self.behind.read(self.behind.path(spec))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (StudyError, OSError) as error:
+            print(f"the published record {self.behind.path(spec)} cannot be used: it is {error}", file=sys.stderr)
+            return None
+        return record if record.spec == spec and record.id == spec.id else None
+
+    def _own(self, spec: Identified) -> AnyRecord | None:
         path = self.path(spec)
         try:
             written = path.stat()
             record = self.read(path)
-            if record.spec != spec:
+            if record.spec != spec or record.id != spec.id:  # the identity is another one under earlier semantics
                 raise Damaged("the record of another run")
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -125,6 +157,16 @@ class Store(Generic[AnyRecord]):
         return hold(self.folder / "locks" / spec.id, "Records", "TCSTUDY_RESULTS")
 
 
+def run_store() -> Store[Record]:
+    """The store of the settings' folder of records, behind it the published ones.
+
+    Raises:
+        StudyError: as `Settings.read`.
+    """
+    settings = Settings.read()
+    return Store(settings.results, published=settings.published)
+
+
 def sealed(record: Kept) -> str:
     """A record as its file holds it: JSON, with a digest of all the rest at the end."""
     values = json.loads(record.model_dump_json(exclude_none=True))
@@ -146,7 +188,7 @@ def _unsealed(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_bytes().decode("utf-8"))
         if not isinstance(values, dict):
             raise ValueError("it holds no object")
-        schema, semantics = values.get("schema_version", 0), values.get("semantics", 0)
+        schema, semantics = values.get("schema_version"), values.get("semantics")
         if not (type(schema) is type(semantics) is int):
             raise ValueError("its version is no number")
     except (ValueError, RecursionError) as error:  # of bytes that are no text, and of text that is no JSON

@@ -1,9 +1,10 @@
 """Fine-tuning (Sun et al. 2019, 5.2): train, keep the best epoch, predict the test documents."""
 
-import copy
+import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.models.multitask import take_classifier
 from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
+from tcstudy.training.checkpoint import Checkpoint, trained_weights
 from tcstudy.training.devices import (
     device_name,
     make_accelerator,
@@ -30,10 +32,17 @@ from tcstudy.training.forgetting import forgetting
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
 from tcstudy.training.outcome import Evaluation, Outcome
+from tcstudy.training.state_file import NOWHERE, StateFile
 
 
-def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
+def finetune(spec: RunSpec, corpus: Corpus, state: Path | None = None) -> Outcome:
     """Train and test the model that `spec` describes on `corpus`; all randomness comes from `spec.seed`.
+
+    Args:
+        spec: the run.
+        corpus: its documents.
+        state: file of the training's state, which one that was killed goes on from; the caller removes it. None keeps
+            none.
 
     Raises:
         StudyError: the encoder cannot be had or does not fit the spec.
@@ -57,16 +66,17 @@ def finetune(spec: RunSpec, corpus: Corpus) -> Outcome:
         device=device_name(accelerator),
         processes=accelerator.num_processes,
     )
-    best_weights = train_and_select(spec, model, train, selection, engine, outcome)
+    origin = " ".join([digest, corpus.report.train.digest, corpus.report.test.digest])
+    best_weights = train_and_select(spec, model, train, selection, engine, outcome, StateFile(state, origin))
     if best_weights is not None:
-        model.load_state_dict(best_weights)
+        model.load_state_dict(best_weights, strict=False)  # a frozen encoder is as it was
         outcome.test = read_documents(corpus.test, vocabulary, spec.window)
         with outcome.evaluating():
             outcome.probabilities = engine.predict(model, outcome.test)
             if (text := spec.measures.general_text) is not None:
                 after = model.encoder.state_dict()
                 outcome.forgetting = forgetting(spec.encoder, after, text, vocabulary, engine)
-    outcome.peak_memory_bytes = peak_memory(accelerator)
+    outcome.count_memory(peak_memory(accelerator))
     return outcome
 
 
@@ -92,22 +102,26 @@ def train_and_select(
     selection: Sequence[Document],
     engine: Engine,
     outcome: Outcome,
+    state: StateFile = NOWHERE,
 ) -> dict[str, torch.Tensor] | None:
-    """Train `model` and note in `outcome` what happens on the way.
+    """Train `model`, from where `state` is if it has one, and note in `outcome` what happens on the way.
 
     Returns:
-        The weights after the epoch with the fewest errors on `selection`, of these the lowest loss, of these the
-        first; None if the run diverged.
+        The trained weights after the best epoch on `selection` (`Outcome.best`); None if the run diverged.
     """
     training, every = spec.training, spec.measures.every
     steps_per_epoch = math.ceil(len(train) / training.batch_size)
     optimizer, schedule = make_optimizer(model, training, spec.protocol, steps_per_epoch * training.epochs)
     clip_norm = overall_clip_norm(training, spec.protocol)
-    batches = epoch_batches(train, training.batch_size, range(training.epochs), spec.seed, engine)
-    best, best_weights = None, None
-    started = time.perf_counter()
+    checkpoint = Checkpoint(state, model, optimizer, schedule, engine.accelerator)
+    done, best_weights = 0, None
+    if saved := checkpoint.restore():
+        done, best_weights = saved.step, saved.kept
+        outcome.go_on(saved.counters)
+    batches = epoch_batches(train, training.batch_size, range(training.epochs), spec.seed, engine, done)
+    started = time.perf_counter() - outcome.training_seconds - outcome.evaluation_seconds
     try:
-        for step in fit(model, batches, cross_entropy_part, optimizer, schedule, engine.accelerator, clip_norm):
+        for step in fit(model, batches, cross_entropy_part, optimizer, schedule, engine.accelerator, clip_norm, done):
             outcome.count(step)
             epoch_ends = step.number % steps_per_epoch == 0
             if epoch_ends or (every is not None and step.number % every == 0):
@@ -119,26 +133,33 @@ def train_and_select(
                     if evaluation is None:
                         raise Diverged(step.number)
                     outcome.evaluations.append(evaluation)
-                    if best is None or (evaluation.error, evaluation.loss) < (best.error, best.loss):
-                        best, best_weights = evaluation, copy.deepcopy(model.state_dict())
+                    if evaluation is outcome.best:
+                        best_weights = {name: weight.clone() for name, weight in trained_weights(model).items()}
+            if checkpoint.due:
+                outcome.training_seconds = time.perf_counter() - started - outcome.evaluation_seconds
+                outcome.count_memory(peak_memory(engine.accelerator))
+                checkpoint.save(step.number, outcome.counters(), best_weights)
     except Diverged as diverged:
         outcome.diverged_at = diverged.step
         best_weights = None
     else:
-        outcome.best_epoch = best.epoch
+        outcome.best_epoch = outcome.best.epoch
     outcome.training_seconds = time.perf_counter() - started - outcome.evaluation_seconds
     return best_weights
 
 
 def epoch_batches(
-    documents: Sequence[Document], batch_size: int, epochs: Iterable[int], seed: int, engine: Engine
+    documents: Sequence[Document], batch_size: int, epochs: Iterable[int], seed: int, engine: Engine, done: int = 0
 ) -> Iterator[list[MicroBatch]]:
-    """The optimiser's batches of all epochs, each as micro-batches: every document once an epoch, in a new order."""
+    """The optimiser's batches of all epochs, each as micro-batches: every document once an epoch, in a new order.
+
+    The first `done` batches, made before an interruption, are passed over.
+    """
     generator = np.random.default_rng(seed)
-    for _ in epochs:
-        order = generator.permutation(len(documents))
-        for start in range(0, len(order), batch_size):
-            yield engine.micro_batches([documents[i] for i in order[start : start + batch_size]])
+    orders = (generator.permutation(len(documents)) for _ in epochs)
+    batches = (order[start : start + batch_size] for order in orders for start in range(0, len(order), batch_size))
+    for batch in itertools.islice(batches, done, None):
+        yield engine.micro_batches([documents[i] for i in batch])
 
 
 def cross_entropy_part(model: TextClassifier, micro_batch: MicroBatch, batch: Sequence[MicroBatch]) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.models.multitask import MultitaskClassifier
 from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec, MultitaskSpec
+from tcstudy.training.checkpoint import Checkpoint
 from tcstudy.training.devices import (
     device_name,
     make_accelerator,
@@ -33,6 +35,7 @@ from tcstudy.training.finetune import cross_entropy_part, epoch_batches
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
 from tcstudy.training.outcome import StageOutcome
+from tcstudy.training.state_file import StateFile
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,14 @@ class TaskBatch:
         return type(self)(self.task, self.batch.to(device))
 
 
-def train_multitask(spec: EncoderSpec, folder: Path) -> StageOutcome:
+def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) -> StageOutcome:
     """Make the encoder of `spec`, whose last stage is a multi-task fine-tuning, out of the one before it.
 
     Args:
         spec: the encoder to be made.
         folder: where it is left, a Hugging Face folder with tokenizer and the tasks' classifiers.
+        state: file of the training's state, which one that was killed goes on from; the caller removes it. None keeps
+            none.
 
     Raises:
         StudyError: data or encoder cannot be had, or the loss stopped being a finite number.
@@ -85,18 +90,28 @@ def train_multitask(spec: EncoderSpec, folder: Path) -> StageOutcome:
     steps = training.epochs * sum(math.ceil(len(own) / training.batch_size) for own in documents.values())
     optimizer, schedule = make_optimizer(model, training, stage.protocol, steps)
     reset_peak_memory(accelerator)
-    started = time.perf_counter()
     clip_norm = overall_clip_norm(training, stage.protocol)
-    batches = itertools.islice(task_batches(stage, documents, engine), steps)
+    origin = " ".join([outcome.encoder_digest, *(corpus.report.train.digest for corpus in corpora.values())])
+    checkpoint = Checkpoint(StateFile(state, origin), model, optimizer, schedule, accelerator)
+    done = 0
+    if saved := checkpoint.restore():
+        done = saved.step
+        outcome.go_on(saved.counters)
+    batches = itertools.islice(task_batches(stage, documents, engine, done), steps - done)
+    started = time.perf_counter() - outcome.training_seconds
     try:
-        for step in fit(model, batches, task_part, optimizer, schedule, accelerator, clip_norm):
+        for step in fit(model, batches, task_part, optimizer, schedule, accelerator, clip_norm, done):
             outcome.count(step)
+            if checkpoint.due:
+                outcome.training_seconds = time.perf_counter() - started
+                outcome.count_memory(peak_memory(accelerator))
+                checkpoint.save(step.number, outcome.counters())
     except Diverged as diverged:
         raise StudyError(
             f"Multi-task training diverged at step {diverged.step}: a lower learning_rate is needed."
         ) from None
     outcome.training_seconds = time.perf_counter() - started
-    outcome.peak_memory_bytes = peak_memory(accelerator)
+    outcome.count_memory(peak_memory(accelerator))
     if accelerator.is_main_process:
         disable_progress_bar()
         encoder.save_pretrained(folder)
@@ -106,17 +121,22 @@ def train_multitask(spec: EncoderSpec, folder: Path) -> StageOutcome:
 
 
 def task_batches(
-    stage: MultitaskSpec, documents: Mapping[str, Sequence[Document]], engine: Engine
+    stage: MultitaskSpec, documents: Mapping[str, Sequence[Document]], engine: Engine, done: int = 0
 ) -> Iterator[list[TaskBatch]]:
-    """Batches of one task each, endlessly; within a task every document comes once in each pass over it."""
+    """Batches of one task each, endlessly; within a task every document comes once in each pass over it.
+
+    The first `done` batches, made before an interruption, are passed over.
+    """
     generator = np.random.default_rng([stage.seed, 1])
     batch_size = stage.training.batch_size
     shares = sampling_shares({name: len(own) for name, own in documents.items()}, stage.sampling)
+    tasks = (str(generator.choice(list(shares), p=list(shares.values()))) for _ in itertools.count())
+    before = Counter(itertools.islice(tasks, done))
     passes = {
-        name: epoch_batches(own, batch_size, itertools.count(), stage.seed, engine) for name, own in documents.items()
+        name: epoch_batches(own, batch_size, itertools.count(), stage.seed, engine, before[name])
+        for name, own in documents.items()
     }
-    while True:
-        task = str(generator.choice(list(shares), p=list(shares.values())))
+    for task in tasks:
         yield [TaskBatch(task, micro_batch) for micro_batch in next(passes[task])]
 
 

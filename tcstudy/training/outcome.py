@@ -1,10 +1,10 @@
 """What a training leaves behind."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -77,6 +77,15 @@ class Training:
     evaluation_seconds: float = 0.0
     peak_memory_bytes: int = 0
 
+    COUNTERS: ClassVar = (
+        "losses",
+        "tokens",
+        "padded_tokens",
+        "training_seconds",
+        "evaluation_seconds",
+        "peak_memory_bytes",
+    )
+
     def count(self, step: Step) -> None:
         """Add an update."""
         self.losses.append(step.loss)
@@ -89,6 +98,19 @@ class Training:
         started = time.perf_counter()
         yield
         self.evaluation_seconds += time.perf_counter() - started
+
+    def count_memory(self, peak: int) -> None:
+        """Add a peak in bytes; the highest one is kept."""
+        self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
+
+    def counters(self) -> dict[str, Any]:
+        """What was counted so far, as plain data that a file can hold."""
+        return {name: getattr(self, name) for name in self.COUNTERS}
+
+    def go_on(self, counters: Mapping[str, Any]) -> None:
+        """Take over what was counted before an interruption."""
+        for name in self.COUNTERS:
+            setattr(self, name, counters.get(name, getattr(self, name)))
 
 
 @dataclass
@@ -112,6 +134,22 @@ class Outcome(Training):
     test: list[Document] = field(default_factory=list)
     probabilities: np.ndarray | None = None
     forgetting: Forgetting | None = None
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The evaluation with the fewest errors, of these the lowest loss, of these the first; None before any."""
+        return min(self.evaluations, key=lambda evaluation: (evaluation.error, evaluation.loss), default=None)
+
+    def counters(self) -> dict[str, Any]:
+        """What was counted and measured so far, as plain data that a file can hold."""
+        measured = {name: [one.model_dump() for one in getattr(self, name)] for name in ("evaluations", "points")}
+        return super().counters() | measured
+
+    def go_on(self, counters: Mapping[str, Any]) -> None:
+        """Take over what was counted and measured before an interruption."""
+        super().go_on(counters)
+        for name in ("evaluations", "points"):
+            setattr(self, name, [Evaluation(**values) for values in counters[name]])
 
 
 class HeadQuality(Value):

@@ -33,6 +33,7 @@ from tcstudy.training.devices import (
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer
 from tcstudy.training.outcome import HeadQuality, StageOutcome
+from tcstudy.training.state_file import StateFile
 
 MOST_PAIRS = 500
 """Pairs of held-out text that the heads are measured on."""
@@ -45,7 +46,7 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
         spec: the encoder to be made.
         folder: where it is left, a Hugging Face folder with heads and tokenizer.
         state: file of the training's state. If it holds an earlier update of the same pre-training, that is gone on
-            from; it is kept when the stage stops before its recipe ends, for a later stop to go on from.
+            from. It is left for the caller to remove: a later stop of the same pre-training goes on from it.
 
     Raises:
         StudyError: text or encoder cannot be had, the encoder has no mask, or the loss stopped being a finite number.
@@ -66,7 +67,7 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
     model.to(accelerator.device)
     optimizer, schedule = make_optimizer(model, recipe, PROTOCOLS["clean"], recipe.steps)
     set_seed(recipe.seed + accelerator.process_index)  # processes start from equal weights and drop out differently
-    checkpoint = Checkpoint(state, model, optimizer, schedule, accelerator)
+    checkpoint = Checkpoint(StateFile(state, outcome.encoder_digest), model, optimizer, schedule, accelerator)
     done, position = _go_on(checkpoint, outcome, stage.last_step)
 
     reset_peak_memory(accelerator)
@@ -84,19 +85,17 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
             last = step.number == stage.last_step
             if checkpoint.due or (last and step.number < recipe.steps):
                 outcome.training_seconds, clock = _lap(outcome.training_seconds, clock)
-                checkpoint.save(step.number, _counters(outcome, position))
+                checkpoint.save(step.number, outcome.counters() | {"position": list(position)})
     except Diverged as diverged:
         raise StudyError(f"Pre-training diverged at step {diverged.step}: a lower learning_rate is needed.") from None
     outcome.training_seconds, clock = _lap(outcome.training_seconds, clock)
     outcome.measured = measure_heads(model, text, vocabulary, recipe, budget, accelerator)
     outcome.evaluation_seconds, clock = _lap(outcome.evaluation_seconds, clock)
-    outcome.peak_memory_bytes = peak_memory(accelerator)
+    outcome.count_memory(peak_memory(accelerator))
     if accelerator.is_main_process:
         disable_progress_bar()
         model.model.save_pretrained(folder)
         save_tokenizer(spec, folder)
-    if stage.last_step == recipe.steps:
-        checkpoint.remove()
     return outcome
 
 
@@ -177,16 +176,8 @@ def _go_on(checkpoint: Checkpoint, outcome: StageOutcome, last_step: int) -> tup
     saved = checkpoint.restore() if checkpoint.step() <= last_step else None
     if saved is None:
         return 0, Position()
-    done, counters = saved
-    position = Position(*counters.pop("position"))
-    for name, value in counters.items():
-        setattr(outcome, name, value)
-    return done, position
-
-
-def _counters(outcome: StageOutcome, position: Position) -> dict:
-    names = ("losses", "tokens", "padded_tokens", "training_seconds")
-    return {"position": list(position)} | {name: getattr(outcome, name) for name in names}
+    outcome.go_on(saved.counters)
+    return saved.step, Position(*saved.counters["position"])
 
 
 def _lap(seconds: float, clock: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from tcstudy.experiments import Layers
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.layers import paper_variant
 from tcstudy.report.published import printed_errors
-from tcstudy.report.stats import by_depth, printed_spread
+from tcstudy.report.stats import by_depth, printed_points
 
 GIVEN = {"encoder": {"name": "bert-base-uncased"}, "data": [{"name": "imdb"}], "seeds": [0]}
 
@@ -50,6 +50,6 @@ def test_layers_of_different_encoders_meet_at_their_relative_depth():
         {"variant": ["layer 5 of 6", "all mean", "layer 2 of 6"], "mean": [0.1, 0.2, 0.3], "low": 0.0, "high": 1.0}
     )
     assert by_depth(ours)[["depth", "mean"]].to_numpy().tolist() == [[0.5, 0.3], [1.0, 0.1]]
-    paper = by_depth(printed_spread(printed_errors("table-3").rename(paper_variant, level="row"), "imdb"))
+    paper = by_depth(printed_points(printed_errors("table-3").rename(paper_variant, level="row"), "imdb"))
     assert len(paper) == 12
     assert paper.iloc[-1].tolist() == pytest.approx([1.0, 0.0542, 0.0542, 0.0542])

@@ -24,7 +24,8 @@ PRETRAINING = COMMON | {
 }
 TINY = {
     "base_rate": COMMON | {"window": {"length": 12}, "learning_rates": [0.01, 0.02]},
-    "comparison": PRETRAINING | {"feature_training": {"learning_rate": 0.01, "batch_size": 8, "epochs": 1}},
+    "comparison": PRETRAINING
+    | {"other_languages": {}, "feature_training": {"learning_rate": 0.01, "batch_size": 8, "epochs": 1}},
     "datasets": {
         "profile": "smoke",
         "encoder": {"name": "tiny"},
@@ -53,6 +54,7 @@ TINY = {
     "layers": COMMON | {"window": {"length": 12}, "groups": ["all"], "joins": ["mean"], "pooler": True},
     "long_texts": COMMON
     | {
+        "other_languages": {},
         "data": [
             {"name": "bbc_news", "train": 20, "validation": 10, "test": 20},
             {"name": "rotten_tomatoes", "train": 20, "validation": 10, "test": 20},
@@ -64,14 +66,17 @@ TINY = {
     "multitask": PRETRAINING
     | {
         "corpus": ["bbc_news", "rotten_tomatoes"],
+        "sampling": "proportional",
         "multitask_training": {"batch_size": 8, "epochs": 1},
         "later_training": {"batch_size": 8, "epochs": 1},
     },
     "released_protocol": PRETRAINING,
     "within_task": PRETRAINING | {"stops": [0, 1, 2]},
 }
+TINY["hard_documents"] = TINY["long_texts"] | {"shown": 1}
 TINY |= {
-    name: {"profile": "smoke", "encoder": {"name": "tiny"}} for name in ("cost", "deviations", "speed", "status", "verdicts")
+    name: {"profile": "smoke", "encoder": {"name": "tiny"}}
+    for name in ("cost", "deviations", "index", "speed", "status", "verdicts")
 }
 
 

@@ -42,9 +42,10 @@ def test_all_pages_run_and_the_second_time_nothing_is_trained(project):
     wanted = {spec.id for file in files for spec in file.experiment.runs().values()}
     first = tcstudy("run", "params/smoke")
     assert first.returncode == 0, first.stderr
-    assert f"page 1 of {len(files)}: base_rate done" in first.stderr
+    assert f"page 1 of {len(files)}: datasets done" in first.stderr
     assert "run 2 of 12: bbc_news, head-only, seed 1: error " in first.stderr
-    assert "12 runs: 11 made, 1 loaded" in first.stderr  # the plain run is one of the page on layers, too
+    assert "12 runs: 12 made, 0 loaded" in first.stderr
+    assert "12 runs: 0 made, 12 loaded" in first.stderr  # those of the page on hard documents
     pages = project / "_build" / "pages" / "smoke"
     assert sorted(path.stem for path in pages.iterdir()) == sorted(EXPERIMENTS)
     made, shown = records(), tables(pages / "long_texts.ipynb")
@@ -52,7 +53,9 @@ def test_all_pages_run_and_the_second_time_nothing_is_trained(project):
 
     second = tcstudy("run", "params/smoke")
     assert second.returncode == 0, second.stderr
-    assert "12 runs: 0 made, 12 loaded" in second.stderr
+    assert second.stderr.count(" is as it would be now") == len(files)
+    third = tcstudy("run", "params/smoke/long_texts.yaml", "--again")
+    assert "12 runs: 0 made, 12 loaded" in third.stderr
     assert records() == made
     assert tables(pages / "long_texts.ipynb") == shown
 
@@ -62,6 +65,23 @@ def test_all_pages_run_and_the_second_time_nothing_is_trained(project):
     subprocess.run(papermill, check=True, capture_output=True, timeout=300)
     assert tables(project / "out.ipynb") == shown
     assert records() == made
+
+
+def test_a_page_is_executed_again_when_something_it_is_made_from_has_changed(project):
+    def ended() -> str:
+        return tcstudy("run", "params/smoke/layers.yaml").stderr
+
+    assert "layers done" in ended()
+    assert "layers is as it would be now" in ended()
+    source = project / "book" / "layers.md"
+    source.write_text(source.read_text().replace("# Layers", "# Other layers"))
+    assert "layers done" in ended()
+    parameters = project / "params" / "smoke" / "layers.yaml"
+    parameters.write_text(parameters.read_text().replace("pooler: true", "pooler: false"))
+    assert "layers done" in ended()
+    assert "layers is as it would be now" in ended()
+    next(Settings.read().results.glob("*.json")).unlink()
+    assert "1 made" in ended()
 
 
 def test_a_page_with_its_records_deleted_gives_the_same_numbers(project):
@@ -120,7 +140,8 @@ def test_mistakes_of_all_files_are_told_before_any_page_runs(project):
 def test_a_checked_file_says_how_many_runs_it_needs(project):
     ended = tcstudy("run", "params/smoke", "--check")
     assert ended.returncode == 0
-    assert "params/smoke/long_texts.yaml: fine; 12 runs, of which 0 are recorded" in ended.stdout
+    assert "params/smoke/long_texts.yaml: fine; 12 runs, 0 recorded, 0 shared with files before" in ended.stdout
+    assert "params/smoke/hard_documents.yaml: fine; 12 runs, 0 recorded, 12 shared with files before" in ended.stdout
     assert not records()
 
 

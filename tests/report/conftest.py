@@ -1,9 +1,11 @@
 """Records that are made up: nothing is trained."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tcstudy.spec import RunSpec
@@ -48,5 +50,21 @@ def made_up() -> Callable[..., Record]:
         )
         forgetting = SimpleNamespace(before=losses[0], after=losses[1], tokens=100) if losses else None
         return record.model_copy(update={"forgetting": forgetting})
+
+    return make
+
+
+@pytest.fixture
+def errors_frame() -> Callable[[Mapping[tuple[str, str], Mapping[str, Any]]], pd.DataFrame]:
+    """Makes rows as `stats.errors` gives them, by data set and variant; what is not given is that of two seeds that
+    were compared with nothing."""
+    usual = {"mean": 0.2, "low": 0.1, "high": 0.3, "runs": 2, "seeds": 2, "draws": 1, "diverged": 0, "documents": 10}
+    usual |= {"seconds": 1.0, "ids": ("0a", "0b"), "reference": None}
+    usual |= dict.fromkeys(("change", "change_low", "change_high", "p"), float("nan")) | {"alike": False}
+
+    def make(cells: Mapping[tuple[str, str], Mapping[str, Any]]) -> pd.DataFrame:
+        return pd.DataFrame(
+            [{"dataset": dataset, "variant": variant} | usual | given for (dataset, variant), given in cells.items()]
+        )
 
     return make

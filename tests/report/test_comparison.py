@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tcstudy.experiments.base import RunKey
 from tcstudy.report import comparison
 from tcstudy.report.stats import error_reduction, printed_matrix
 
@@ -39,19 +40,24 @@ def test_a_reduction_by_hand(reductions):
     assert reductions.loc["BERT-FiT", "dbpedia"] < 0  # 0.71 against 0.70
 
 
-def test_our_averages_stand_beside_the_papers():
-    ours = pd.DataFrame(
-        [
-            {"dataset": "imdb", "variant": "BERT-Feat", "mean": 0.4},
-            {"dataset": "imdb", "variant": "BERT-FiT", "mean": 0.3},
-            {"dataset": "imdb", "variant": "BERT-IDPT-FiT", "mean": 0.2},
-            {"dataset": "sogou", "variant": "BERT-Feat", "mean": 0.2},
-            {"dataset": "sogou", "variant": "BERT-FiT", "mean": 0.1},
-        ]
-    )
-    assert comparison.average_reductions(ours).rows == [
-        ["BERT-FiT", "37.50% (2)", "25.00% (1)", "9.22%", "9.22% (8)", "10.14% (7)"],
-        ["BERT-IDPT-FiT", "50.00% (1)", "50.00% (1)", "18.57%", "18.57% (7)", "18.57% (7)"],
+def test_our_averages_stand_beside_the_papers(made_up, spec):
+    wrong = {
+        ("imdb", "BERT-Feat"): 4,
+        ("imdb", "BERT-FiT"): 3,
+        ("imdb", "BERT-IDPT-FiT"): 2,
+        ("sogou", "BERT-Feat"): 2,
+        ("sogou", "BERT-FiT"): 1,
+    }
+    records = {RunKey(name, variant, 0): made_up(spec, number) for (name, variant), number in wrong.items()}
+    rows = comparison.average_reductions(records).rows
+    assert [row[3:] for row in rows] == [
+        ["9.22%", "9.22% (8)", "10.14% (7)"],
+        ["18.57%", "18.57% (7)", "18.57% (7)"],
+    ]
+    ours = [[(cell.split(" (")[0], cell[cell.index(";") :]) for cell in row[1:3]] for row in rows]
+    assert ours == [
+        [("37.5%", "; 2)"), ("25.0%", "; 1)")],  # of 1 - 3/4 and 1 - 1/2
+        [("50.0%", "; 1)"), ("50.0%", "; 1)")],
     ]
 
 

@@ -40,11 +40,20 @@ def test_a_band_reaches_from_low_to_high(ax):
 def test_errors_are_drawn_from_zero_and_panels_that_share_an_axis_hold_all_of_them():
     figure, (left, right) = plt.subplots(1, 2, sharey=True)
     curves.learning_curves(left, {"a": line(step=[1, 2])}, ["a"], "low")
-    curves.learning_curves(right, {"a": line(step=[1, 2], high=[0.9, 0.8])}, ["a"], "high")
+    curves.learning_curves(right, {"a": line(step=[1, 2], mean=[0.9, 0.8])}, ["a"], "high")
     bottom, top = left.get_ylim()
     assert bottom == 0
     assert 0.9 < top < 1
     plt.close(figure)
+
+
+def test_a_band_that_reaches_far_widens_the_axis_but_not_that_of_learning_curves(ax):
+    far = line(step=[1, 2], steps=[1, 2], high=[0.9, 0.8])
+    curves.learning_curves(ax, {"a": far}, ["a"], "IMDb")
+    assert ax.get_ylim()[1] < 0.4
+    ax.clear()
+    curves.error_by_steps(ax, {"a": far})
+    assert ax.get_ylim()[1] > 0.9
 
 
 def test_what_was_forgotten_may_be_less_than_nothing(ax):
@@ -65,7 +74,10 @@ def test_steps_and_documents(ax):
 
 
 def test_differences_are_in_points_around_zero(ax):
-    figures.error_differences(ax, line(variant=["a", "b"], mean=[-0.01, 0.02]), "IMDb")
-    assert ax.lines[-1].get_xdata().tolist() == [-0.01, 0.02]
+    figures.error_differences(ax, line(variant=["a", "b"], mean=[-0.01, 0.02], alike=[False, True]), "IMDb")
+    [dots] = [drawn for drawn in ax.collections if len(drawn.get_offsets()) == 2]
+    assert dots.get_offsets().tolist() == [[-0.01, 0], [0.02, 1]]
+    assert dots.get_facecolors()[1].tolist() == [1, 1, 1, 1]  # open: not shown to differ
+    assert dots.get_facecolors()[0].tolist() == dots.get_edgecolors()[0].tolist()
     assert ax.xaxis.get_major_formatter()(0.02, None) == "+2.0"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]

@@ -1,9 +1,11 @@
 import pandas as pd
 import pytest
 
+from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.domains import PLAIN, corpora
 from tcstudy.report import domains
 from tcstudy.report.published import printed_errors
+from tcstudy.report.reductions import average, values_of
 from tcstudy.report.stats import printed_matrix
 
 OURS = pd.DataFrame(
@@ -46,9 +48,35 @@ def test_each_cell_has_one_relation(papers):
     assert set(relations) == set(domains.RELATIONS)
 
 
-def test_means_by_relation_by_hand(papers):
-    rows = {row[0]: row[1:] for row in domains.by_relation(OURS, papers).rows}
-    assert rows["the task's own texts"][:2] == ["50.0%", "2"]  # 0.10 of 0.20, 0.20 of 0.40
-    assert rows["other kinds only"][:2] == ["-25.0%", "2"]  # 0.30 of 0.20, 0.40 of 0.40
-    assert rows["all kinds, its own texts among them"][:2] == ["25.0%", "2"]
+@pytest.fixture
+def records(made_up, spec):
+    wrong = {"imdb": {"imdb": 1, "trec": 3, "all": 1, PLAIN: 2}, "trec": {"imdb": 4, "trec": 2, "all": 4, PLAIN: 4}}
+    return {
+        RunKey(name, corpus, seed): made_up(spec.variant({"seed": seed}), number)
+        for name, numbers in wrong.items()
+        for corpus, number in numbers.items()
+        for seed in (0, 1)
+    }
+
+
+def test_means_by_relation_by_hand(records, papers):
+    rows = {row[0]: row[1:] for row in domains.by_relation(records, papers).rows}
+    found = {name: (row[0].split(" (")[0], row[1]) for name, row in rows.items()}
+    assert found["the task's own texts"] == ("50.0%", "2")  # 1 of 2, 2 of 4
+    assert found["other kinds only"] == ("-25.0%", "2")  # 3 of 2, 4 of 4
+    assert found["all kinds, its own texts among them"] == ("25.0%", "2")
     assert rows["its own and others of its kind"] == ["–", "–", "10.0%", "7"]
+
+
+def test_the_interval_of_a_relation_is_that_of_its_average(records, papers):
+    cells = [values_of(records, name, PLAIN)[name] for name in ("imdb", "trec")]
+    rows = {row[0]: row[1:] for row in domains.by_relation(records, papers).rows}
+    found = average(cells)
+    assert rows["the task's own texts"][0] == f"50.0% ({100 * found.low:.1f} to {100 * found.high:.1f})"
+
+
+def test_cells_have_their_intervals_and_marks(errors_frame):
+    changed = {"reference": PLAIN, "change": -0.02, "change_low": -0.031, "change_high": 0.004, "p": 0.1, "alike": True}
+    found = domains.intervals(errors_frame({("imdb", PLAIN): {}, ("imdb", "all"): changed, ("trec", "all"): {}}))
+    assert found["below"].loc["all"].tolist() == ["-3.1 to +0.4", ""]
+    assert found["marks"].loc["all"].tolist() == [" ≈", ""]

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 
 from tcstudy.experiments import FewShot
 from tcstudy.report import few_shot as report
+from tcstudy.report import intervals
 from tcstudy.report.published import printed_errors
-from tcstudy.report.stats import outcomes
 
 WRONG = {
     ("BERT-FiT", 4): (4, 6),
@@ -31,36 +32,45 @@ def records(made_up):
 
 
 def test_errors_by_documents_by_hand(records):
-    spread = report.error_by_documents(records)
-    assert spread["method"].tolist() == ["BERT-FiT", "BERT-ITPT-FiT"] * 2
-    assert spread["labelled"].tolist() == [4, 4, 1000, 1000]
-    assert spread["subset"].tolist() == ["0.4% of the training data"] * 2 + ["100% of the training data"] * 2
-    assert spread["mean"].tolist() == pytest.approx([0.5, 0.25, 0.2, 0.2])
-    assert spread["low"].tolist() == pytest.approx([0.4, 0.2, 0.2, 0.2])
-    assert set(spread["seeds"]) == {2}  # one run for each draw
+    errors = report.error_by_documents(records)
+    assert errors["method"].tolist() == ["BERT-FiT", "BERT-ITPT-FiT"] * 2
+    assert errors["labelled"].tolist() == [4, 4, 1000, 1000]
+    assert errors["subset"].tolist() == ["0.4% of the training data"] * 2 + ["100% of the training data"] * 2
+    assert errors["mean"].tolist() == pytest.approx([0.5, 0.25, 0.2, 0.2])
+    assert errors["change"].tolist() == pytest.approx([np.nan, -0.25, np.nan, 0.0], nan_ok=True)
+    assert set(errors["runs"]) == set(errors["draws"]) == {2}  # one run for each draw
 
 
 def test_the_reduction_is_the_share_of_the_plain_error(records):
-    cells = report.reductions(report.error_by_documents(records))
+    cells = report.reductions_by_documents(records)
     assert cells["labelled"].tolist() == [4, 1000]
+    assert cells[["plain", "pretrained"]].to_numpy().tolist() == [pytest.approx([0.5, 0.25]), pytest.approx([0.2, 0.2])]
     assert cells["reduction"].tolist() == pytest.approx([0.5, 0.0])
-    runs = outcomes(records)
-    plain = runs[runs["variant"].str.startswith("BERT-FiT, 0.4%")]["error"].sum()
-    pretrained = runs[runs["variant"].str.startswith("BERT-ITPT-FiT, 0.4%")]["error"].sum()
-    assert cells["reduction"][0] == pytest.approx((plain - pretrained) / plain)
+    plain, pretrained = (np.arange(10) < np.array(numbers)[:, None] for numbers in ((4, 6), (2, 3)))
+    ratio = intervals.mean((plain - 0.5 * plain - 1.0 * pretrained) / 0.5)  # the paired errors less the ratio's share
+    assert (cells["low"][0] < 0.5 < cells["high"][0]) and ratio.mean == pytest.approx(0)
+    assert cells["high"][0] - 0.5 == pytest.approx(ratio.high)
 
 
 def test_the_papers_errors_stand_beside_the_same_share(records):
-    table = report.documents_table(report.error_by_documents(records), printed_errors("figure-4"), "t")
+    errors = report.error_by_documents(records)
+    table = report.documents_table(records, printed_errors("figure-4"), "t")
     first, last = table.rows
-    assert first[2:6] == ["4", "50.0% (40.0%–60.0%)", "25.0% (20.0%–30.0%)", "50.0%"]
+    assert first[2] == "4"
+    assert [cell[:6] for cell in first[3:6]] == ["50.0% ", "25.0% ", "50.0% "]
+    low, high = (f"{100 * errors[end][0]:.1f}" for end in ("low", "high"))
+    assert first[3] == f"50.0% ({low}–{high})"
     assert first[6:] == ["17.26%", "9.23%"]
-    assert last[2:] == ["1,000", "20.0% (20.0%–20.0%)", "20.0% (20.0%–20.0%)", "0.0%", "–", "–"]
+    assert last[2] == "1,000"
+    assert [cell[:6] for cell in last[3:5]] == ["20.0% ", "20.0% "]
+    assert last[5:] == ["0.0% (0.0 to 0.0)", "–", "–"]
+    assert "2 draws of the training documents, 1 seed each" in table.note
 
 
 def test_what_is_found(records, made_up):
-    text = report.few_shot_found(report.error_by_documents(records)).text
+    text = report.few_shot_found(records).text
     assert "with 4 labelled documents further pre-training changes the mean error from 50.0% to 25.0%" in text
-    assert "with 1,000 from 20.0% to 20.0%. The relative reduction is largest, 50.0%, with 4." in text
+    assert "with 1,000 from 20.0% to 20.0%. The relative reduction is largest, 50.0% (" in text
+    assert ", with 4. With no number of documents was a difference shown." in text
     lost = {key: made_up(record.spec, wrong=None) for key, record in records.items()}
-    assert "no subset has runs that converged" in report.few_shot_found(report.error_by_documents(lost)).text
+    assert "no subset has runs that converged" in report.few_shot_found(lost).text

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from tcstudy.experiments import Forgetting
 from tcstudy.experiments.base import RunKey
@@ -39,7 +40,9 @@ def test_learning_curves_by_hand(records):
     low = curves[curves["variant"] == LOW]
     assert low["step"].tolist() == [10, 20]
     assert low["mean"].tolist() == pytest.approx([0.5, 0.2])
-    assert (low["low"].tolist(), low["high"].tolist()) == ([0.4, 0.2], [0.6, 0.2])
+    assert ((low["low"] < low["mean"]) & (low["mean"] < low["high"])).all()
+    assert set(low["runs"]) == {2}
+    assert set(low["documents"]) == {20}
     high = curves[curves["variant"] == HIGH]
     assert high["mean"].tolist() == pytest.approx([0.4, 0.1])  # the run that diverged has one point
     assert WITHOUT not in set(curves["variant"])
@@ -49,8 +52,13 @@ def test_learning_curves_by_hand(records):
 def test_what_was_forgotten_by_hand(records):
     cells = report.forgotten(records).set_index("variant")
     assert cells.loc[LOW, ["before", "after"]].tolist() == pytest.approx([3.0, 3.2])
-    assert cells.loc[LOW, ["forgotten", "forgotten_low", "forgotten_high"]].tolist() == pytest.approx([0.2, 0.1, 0.3])
+    half = stats.t.isf(0.025, 1) * 0.1  # of 0.1 and 0.3: a standard deviation of 0.2 / sqrt(2), over sqrt(2)
+    assert cells.loc[LOW, ["forgotten", "forgotten_low", "forgotten_high"]].tolist() == pytest.approx(
+        [0.2, 0.2 - half, 0.2 + half]
+    )
     assert cells.loc[HIGH, "forgotten"] == pytest.approx(2.0)  # of the seed that converged
+    assert np.isnan(cells.loc[HIGH, "forgotten_low"])
+    assert cells["reference"].dropna().to_dict() == {HIGH: LOW, WITHOUT: HIGH}
     assert cells["failed"].to_dict() == {LOW: 0, HIGH: 1, WITHOUT: 2}
     assert cells["corrected"].to_dict() == {LOW: True, HIGH: True, WITHOUT: False}
     assert np.isnan(cells.loc[WITHOUT, "forgotten"])
@@ -66,14 +74,15 @@ def test_a_run_that_trains_no_better_than_guessing_has_failed(records, made_up):
 
 
 def test_table_and_sentences(records):
-    cells = report.forgotten(records)
+    cells = report.forgotten(records).assign(low=0.1, high=0.3)
+    change = "+0.20 (-1.07 to +1.47)"  # 0.2 and 12.706 times 0.1
     assert report.forgetting_table(cells, "t").rows == [
-        [LOW, "BBC News", "20.0% (10.0%–30.0%)", "0 of 2", "3.00", "3.20", "+0.20 (+0.10 to +0.30)"],
-        [HIGH, "BBC News", "20.0% (20.0%–20.0%, 1 of 2 did not converge)", "1 of 2", "3.00", "5.00", "+2.00"],
+        [LOW, "BBC News", "20.0% (10.0–30.0)", "0 of 2", "3.00", "3.20", change],
+        [HIGH, "BBC News", "20.0% (10.0–30.0, 1 of 2 did not converge) ≈", "1 of 2", "3.00", "5.00", "+2.00"],
         [WITHOUT, "BBC News", "did not converge", "2 of 2", "–", "–", "–"],
     ]
     text = report.forgetting_found(cells).text
-    assert "at lr 1e-4 changes the MLM loss on general text by +0.20 (+0.10 to +0.30) nats, at lr 1e-2 by +2.00" in text
+    assert f"at lr 1e-4 changes the MLM loss on general text by {change} nats, at lr 1e-2 by +2.00" in text
     assert f"seeds failed at {HIGH} (1 of 2), {WITHOUT} (2 of 2)." in text
     assert f"without bias correction more seeds failed than with it at {HIGH}." in text
     fine = report.forgetting_found(cells.assign(failed=0)).text

@@ -4,11 +4,10 @@ import pytest
 from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from tcstudy.report import intervals
-from tcstudy.report.resampling import multi_bootstrap
-from tcstudy.spec import RunSpec
 
 
 def two_variants(generator, runs, documents, rate=0.12, seed_sd=0.1, own=0.7):
@@ -20,6 +19,15 @@ def two_variants(generator, runs, documents, rate=0.12, seed_sd=0.1, own=0.7):
     latent = 2 * hard + generator.standard_normal((2, runs, documents))
     latent += seed_sd * generator.standard_normal((2, runs, 1))
     return latent > stats.norm.isf(rate) * np.sqrt(4 + 1 + seed_sd**2)
+
+
+def multi_bootstrap(values, generator, resamples=2000):
+    """Means of `values`, shape (runs, documents), with both drawn anew with replacement (Sellam et al. 2022). With few
+    runs their spread is too small: it has runs - 1 of runs of the seeds' variance."""
+    runs, documents = values.shape
+    of_runs = generator.multinomial(runs, np.full(runs, 1 / runs), resamples)  # (resamples, runs)
+    of_documents = generator.multinomial(documents, np.full(documents, 1 / documents), resamples)
+    return ((of_runs @ values.astype(np.float32)) * of_documents).sum(axis=1) / values.size
 
 
 def test_the_variance_of_a_mean_by_hand():
@@ -89,12 +97,27 @@ def test_nothing_but_right_or_no_run_at_all():
     assert np.isnan([alone.low, alone.high, alone.p]).all()
 
 
+def test_a_rate_that_is_not_known_has_no_interval():
+    found = intervals.rate(intervals.spread_of_runs(np.array([]), 20), 0, 20)
+    assert np.isnan([found.mean, found.low, found.high]).all()
+
+
+def test_a_rate_of_nothing_with_the_seeds_of_other_variants_has_an_interval():
+    of = intervals.Spread(0.0, 1e-4, 0.0, (5, 99))
+    low, high = proportion_confint(0, 100, alpha=2 * stats.t.sf(stats.t.isf(0.025, 5), np.inf), method="wilson")
+    found = intervals.rate(of, 2, 100)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    whole = intervals.rate(of._replace(mean=1.0), 2, 100)
+    assert (whole.low, whole.high) == pytest.approx((1 - high, 1 - low))
+
+
 @pytest.mark.parametrize("runs", [1, 2, 3, 5])
 def test_intervals_cover_and_p_values_are_uniform(runs):
     generator = np.random.default_rng(runs)
+    documents, seed_sd = (3000, 0) if runs == 1 else (500, 0.1)  # a single run has few values on few documents
     covered, p_values = [], []
     for _ in range(2000):
-        wrong, reference = two_variants(generator, runs, 500, seed_sd=0.1 if runs > 1 else 0)
+        wrong, reference = two_variants(generator, runs, documents, seed_sd=seed_sd)
         error, difference = intervals.error(wrong), intervals.difference(wrong, reference)
         covered.append((error.low <= 0.12 <= error.high, difference.low <= 0 <= difference.high))
         p_values.append(difference.p)
@@ -164,9 +187,18 @@ def test_holm_by_hand():
     assert intervals.holm([np.nan]) == pytest.approx([np.nan], nan_ok=True)
 
 
-@pytest.fixture
-def spec(tiny_encoder=None):
-    return RunSpec.parse({"data": {"name": "imdb"}, "encoder": {"name": "tiny"}, "window": {"length": 16}}, "t")
+def test_holm_is_that_of_statsmodels():
+    generator = np.random.default_rng(8)
+    for number in (1, 2, 9):
+        p_values = np.round(generator.random(number) ** 3, 2)  # with ties
+        assert intervals.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+
+
+def test_holm_finds_one_that_is_not_there_in_at_most_5_percent_of_tables():
+    p_values = np.random.default_rng(7).random((2000, 8))
+    found = [(intervals.holm(of_table) < 0.05).any() for of_table in p_values]
+    assert np.mean(found) == pytest.approx(1 - (1 - 0.05 / 8) ** 8, abs=0.015)
+    assert np.mean(p_values.min(axis=1) < 0.05) > 0.3  # without correction
 
 
 def test_runs_are_paired_by_draw_and_seed(made_up, spec):

@@ -22,7 +22,7 @@ def experiment():
 
 
 @pytest.fixture
-def spread(experiment, made_up):
+def errors(experiment, made_up):
     wrong = {0: (5, 6), 5: (3, 4), 10: (1, 2)}
     runs = experiment.runs().items()
     return report.error_by_steps(
@@ -38,9 +38,10 @@ def heads(experiment):
     return report.heads_by_steps(encoders, {encoders["imdb", 5]: SimpleNamespace(measured=measured)})
 
 
-def test_errors_by_steps_by_hand(spread):
-    assert spread["steps"].tolist() == [0, 5, 10]
-    assert spread["mean"].tolist() == pytest.approx([0.55, 0.35, 0.15])
+def test_errors_by_steps_by_hand(errors):
+    assert errors["steps"].tolist() == [0, 5, 10]
+    assert errors["mean"].tolist() == pytest.approx([0.55, 0.35, 0.15])
+    assert errors["change"].tolist() == pytest.approx([np.nan, -0.2, -0.4], nan_ok=True)
 
 
 def test_heads_by_steps_by_hand(heads):
@@ -50,11 +51,15 @@ def test_heads_by_steps_by_hand(heads):
     assert list(report.accuracy_lines(heads)) == ["MLM, IMDb"]
 
 
-def test_the_papers_points_stand_beside_theirs_or_in_a_row_of_their_own(spread, heads):
-    rows = report.steps_table(spread, heads, report.printed_by_steps(), "t").rows
+def test_the_papers_points_stand_beside_theirs_or_in_a_row_of_their_own(errors_frame, heads):
+    cells = {0: (0.55, 0.5, 0.6), 5: (0.35, 0.3, 0.4), 10: (0.15, 0.1, 0.2)}
+    errors = errors_frame(
+        {("imdb", f"{steps} steps"): dict(zip(("mean", "low", "high"), of, strict=True)) for steps, of in cells.items()}
+    ).assign(steps=list(cells))
+    rows = report.steps_table(errors, heads, report.printed_by_steps(), "t").rows
     assert rows == [
-        ["0 steps", "IMDb", "55.0% (50.0%–60.0%)", "5.40%", "–", "–", "–", "–"],
-        ["5 steps", "IMDb", "35.0% (30.0%–40.0%)", "–", "2.50", "40.0%", "–", "–"],
-        ["10 steps", "IMDb", "15.0% (10.0%–20.0%)", "–", "–", "–", "–", "–"],
+        ["0 steps", "IMDb", "55.0% (50.0–60.0)", "5.40%", "–", "–", "–", "–"],
+        ["5 steps", "IMDb", "35.0% (30.0–40.0)", "–", "2.50", "40.0%", "–", "–"],
+        ["10 steps", "IMDb", "15.0% (10.0–20.0)", "–", "–", "–", "–", "–"],
         ["100k steps", "IMDb", "–", "4.37%", "–", "–", "–", "–"],
     ]

@@ -1,62 +1,80 @@
-import pandas as pd
+import numpy as np
 import pytest
 
-from tcstudy.report import protocols
-from tcstudy.report.stats import spread_over_seeds
+from tcstudy.experiments.base import RunKey
+from tcstudy.report import intervals, protocols
+from tcstudy.report.stats import errors
 
 BASELINES = {"A, changed": "A", "B, changed": "B"}
 
 
-def frame(errors):
-    rows = [
-        {"dataset": "imdb", "variant": variant, "seed": seed, "error": error, "documents": 10, "seconds": 1.0}
-        for variant, seeds in errors.items()
-        for seed, error in enumerate(seeds)
-    ]
-    return pd.DataFrame(rows)
+@pytest.fixture
+def records(made_up, spec):
+    wrong = {"A": (4, 6), "A, changed": (2, 6), "B": (2, None), "B, changed": (3, 1)}
+    return {
+        RunKey("imdb", variant, seed): made_up(spec.variant({"seed": seed}), number)
+        for variant, numbers in wrong.items()
+        for seed, number in enumerate(numbers)
+    }
 
 
 @pytest.fixture
-def runs():
-    lost = float("nan")
-    return frame({"A": (0.2, 0.3), "A, changed": (0.1, 0.28), "B": (0.2, lost), "B, changed": (0.25, 0.1)})
-
-
-def test_differences_are_paired_by_seed(runs):
-    against = protocols.differences(runs, BASELINES).set_index("variant")
-    assert against.loc["A, changed", ["mean", "low", "high"]].tolist() == pytest.approx([-0.06, -0.1, -0.02])
-    assert against.loc["A, changed", ["pairs", "lower", "higher"]].tolist() == [2, 2, 0]
-    assert against.loc["B, changed", ["mean", "low", "high"]].tolist() == pytest.approx([0.05, 0.05, 0.05])
-    assert against.loc["B, changed", "pairs"] == 1  # the baseline's other seed diverged
-
-
-def test_a_variant_against_itself_differs_by_nothing():
-    same = frame({"A": (0.2, 0.3), "A, changed": (0.2, 0.3), "B": (0.1,), "B, changed": (0.1,)})
-    against = protocols.differences(same, BASELINES)
-    assert against[["mean", "low", "high"]].to_numpy().ravel().tolist() == [0.0] * 6
-    text = protocols.released_found(against).text
-    assert "The same with every seed: A, changed (+0.0); B, changed (+0.0)" in text
-
-
-def test_the_mean_difference_is_the_difference_of_means(runs):
-    against = protocols.differences(runs, BASELINES).set_index("variant")
-    means = spread_over_seeds(runs).set_index("variant")["mean"]
-    assert against.loc["A, changed", "mean"] == pytest.approx(means["A, changed"] - means["A"])
-
-
-def test_table_and_sentences(runs):
-    against = protocols.differences(runs, BASELINES)
-    table = protocols.differences_table(spread_over_seeds(runs), against, "t")
-    assert table.rows[0] == ["A", "IMDb", "25.0% (20.0%–30.0%)", "–", "–"]
-    assert table.rows[1] == ["A, changed", "IMDb", "19.0% (10.0%–28.0%)", "-6.0 points (-10.0 to -2.0)", "2 of 2"]
-    assert protocols.released_found(against).text == (
-        "IMDb, in points against the clean run. Lower with every seed: A, changed (-6.0). "
-        "Higher with every seed: B, changed (+5.0)."
+def frame(errors_frame):
+    compared = {"reference": "A", "change": -0.06, "change_low": -0.1, "change_high": -0.02, "p": 0.01}
+    open_change = {"change": 0.05, "change_low": -0.05, "change_high": 0.15, "p": 0.3, "alike": True}
+    return errors_frame(
+        {
+            ("imdb", "A"): {"mean": 0.25, "low": 0.2, "high": 0.3},
+            ("imdb", "A, changed"): {"mean": 0.19, "low": 0.1, "high": 0.28} | compared,
+            ("imdb", "B, changed"): {"reference": "B"} | open_change,
+        }
     )
-    single = protocols.released_found(against[against["variant"] == "B, changed"])
-    assert single.text.endswith("With a single seed this may be chance.")
 
 
-def test_nothing_that_converged_is_said():
-    lost = frame({"A": (float("nan"),), "A, changed": (0.1,)})
-    assert "No pair of runs converged" in protocols.released_found(protocols.differences(lost, BASELINES)).text
+def test_differences_are_paired_by_seed(records):
+    against = protocols.differences(errors(records, BASELINES)).set_index("variant")
+    assert against.index.tolist() == list(BASELINES)
+    assert against["mean"].to_dict() == pytest.approx(
+        {"A, changed": -0.1, "B, changed": 0.1}
+    )  # B's other seed diverged
+
+
+def test_one_comparison_has_the_interval_of_its_paired_differences(records):
+    two = {key: record for key, record in records.items() if key.variant.startswith("A")}
+    [row] = protocols.differences(errors(two, BASELINES)).to_dict("records")
+    wrong = [np.array([two["imdb", name, seed, 0].test.wrong for seed in (0, 1)]) for name in ("A, changed", "A")]
+    found = intervals.difference(*wrong)
+    assert (row["mean"], row["low"], row["high"], row["p"]) == pytest.approx(
+        (found.mean, found.low, found.high, found.p)
+    )
+
+
+def test_a_variant_against_itself_differs_by_nothing(records):
+    plain = {key: record for key, record in records.items() if key.variant in ("A", "B")}
+    same = {key._replace(variant=f"{key.variant}, changed"): record for key, record in plain.items()}
+    found = errors(plain | same, BASELINES)
+    assert protocols.differences(found)[["mean", "low", "high"]].to_numpy().ravel().tolist() == [0.0] * 6
+    text = protocols.released_found(found).text
+    assert "The same on every document: A, changed (+0.0); B, changed (+0.0)." in text
+
+
+def test_table_and_sentences(frame):
+    table = protocols.differences_table(frame, "t")
+    assert table.rows == [
+        ["A", "IMDb", "25.0% (20.0–30.0)", "–"],
+        ["A, changed", "IMDb", "19.0% (10.0–28.0)", "-6.0 (-10.0 to -2.0)"],
+        ["B, changed", "IMDb", "20.0% (10.0–30.0) ≈", "+5.0 (-5.0 to +15.0) ≈"],
+    ]
+    assert "(2 comparisons, by Holm's correction)" in table.note
+    assert protocols.released_found(frame).text == (
+        "IMDb, in points against the clean run. Shown to be lower: A, changed (-6.0). "
+        "Not shown to differ: B, changed (+5.0)."
+    )
+    assert "Shown to be higher: A, changed (+6.0)." in protocols.released_found(frame.assign(change=0.06)).text
+    single = protocols.released_found(frame.assign(runs=1))
+    assert single.text.endswith("With a single seed it is not known what another would give.")
+
+
+def test_nothing_that_converged_is_said(records, made_up):
+    lost = {key: made_up(record.spec, wrong=None) for key, record in records.items()}
+    assert "No pair of runs converged" in protocols.released_found(errors(lost, BASELINES)).text

@@ -1,5 +1,6 @@
 import pandas as pd
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from tcstudy.experiments import BaseRate
 from tcstudy.report import rates
@@ -39,9 +40,26 @@ def test_the_best_epochs_validation_errors_by_hand(records):
     by_rate = rates.validation_by_rate(records)
     assert by_rate["rate"].tolist() == [LOW, MIDDLE, HIGH] * 2
     assert by_rate["mean"].tolist() == pytest.approx([0.31, 0.11, 0.21] * 2)
-    assert by_rate["low"].tolist() == pytest.approx([0.3, 0.1, 0.2] * 2)
+    assert ((by_rate["low"] < by_rate["mean"]) & (by_rate["mean"] < by_rate["high"])).all()
     assert set(by_rate["documents"]) == {20}
-    assert rates.mean_over_datasets(by_rate).to_dict() == pytest.approx({LOW: 0.31, MIDDLE: 0.11, HIGH: 0.21})
+    means = rates.mean_over_datasets(by_rate)
+    assert means["mean"].to_dict() == pytest.approx({LOW: 0.31, MIDDLE: 0.11, HIGH: 0.21})
+    assert (means["high"] - means["low"]).iloc[0] < (by_rate["high"] - by_rate["low"]).iloc[0]  # of two sets
+
+
+def test_seeds_that_agree_have_the_interval_of_a_proportion(records, made_up):
+    same = {key: made_up(record.spec, curve=(0.5, 0.25)) for key, record in records.items()}
+    by_rate = rates.validation_by_rate(same)
+    low, high = proportion_confint(5, 20, method="wilson")
+    assert by_rate["low"].to_numpy() == pytest.approx(low, abs=0.03)
+    assert by_rate["high"].to_numpy() == pytest.approx(high, abs=0.03)
+
+
+def test_a_rate_without_errors_has_an_interval(records, made_up):
+    right = {key: made_up(record.spec, curve=(0.0,)) for key, record in records.items() if key.variant == "lr 1e-4"}
+    found = rates.validation_by_rate(records | right).set_index(["dataset", "variant"]).loc["bbc_news"]
+    assert found.loc["lr 1e-4", ["mean", "low"]].tolist() == [0, 0]
+    assert 0 < found.loc["lr 1e-4", "high"] < 1
 
 
 def test_the_rate_is_chosen_by_validation_and_not_by_test_errors(records):
@@ -59,11 +77,13 @@ def test_a_rate_at_which_a_run_diverged_is_not_chosen(records, made_up):
     [key] = [key for key in records if key == ("bbc_news", "lr 1e-4", 0, 0)]
     by_rate = rates.validation_by_rate(records | {key: made_up(records[key].spec, wrong=None, curve=(0.0,))})
     means = rates.mean_over_datasets(by_rate)
-    assert means.isna().tolist() == [False, True, False]
+    assert means.isna().all(axis=1).tolist() == [False, True, False]
+    assert means.notna().all(axis=1).tolist() == [True, False, True]
     text = rates.chosen_rate(by_rate, {}, "mini").text
     assert text.startswith("lr 1e-3 has the lowest mean validation error, 21.0%. It is at the edge of the rates")
-    table = rates.validation_table(by_rate, "t")
-    assert table.rows[1] == ["lr 1e-4", "12.0% (12.0%–12.0%, 1 of 2 did not converge)", "11.0% (10.0%–12.0%)", "–"]
+    table = rates.validation_table(by_rate.assign(low=0.1, high=0.3), "t")
+    assert table.rows[1] == ["lr 1e-4", "12.0% (10.0–30.0, 1 of 2 did not converge)", "11.0% (10.0–30.0)", "–"]
+    assert "validation documents (BBC News 20, " in table.note
     lost = by_rate.assign(diverged=1)
     assert "none can be chosen" in rates.chosen_rate(lost, {}, "mini").text
 
@@ -73,5 +93,5 @@ def test_the_mean_over_sets_is_the_mean_of_the_runs(records):
     errors = pd.Series([rates.best_validation_error(record) for record in records.values()])
     spec_rates = [record.spec.training.learning_rate for record in records.values()]
     pd.testing.assert_series_equal(
-        rates.mean_over_datasets(by_rate), errors.groupby(spec_rates).mean(), check_names=False
+        rates.mean_over_datasets(by_rate)["mean"], errors.groupby(spec_rates).mean(), check_names=False
     )

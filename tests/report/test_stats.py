@@ -1,40 +1,11 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from tcstudy.experiments.base import RunKey
-from tcstudy.report import stats
+from tcstudy.report import intervals, stats
 from tcstudy.report.published import printed_errors
 from tcstudy.study.record import Predictions
 from tcstudy.study.run import run
-
-PARTS = {"head-only": 0.2, "tail-only": 0.4}
-
-
-def runs(errors: dict[tuple[str, int], float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "dataset": "d",
-                "variant": variant,
-                "seed": seed,
-                "error": error,
-                "documents": 10,
-                "seconds": 2.0,
-            }
-            for (variant, seed), error in errors.items()
-        ]
-    )
-
-
-def test_spread_over_seeds_by_hand():
-    spread = stats.spread_over_seeds(runs({("b", 0): 0.1, ("b", 1): 0.3, ("a", 0): 0.5, ("a", 1): np.nan}))
-    assert spread["variant"].tolist() == ["b", "a"]  # in the order of the runs
-    assert spread["mean"].tolist() == pytest.approx([0.2, 0.5])
-    assert spread["low"].tolist() == pytest.approx([0.1, 0.5])
-    assert spread["high"].tolist() == pytest.approx([0.3, 0.5])
-    assert spread["diverged"].tolist() == [0, 1]
-    assert spread["seeds"].tolist() == [2, 2]
 
 
 @pytest.fixture
@@ -53,16 +24,44 @@ def records(spec):
     }
 
 
-def test_outcomes_are_one_row_a_run(records):
-    frame = stats.outcomes(records)
-    assert frame[["variant", "seed"]].to_numpy().tolist() == [
-        ["head-only", 0],
-        ["head-only", 1],
-        ["tail-only", 0],
-        ["tail-only", 1],
-    ]
-    assert frame["error"].tolist() == [0.5, 0.5, 0.0, 0.0]
-    assert set(frame["documents"]) == {8}
+@pytest.fixture
+def cells(made_up, spec):
+    """Two seeds of `plain`, `better` and `lost`, all seeds of which diverged; how many of ten documents were wrong."""
+    wrong = {"plain": (4, 6), "better": (2, 3), "lost": (None, None)}
+    return {
+        RunKey("bbc_news", variant, seed): made_up(spec.variant({"seed": seed}), number)
+        for variant, numbers in wrong.items()
+        for seed, number in enumerate(numbers)
+    }
+
+
+def test_errors_are_one_row_a_cell(cells):
+    errors = stats.errors(cells, reference="plain").set_index("variant")
+    assert errors.index.tolist() == ["plain", "better", "lost"]  # in the order of the runs
+    assert errors["mean"].tolist() == pytest.approx([0.5, 0.25, np.nan], nan_ok=True)
+    assert errors["change"].tolist() == pytest.approx([np.nan, -0.25, np.nan], nan_ok=True)
+    assert errors["diverged"].tolist() == [0, 0, 2]
+    assert errors["documents"].tolist() == [10, 10, 0]
+    assert errors["reference"].isna().tolist() == [True, False, False]
+    assert set(errors["runs"]) == set(errors["seeds"]) == {2}
+    assert set(errors["draws"]) == {1}
+    assert errors.loc["better", "ids"] == tuple(cells["bbc_news", "better", seed, 0].id for seed in (0, 1))
+    inside = errors.drop(index="lost")
+    assert ((inside["low"] < inside["mean"]) & (inside["mean"] < inside["high"])).all()
+    assert errors["alike"].tolist() == [False, bool(errors.loc["better", "p"] >= 0.05), False]
+
+
+def test_what_is_compared_may_differ_by_variant(cells):
+    errors = stats.errors(cells, reference={"plain": "better", "better": "nowhere"}).set_index("variant")
+    assert errors.loc["plain", "change"] == pytest.approx(0.25)
+    assert errors["p"].notna().tolist() == [True, False, False]
+
+
+def test_a_single_variant_has_the_interval_of_its_own(cells):
+    alone = {key: record for key, record in cells.items() if key.variant == "plain"}
+    [row] = stats.errors(alone).to_dict("records")
+    own = intervals.error(np.array([record.test.wrong for record in alone.values()]))
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx((own.mean, own.low, own.high))
 
 
 def test_error_by_length_by_hand(records):
@@ -71,21 +70,24 @@ def test_error_by_length_by_hand(records):
     assert head["shortest"].tolist() == [0, 20, 40, 60]
     assert head["longest"].tolist() == [10, 30, 50, 70]
     assert head["documents"].tolist() == [2, 2, 2, 2]
-    assert head["error"].tolist() == [0, 0, 1, 1]
-    assert set(bins[bins["variant"] == "tail-only"]["error"]) == {0.0}
+    assert head["mean"].tolist() == [0, 0, 1, 1]
+    assert head["low"].tolist()[:2] == [0, 0]
+    assert head["high"].tolist()[2:] == [1, 1]
+    assert set(bins[bins["variant"] == "tail-only"]["mean"]) == {0.0}
 
 
 def test_bins_average_to_the_error_rate(records):
     bins = stats.error_by_length(records, bins=3)
-    means = bins.assign(weighted=bins["error"] * bins["documents"]).groupby("variant")[["weighted", "documents"]].sum()
-    frame = stats.outcomes(records).groupby("variant")["error"].mean()
-    pd.testing.assert_series_equal(means["weighted"] / means["documents"], frame, check_names=False)
+    means = bins.assign(weighted=bins["mean"] * bins["documents"]).groupby("variant")[["weighted", "documents"]].sum()
+    assert (means["weighted"] / means["documents"]).to_dict() == {"head-only": 0.5, "tail-only": 0.0}
 
 
 def test_without_predictions_there_are_no_bins(records):
     lost = {key: record.model_copy(update={"test": None}) for key, record in records.items()}
     assert stats.error_by_length(lost).empty
-    assert stats.outcomes(lost)["error"].isna().all()
+    errors = stats.errors(lost, reference="head-only")
+    assert errors[["mean", "low", "high", "change", "p"]].isna().all(axis=None)
+    assert not errors["alike"].any()
 
 
 def test_lengths_by_hand():
@@ -93,16 +95,10 @@ def test_lengths_by_hand():
     assert summary == {"mean": 4.0, "longest": 9, "long": pytest.approx(1 / 3)}
 
 
-def test_error_reduction_by_hand():
-    spread = stats.spread_over_seeds(
-        pd.concat(
-            runs({("plain", 0): plain, ("plain", 1): plain, ("better", 0): 0.1, ("better", 1): 0.2}).assign(
-                dataset=name
-            )
-            for name, plain in (("e", 0.3), ("d", 0.1))
-        )
-    )
-    matrix = stats.error_matrix(spread)
+def test_error_reduction_by_hand(errors_frame):
+    means = {("e", "plain"): 0.3, ("e", "better"): 0.15, ("d", "plain"): 0.1, ("d", "better"): 0.15}
+    errors = errors_frame({cell: {"mean": mean} for cell, mean in means.items()})
+    matrix = stats.error_matrix(errors)
     assert list(matrix.columns) == ["e", "d"]  # in the order of the runs
     assert list(matrix.index) == ["plain", "better"]
     assert stats.error_reduction(matrix, "plain").loc["better"].tolist() == pytest.approx([0.5, -0.5])

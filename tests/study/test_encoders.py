@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec, MultitaskSpec, PretrainingSpec
 from tcstudy.study.encoders import encoder_records, encoder_store, make_encoder
@@ -94,6 +95,23 @@ def test_what_is_set_aside_a_second_time_leaves_the_first_where_it_is():
     make_encoder(pretrained())
     aside = [folder.with_name(f"{folder.name}.damaged"), folder.with_name(f"{folder.name}.damaged-2")]
     assert [(path / "model.safetensors").read_bytes() for path in aside] == [b"first", b"second"]
+
+
+def test_a_disk_that_is_too_small_for_weights_is_told_and_nothing_half_made_is_left(small_disk, monkeypatch):
+    disk = small_disk("12k")
+    monkeypatch.setenv("TCSTUDY_WEIGHTS", str(disk))
+    with pytest.raises(StudyError, match=r"The disk of .* is full: .* set TCSTUDY_WEIGHTS to another folder"):
+        make_encoder(pretrained())
+    assert [path.name for path in disk.iterdir()] == ["locks"]
+    assert encoder_store().get(pretrained()) is None
+
+
+def test_weights_that_cannot_be_written_are_told(small_disk, monkeypatch):
+    disk = small_disk("1m")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    monkeypatch.setenv("TCSTUDY_WEIGHTS", str(disk))
+    with pytest.raises(StudyError, match=r"Encoders cannot be written to .*Read-only file system.*TCSTUDY_WEIGHTS"):
+        make_encoder(pretrained())
 
 
 def test_two_studies_can_share_their_weights(tmp_path, monkeypatch, capsys):

@@ -140,7 +140,11 @@ def test_all_documents_of_a_set_less_those_for_validation():
 
 def test_a_pretraining_by_hand():
     work = pretraining_work(pretrained(stop=400), BASE)
-    assert (work.updates, work.training_tokens, work.forward_tokens) == (400, 400 * 10 * 25, 0)  # two questions of 11 and special tokens
+    assert (work.updates, work.training_tokens, work.forward_tokens) == (
+        400,
+        400 * 10 * 25,
+        0,
+    )  # two questions of 11 and special tokens
     layers = 6 * 12 * 12 * 768**2 + 12 * 12 * 64 * 768
     assert work.training_operations == 400 * (250 * layers + 6 * 38 * 30_522 * 768)  # 15% of 250 tokens are predicted
     assert pretraining_work(pretrained(), BASE, done=400) + work == pretraining_work(pretrained(), BASE)

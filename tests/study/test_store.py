@@ -184,3 +184,34 @@ def test_two_studies_in_one_folder_share_what_both_need(spec):
 def test_what_is_sealed_is_read_back(recorded):
     spec, path = recorded
     assert path.read_text() == sealed(store().get(spec))
+
+
+@pytest.fixture
+def both(recorded, tmp_path):
+    """A record, and an empty store with a published folder behind it that holds the record."""
+    record, published = store().get(recorded[0]), Store(tmp_path / "published")
+    published.put(record)
+    return record, Store(tmp_path / "own", published=published.folder)
+
+
+def test_a_published_record_is_found_and_nothing_is_written_to_its_folder(both):
+    record, own = both
+    before = {path: path.read_bytes() for path in own.behind.paths()}
+    assert own.get(record.spec) == record
+    assert own.has(record.spec)
+    assert own.found_at(record.spec) == own.behind.path(record.spec)
+    assert own.known_paths() == own.behind.paths()
+    assert not own.folder.exists()
+    own.put(record)
+    assert own.found_at(record.spec) == own.path(record.spec)
+    assert own.known_paths() == own.paths()
+    assert {path: path.read_bytes() for path in own.behind.paths()} == before
+
+
+def test_a_damaged_published_record_is_told_left_and_not_used(both, capsys):
+    record, own = both
+    path = own.behind.path(record.spec)
+    path.write_text(path.read_text()[:100])
+    assert own.get(record.spec) is None
+    assert f"the published record {path} cannot be used" in capsys.readouterr().err
+    assert path.exists()

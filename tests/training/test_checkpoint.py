@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from tcstudy.errors import StudyError
 from tcstudy.spec import EncoderSpec, PretrainingSpec
-from tcstudy.training import checkpoint as module
+from tcstudy.training import checkpoint
+from tcstudy.training import state_file as module
 from tcstudy.training.checkpoint import Checkpoint
 from tcstudy.training.devices import make_accelerator
 from tcstudy.training.pretrain import pretrain
+from tcstudy.training.state_file import NOWHERE, StateFile
 
 ANY = hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -25,16 +27,17 @@ ANY = hypothesis_settings(max_examples=100, deadline=None, suppress_health_check
 def training(tmp_path):
     """Makes the checkpoint of a small model at a path of the test's own, its optimiser two updates on."""
 
-    def make(width: int = 3, name: str = "x.state") -> Checkpoint:
+    def make(width: int = 3, name: str = "x.state", origin: str = "", frozen: bool = False) -> Checkpoint:
         torch.manual_seed(0)
         model = torch.nn.Linear(width, 2)
+        model.bias.requires_grad_(not frozen)
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (step + 1))
         for _ in range(2):
             model(torch.ones(width)).sum().backward()
             optimizer.step()
             schedule.step()
-        return Checkpoint(tmp_path / name, model, optimizer, schedule, make_accelerator())
+        return Checkpoint(StateFile(tmp_path / name, origin), model, optimizer, schedule, make_accelerator())
 
     return make
 
@@ -45,8 +48,57 @@ def test_a_state_that_is_whole_is_gone_on_from(training):
     with torch.no_grad():
         fresh.model.weight.zero_()
     assert fresh.step() == 2
-    assert fresh.restore() == (2, {"losses": [0.5, 0.25]})
+    assert fresh.restore() == (2, {"losses": [0.5, 0.25]}, {})
     assert torch.equal(fresh.model.weight, saved.model.weight)
+
+
+def test_tensors_of_the_caller_come_back_and_what_is_not_trained_is_not_written(training):
+    saved = training(frozen=True)
+    saved.save(2, {}, {"model.best": torch.tensor([1.0, 2.0])})
+    assert saved.restore().kept["model.best"].tolist() == [1.0, 2.0]
+    with safetensors.safe_open(saved.file.path, framework="pt") as file:
+        names = set(file.keys())
+    assert {"model.weight", "kept.model.best"} < names
+    assert "model.bias" not in names
+
+
+def test_a_training_that_begins_with_something_else_begins_anew(training, capsys):
+    training(origin="these weights").save(2, {})
+    assert training(origin="other weights").restore() is None
+    assert "that training began with other weights or documents" in capsys.readouterr().err
+
+
+def test_of_two_that_train_the_same_at_once_the_first_one_saves(training):
+    first, second = training(), training()
+    first.save(2, {"losses": [0.5]})
+    second.save(3, {"losses": [0.5, 0.25]})
+    assert training().restore().step == 2
+    del first
+    second.save(3, {"losses": [0.5, 0.25]})
+    assert training().restore().step == 3
+
+
+def test_what_was_left_half_written_is_removed_unless_it_is_being_written(training, tmp_path):
+    training().save(2, {})
+    half = tmp_path / "x.state.partial"
+    half.touch()
+    writer = training()
+    writer.save(2, {})  # replaces it
+    half.touch()
+    assert training().restore().step == 2
+    assert half.exists()
+    del writer
+    assert training().restore().step == 2
+    assert not half.exists()
+
+
+def test_a_training_that_keeps_no_state_is_never_due(training, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    state = training()
+    assert state.due
+    state.file = NOWHERE
+    assert not state.due
+    assert state.restore() is None
 
 
 @ANY
@@ -54,16 +106,16 @@ def test_a_state_that_is_whole_is_gone_on_from(training):
 def test_an_altered_state_is_never_gone_on_from(training, place, bit, cut):
     state = training()
     state.save(2, {"losses": [0.5]})
-    content = bytearray(state.path.read_bytes())
+    content = bytearray(state.file.path.read_bytes())
     at = int(place * len(content))
     content[at] ^= 1 << bit
-    state.path.write_bytes(content[:at] if cut else content)
+    state.file.path.write_bytes(content[:at] if cut else content)
     before = state.model.weight.clone()
-    damaged = state.path.read_bytes()
+    damaged = state.file.path.read_bytes()
     assert state.restore() is None
     assert state.step() == 0
     assert torch.equal(state.model.weight, before)
-    [aside] = state.path.parent.glob("*.damaged*")
+    [aside] = state.file.path.parent.glob("*.damaged*")
     assert aside.read_bytes() == damaged
     aside.unlink()
 
@@ -80,11 +132,11 @@ def test_a_state_of_a_newer_version_is_refused_and_left_as_it_is(training, monke
     state = training()
     monkeypatch.setattr(module, "FORMAT", module.FORMAT + 1)
     state.save(2, {})
-    before = state.path.read_bytes()
+    before = state.file.path.read_bytes()
     monkeypatch.undo()
     with pytest.raises(StudyError, match="by a newer version of this package"):
         state.restore()
-    assert state.path.read_bytes() == before
+    assert state.file.path.read_bytes() == before
 
 
 def test_a_pickle_is_no_state(training, tmp_path):
@@ -93,7 +145,7 @@ def test_a_pickle_is_no_state(training, tmp_path):
             return os.mkdir, (str(tmp_path / "sprung"),)
 
     state = training()
-    torch.save({"model": Trap()}, state.path)
+    torch.save({"model": Trap()}, state.file.path)
     assert state.restore() is None
     assert not (tmp_path / "sprung").exists()
 
@@ -104,8 +156,8 @@ def test_a_full_disk_keeps_the_state_before(training, small_disk):
     state.save(2, {"losses": [0.5]})
     with pytest.raises(StudyError, match=r"The disk of .* is full"):
         state.save(3, {"losses": [0.123456789] * 2000})
-    assert state.restore() == (2, {"losses": [0.5]})
-    assert [path.name for path in disk.iterdir()] == ["x.state"]
+    assert state.restore() == (2, {"losses": [0.5]}, {})
+    assert [path.name for path in disk.iterdir() if path.is_file()] == ["x.state"]
 
 
 def test_a_folder_that_cannot_be_written_is_told(training, monkeypatch):
@@ -139,6 +191,6 @@ def test_a_pre_training_whose_state_is_damaged_ends_in_the_same_weights(tmp_path
 def test_what_is_written_says_what_it_is(training):
     state = training()
     state.save(2, {})
-    with safetensors.safe_open(state.path, framework="pt") as file:
+    with safetensors.safe_open(state.file.path, framework="pt") as file:
         facts = json.loads(file.metadata()["facts"])
     assert (facts["format"], facts["step"]) == (module.FORMAT, 2)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tcstudy.cli_files import check_inputs_of, checked_files, sorted_runs
-from tcstudy.cli_results import results_app
+from tcstudy.cli.files import check_inputs_of, checked_files, recorded_files, sorted_runs
+from tcstudy.cli.results import results_app
 from tcstudy.errors import StudyError, first_line
 
 if TYPE_CHECKING:
@@ -40,9 +40,15 @@ def run(
     data: DataOption = None,
     results: ResultsOption = None,
     executor: ExecutorOption = None,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Only pages that need no training, since all they show is recorded.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also pages that nothing has changed for.")] = False,
 ) -> None:
     """Run the pages of parameter files: every file is checked first, then each page is executed."""
     files = checked_files(paths, data, results, executor)
+    if recorded:
+        files = recorded_files(files)
     if check:
         for page in sorted_runs(files):
             print(
@@ -52,7 +58,7 @@ def run(
     check_inputs_of(files)
     from tcstudy.publish.pages import run_pages
 
-    failed = [result for result in run_pages(files) if result.failure]
+    failed = [result for result in run_pages(files, again) if result.failure]
     if failed:
         _print_failures(failed)
         raise typer.Exit(1)
@@ -141,9 +147,11 @@ def doctor(
 
 @app.command()
 def book(
-    profile: Annotated[str, typer.Option(help="The profile whose executed pages are shown.")] = "smoke",
+    profile: Annotated[
+        str, typer.Option(help="The profile whose executed pages are shown as one's own run.")
+    ] = "smoke",
 ) -> None:
-    """Build the book from executed pages, strictly, into _build/html/."""
+    """Build the book from executed pages, strictly, into _build/html/: the published study, and one's own run."""
     from tcstudy.publish.site import build_book
 
     print(f"The book is built: open {os.path.relpath(build_book(profile))}")
@@ -219,7 +227,3 @@ def main() -> None:
             print(f"tcstudy: {trouble}", file=sys.stderr)
             sys.exit(2)
         raise
-
-
-if __name__ == "__main__":
-    main()

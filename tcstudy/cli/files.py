@@ -1,6 +1,7 @@
 """Parameter files as commands take them: found, checked, and sorted by what is left to be run."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,17 @@ def check_inputs_of(files: "list[ParameterFile]") -> None:
         check_inputs(new)
 
 
+def recorded_files(files: "list[ParameterFile]") -> "list[ParameterFile]":
+    """Those of `files` whose pages can be made without training; the others are told."""
+    from tcstudy.publish.completeness import what_is_missing
+
+    missing = {file.page: what_is_missing(file.experiment) for file in files}
+    for page, reason in missing.items():
+        if reason:
+            print(f"{page} is left out: {reason}", file=sys.stderr)
+    return [file for file in files if not missing[file.page]]
+
+
 def _export(variable: str, folder: Path | None) -> None:
     """Pass an option on to the pages' kernels, which read the environment in folders of their own."""
     given = folder or os.environ.get(variable)
@@ -61,10 +73,9 @@ def _export(variable: str, folder: Path | None) -> None:
 
 def sorted_runs(files: "list[ParameterFile]") -> "list[PageRuns]":
     """The runs of each file: recorded, shared with a file before, and new ones."""
-    from tcstudy.settings import Settings
     from tcstudy.study.plan import sort_runs
-    from tcstudy.study.store import Store
+    from tcstudy.study.store import run_store
 
-    store = Store(Settings.read().results)
+    store = run_store()
     runs = {str(file.path): file.experiment.runs().values() for file in files}
-    return sort_runs(runs, lambda spec: store.path(spec).exists())
+    return sort_runs(runs, store.has)

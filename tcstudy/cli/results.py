@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 results_app = typer.Typer(no_args_is_help=True, help="List, verify, compare and prune the records of runs.")
 
 FilesArgument = Annotated[
-    list[Path] | None, typer.Argument(help="Parameter files, or folders of them; all of params/ if none is given.")
+    list[Path] | None, typer.Argument(help="Only records that these parameter files need, or folders of them.")
 ]
 FolderOption = Annotated[Path | None, typer.Option("--results", help="Folder of the records [env: TCSTUDY_RESULTS].")]
 
@@ -31,27 +31,27 @@ def list_records(
     variant: Annotated[str | None, typer.Option(help="Only records whose name on a page holds these letters.")] = None,
     results: FolderOption = None,
 ) -> None:
-    """List records: which page needs them, on what, how they ended. Of parameter files, those they need."""
+    """List records: on what, how they ended, and which pages of params/, or of the files that are named, need them."""
     _use(results)
     from tcstudy.catalog.datasets import dataset_facts
     from tcstudy.experiments import experiment_for
     from tcstudy.report.checks import checks_table
     from tcstudy.report.results import listed_table
-    from tcstudy.settings import Settings
     from tcstudy.study.results import chosen, read_all
-    from tcstudy.study.store import Store
+    from tcstudy.study.store import run_store
 
     if page:
         experiment_for(page)
     if dataset:
         dataset_facts(dataset)
-    records, findings = read_all(Store(Settings.read().results))
+    records, findings = read_all(run_store())
     places = _places(_files(paths))
     if paths:
         records = [record for record in records if record.id in places]
     listed = chosen(records, places, page, dataset, variant)
-    _print(listed_table(listed))
-    typer.echo(f"{len(listed):,} of {len(records):,} records")
+    if listed:
+        _print(listed_table(listed))
+    _print(f"{len(listed):,} of {len(records):,} records")
     if findings:
         _print(checks_table(findings))
 
@@ -88,7 +88,7 @@ def compare(
         _print(compared_table(comparison.runs))
     if comparison.findings:
         _print(checks_table(comparison.findings))
-    typer.echo(compared_sentence(comparison))
+    _print(compared_sentence(comparison))
     if differ or failed(comparison.findings):
         raise typer.Exit(1)
 
@@ -101,18 +101,19 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it is only told what would be deleted.")] = False,
     results: FolderOption = None,
 ) -> None:
-    """Tell what can go: damaged and half-written files, stale locks, and what none of the parameter files needs."""
+    """Tell what can go: what was set aside as damaged or left half written, stale locks, and what no file needs."""
     _use(results)
-    from tcstudy.report.results import prunable_table
+    from tcstudy.report.results import prunable_table, pruned_sentence
     from tcstudy.settings import Settings
     from tcstudy.study import pruning
 
     needed = [run for file in _files(paths) for run in file.experiment.runs().values()] if paths else None
     items = pruning.prunable(Settings.read(), needed)
-    _print(prunable_table(items))
+    if items:
+        _print(prunable_table(items))
     if yes:
         pruning.prune(items)
-    typer.echo(f"{len(items):,} {'deleted' if yes else 'would be deleted; say --yes to delete them'}")
+    _print(pruned_sentence(items, deleted=yes))
 
 
 def _files(paths: list[Path] | None) -> "list[ParameterFile]":
@@ -149,7 +150,7 @@ def _use(results: Path | None) -> None:
         os.environ["TCSTUDY_RESULTS"] = str(results.absolute())
 
 
-def _print(table: "Table") -> None:
+def _print(what: "Table | str") -> None:
     from rich.console import Console
 
-    Console().print(table)
+    Console().print(what, highlight=False, markup=False)

@@ -1,0 +1,16 @@
+"""Whether a page can be made from what is recorded."""
+
+from tcstudy.corpora.places import is_at_hand
+from tcstudy.experiments.base import Experiment
+from tcstudy.study.store import run_store
+
+
+def what_is_missing(experiment: Experiment) -> str | None:
+    """Why a page cannot be made without training or fetching, in words, or None."""
+    runs, store = set(experiment.runs().values()), run_store()
+    there = sum(map(store.has, runs))
+    if there < len(runs):
+        return f"{there:,} of its {len(runs):,} runs are recorded"
+    if away := [name for name in experiment.texts() if not is_at_hand(name)]:
+        return f"{', '.join(away)} {'is' if len(away) == 1 else 'are'} not on this machine"
+    return None

@@ -1,0 +1,154 @@
+"""Test documents that are hard: who gets them wrong, which of them are shown, and what each window saw of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.encoding.tokens import load_vocabulary
+from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.hard_documents import HardDocuments
+from tcstudy.report.documents import SeenText, corpus_or_reason
+from tcstudy.report.tables import Notice, Table, percent
+from tcstudy.spec import DataSpec
+from tcstudy.study.record import Record
+
+NEVER = "wrong with every method and seed"
+ONE = "right with one method only"
+FLIPS = "right or wrong by the seed"
+ALWAYS = "right with every method and seed"
+KINDS = (NEVER, ONE, FLIPS)
+"""Kinds whose documents are shown."""
+
+
+def hardness(records: Mapping[RunKey, Record]) -> pd.DataFrame:
+    """How every test document fared.
+
+    Runs that diverged are left out. Of the methods, only seeds that all of them have count, so that each has as many.
+
+    Returns:
+        One row for each data set and test document: dataset, document (its place in the test split), length (in
+        wordpieces), label, wrong (the share of the runs), runs, kind, only (the method that is right with every seed
+        where all others are wrong with every seed, else None), undecided (the share of methods whose seeds disagree).
+    """
+    frames = []
+    for dataset in dict.fromkeys(key.dataset for key in records):
+        runs = {(key.variant, key.seed): record for key, record in records.items() if key.dataset == dataset}
+        tested = {cell: record.test for cell, record in runs.items() if record.test}
+        methods = list(dict.fromkeys(method for method, _ in tested))
+        seeds = [seed for seed in {seed for _, seed in tested} if all((m, seed) in tested for m in methods)]
+        if not seeds:
+            continue
+        wrong = np.array([[tested[method, seed].wrong for seed in seeds] for method in methods])  # (methods, seeds, d)
+        frames.append(_documents(dataset, methods, wrong, next(iter(tested.values()))))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _documents(dataset: str, methods: Sequence[str], wrong: np.ndarray, test: object) -> pd.DataFrame:
+    right = (~wrong).all(axis=1)  # (methods, documents)
+    lost = wrong.all(axis=1)
+    one = (right.sum(axis=0) == 1) & (lost.sum(axis=0) == len(methods) - 1) & (len(methods) > 1)
+    undecided = (~right & ~lost).mean(axis=0)
+    kind = np.select([lost.all(axis=0), right.all(axis=0), one, undecided > 0], [NEVER, ALWAYS, ONE, FLIPS], "other")
+    return pd.DataFrame(
+        {
+            "dataset": dataset,
+            "document": np.arange(wrong.shape[2]),
+            "length": test.lengths.unpack().astype(int),
+            "label": test.labels.unpack().astype(int),
+            "wrong": wrong.mean(axis=(0, 1)),
+            "runs": wrong.shape[0] * wrong.shape[1],
+            "kind": kind,
+            "only": pd.Series(np.where(one, np.array(methods)[right.argmax(axis=0)], None), dtype=object),
+            "undecided": undecided,
+        }
+    )
+
+
+def by_share(documents: pd.DataFrame) -> pd.Series:
+    """How many documents are got wrong by no run, one run, ..., all of them.
+
+    Args:
+        documents: as `hardness` gives them, of one data set.
+
+    Returns:
+        Numbers of documents by share of the runs.
+    """
+    runs = int(documents["runs"].iloc[0])
+    counts = np.bincount(np.rint(documents["wrong"] * runs).astype(int), minlength=runs + 1)
+    return pd.Series(counts, index=np.arange(runs + 1) / runs)
+
+
+def kinds_table(documents: pd.DataFrame, name: str) -> Table:
+    """How many documents are of each kind, and how long they are.
+
+    Args:
+        documents: as `hardness` gives them.
+        name: target of cross-references.
+    """
+    order = (ALWAYS, FLIPS, ONE, "other", NEVER)
+    rows = []
+    for dataset, of_set in documents.groupby("dataset", sort=False):
+        for kind in order:
+            chosen = of_set[of_set["kind"] == kind]
+            median = f"{chosen['length'].median():,.0f}" if len(chosen) else "–"
+            rows.append([kind, DATASETS[dataset].title, f"{len(chosen):,}", percent(len(chosen) / len(of_set)), median])
+    head = ("test documents", "data set", "number", "share", "median length in wordpieces")
+    return Table(head, rows, "Test documents by who gets them wrong", name)
+
+
+def only_table(documents: pd.DataFrame, methods: Sequence[str], name: str) -> Table:
+    """How many documents each method alone gets right, with every seed.
+
+    Args:
+        documents: as `hardness` gives them.
+        methods: all of them.
+        name: target of cross-references.
+    """
+    names = documents["dataset"].unique()
+    counts = documents.groupby(["only", "dataset"]).size()
+    rows = [[method, *(f"{counts.get((method, dataset), 0):,}" for dataset in names)] for method in methods]
+    head = ("right with this method only", *(DATASETS[name].title for name in names))
+    return Table(head, rows, "Documents that one method alone gets right, with every seed", name)
+
+
+def chosen(documents: pd.DataFrame, shown: int) -> pd.DataFrame:
+    """The documents that are shown: of each data set and kind the first `shown`.
+
+    Of those that flip they are the ones about which the seeds of most methods disagree.
+
+    Args:
+        documents: as `hardness` gives them.
+        shown: how many of each kind.
+    """
+    ordered = documents.sort_values("undecided", ascending=False, kind="stable")
+    parts = [
+        (ordered if kind == FLIPS else documents)[lambda rows, kind=kind: rows["kind"] == kind]
+        .groupby("dataset", sort=False)
+        .head(shown)
+        for kind in KINDS
+    ]
+    return pd.concat(parts).sort_values("dataset", kind="stable")
+
+
+def texts(experiment: HardDocuments, rows: pd.DataFrame) -> Iterator[Notice | SeenText]:
+    """The texts of chosen documents, as each method showed them to the encoder, loaded now; or why they are not here.
+
+    Args:
+        experiment: of the page.
+        rows: as `chosen` gives them.
+    """
+    windows = [experiment.window_for(method) for method in experiment.methods]
+    by_name: dict[str, DataSpec] = {data.name: data for data in experiment.data}
+    for dataset, of_set in rows.groupby("dataset", sort=False):
+        corpus = corpus_or_reason(by_name[dataset])
+        if isinstance(corpus, Notice):
+            yield corpus
+            continue
+        vocabulary = load_vocabulary(experiment.encoder_for(dataset))
+        for row in of_set.itertuples():
+            document = corpus.test[int(row.document)]
+            kind = f"{row.kind}: {row.only}" if row.only else row.kind
+            label = f"{corpus.facts.title}, {corpus.facts.classes[document['label']]}, {kind}"
+            yield SeenText(document["text"], label, vocabulary, windows)

@@ -1,0 +1,103 @@
+import nbformat
+import pytest
+import yaml
+
+from tcstudy.errors import StudyError
+from tcstudy.experiments import EXPERIMENTS
+from tcstudy.publish.completeness import what_is_missing
+from tcstudy.publish.pages import pages_folder
+from tcstudy.publish.parameters import read_parameters
+from tcstudy.publish.parts import own_text
+from tcstudy.publish.site import assemble
+from tcstudy.settings import Settings
+from tcstudy.study.run import run_all
+
+TEXT = "# A page\n\n{numref}`tab-x` and {doc}`layers` and {doc}`method`"
+OUTPUT = "````{table} A table\n:name: tab-x\n\n| a |\n| --- |\n````"
+
+
+@pytest.fixture
+def published(project):
+    """A project with parameters for the published study, whose records are in place for one page only."""
+    mini = project / "params" / "mini"
+    mini.mkdir()
+    for path in (project / "params" / "smoke").iterdir():
+        (mini / path.name).write_text(path.read_text().replace("profile: smoke", "profile: mini"))
+    return project
+
+
+def executed(project, profile: str, page: str) -> None:
+    """An executed notebook as papermill would leave it."""
+    table = nbformat.v4.new_output("display_data", data={"text/markdown": OUTPUT})
+    code = nbformat.v4.new_code_cell("1", outputs=[table])
+    code.metadata["mystnb"] = {"figure": {"name": "fig-x", "caption": "A figure."}}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(TEXT), code])
+    folder = pages_folder(Settings.read(), profile)
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / f"{page}.ipynb")
+
+
+def test_a_page_lacks_what_is_not_recorded_until_it_is(published):
+    layers = read_parameters(published / "params" / "mini" / "layers.yaml").experiment
+    runs = layers.runs()
+    assert what_is_missing(layers) == f"0 of its {len(runs)} runs are recorded"
+    first = dict(list(runs.items())[:1])
+    run_all(first)
+    assert what_is_missing(layers) == f"1 of its {len(runs)} runs are recorded"
+    run_all(runs)
+    assert what_is_missing(layers) is None
+
+
+def test_a_page_lacks_texts_that_are_not_on_this_machine(published):
+    path = published / "params" / "mini" / "datasets.yaml"
+    path.write_text(path.read_text().replace("rotten_tomatoes", "imdb"))
+    assert what_is_missing(read_parameters(path).experiment) == "imdb is not on this machine"
+
+
+def test_the_published_study_is_the_main_part_and_ones_own_run_stands_below(published):
+    for page in EXPERIMENTS:
+        executed(published, "smoke", page)
+        if not read_parameters(published / "params" / "mini" / f"{page}.yaml").experiment.runs():
+            executed(published, "mini", page)
+    folder = assemble(Settings.read(), "smoke") / "book"
+
+    substitute = (folder / "layers.md").read_text()
+    assert substitute.startswith("# Layers")
+    assert "0 of its" in substitute
+    assert "{doc}`own/layers`" in substitute
+    assert not (folder / "layers.ipynb").exists()
+    assert "profile: mini" in (folder / "sources" / "cost.yaml.txt").read_text()
+    assert "profile: smoke" in (folder / "own" / "sources" / "cost.yaml.txt").read_text()
+
+    main, own = (nbformat.read(place / "cost.ipynb", as_version=4).cells for place in (folder, folder / "own"))
+    assert (main[0].source, main[1].outputs[0].data["text/markdown"]) == (TEXT, OUTPUT)
+    assert own[0].source == "# A page\n\n{numref}`own-tab-x` and {doc}`layers` and {doc}`../method`"
+    assert ":name: own-tab-x\n" in own[1].outputs[0].data["text/markdown"]
+    assert own[1].metadata["mystnb"]["figure"]["name"] == "own-fig-x"
+
+    contents = yaml.safe_load((folder.parent / "_toc.yml").read_text())
+    [chapter] = contents["parts"][-1]["chapters"]
+    listed = {section["file"].rpartition("/")[2] for section in chapter["sections"]}
+    assert listed == set(EXPERIMENTS) - {"index"}
+    assert not (folder / "own" / "index.ipynb").exists()
+
+
+def test_without_a_published_study_ones_own_pages_are_the_book(project):
+    for page in EXPERIMENTS:
+        executed(project, "smoke", page)
+    folder = assemble(Settings.read(), "smoke") / "book"
+    assert all((folder / f"{page}.ipynb").exists() for page in EXPERIMENTS)
+    assert not (folder / "own").exists()
+
+
+def test_a_page_that_could_be_shown_and_was_not_run_is_told(published):
+    for page in EXPERIMENTS:
+        executed(published, "smoke", page)
+    with pytest.raises(
+        StudyError, match="datasets was not run with the profile mini: tcstudy run params/mini --recorded"
+    ):
+        assemble(Settings.read(), "smoke")
+
+
+def test_text_without_links_and_labels_is_the_same_in_both_parts():
+    assert own_text(plain := "No `name: x`, no {cite:t}`sun2019finetune`.") == plain

@@ -1,0 +1,40 @@
+import pytest
+
+from tcstudy.report.findings import lowest_errors
+
+BEST = {"mean": 0.1, "low": 0.05, "high": 0.15}
+FEWER = BEST | {"reference": "plain", "change": -0.1, "p": 0.01}
+MORE = {"mean": 0.3, "reference": "plain", "change": 0.1, "p": 0.02}
+ALIKE = {"mean": 0.19, "reference": "plain", "change": -0.01, "p": 0.7, "alike": True}
+
+
+@pytest.mark.parametrize(
+    ("cells", "text"),
+    [
+        ({"plain": BEST}, "IMDb: plain has the lowest mean error, 10.0% (5.0–15.0)."),
+        (
+            {"plain": {}, "a": FEWER},
+            "IMDb: a has the lowest mean error, 10.0% (5.0–15.0); plain has 20.0% (10.0–30.0). "
+            "Shown to make fewer errors than plain: a (-10.0 points).",
+        ),
+        (
+            {"plain": {}, "a": FEWER, "b": MORE, "c": ALIKE},
+            "IMDb: a has the lowest mean error, 10.0% (5.0–15.0); plain has 20.0% (10.0–30.0). "
+            "Shown to make fewer errors than plain: a (-10.0 points). "
+            "Shown to make more errors than plain: b (+10.0 points). The other one was not shown to differ from it.",
+        ),
+        (
+            {"plain": BEST, "c": ALIKE, "d": ALIKE},
+            "IMDb: plain has the lowest mean error, 10.0% (5.0–15.0). None of the others was shown to differ from it.",
+        ),
+        ({"plain": {"mean": float("nan"), "diverged": 2}}, "IMDb: no run converged."),
+    ],
+)
+def test_findings_are_computed(errors_frame, cells, text):
+    errors = errors_frame({("imdb", name): given for name, given in cells.items()})
+    assert lowest_errors(errors, reference="plain").text == text
+
+
+def test_of_a_single_seed_it_is_said(errors_frame):
+    text = lowest_errors(errors_frame({("imdb", "plain"): {"runs": 1}}), reference="plain").text
+    assert text.endswith("With a single seed it is not known what another would give.")

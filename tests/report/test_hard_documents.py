@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.experiments import HardDocuments
+from tcstudy.report import hard_documents as report
+from tcstudy.report.documents import SeenText
+from tcstudy.report.tables import Notice
+from tcstudy.study.record import Predictions
+from tcstudy.study.run import run_all
+
+METHODS = ("head-only", "tail-only", "head+tail")
+WRONG = {  # by method and seed, whether each of five documents is
+    ("head-only", 0): "00111",
+    ("head-only", 1): "01111",
+    ("tail-only", 0): "00011",
+    ("tail-only", 1): "00011",
+    ("head+tail", 0): "01101",
+    ("head+tail", 1): "00101",
+}
+
+
+@pytest.fixture
+def experiment():
+    data = [{"name": "bbc_news", "train": 20, "validation": 10, "test": 5}]
+    given = {"encoder": {"name": "tiny"}, "data": data, "window": {"length": 12}, "methods": METHODS, "seeds": [0, 1]}
+    return HardDocuments.model_validate(given | {"training": {"batch_size": 8, "epochs": 1}})
+
+
+@pytest.fixture
+def records(experiment, made_up):
+    labels, found = np.zeros(5, dtype=int), {}
+    for key, spec in experiment.runs().items():
+        predicted = [int(letter) for letter in WRONG[key.variant, key.seed]]
+        test = Predictions.pack(labels, np.eye(2)[predicted], np.arange(1, 6))
+        found[key] = made_up(spec).model_copy(update={"test": test})
+    return found
+
+
+def test_kinds_by_hand(records):
+    documents = report.hardness(records)
+    kinds = [report.ALWAYS, report.FLIPS, report.ONE, report.ONE, report.NEVER]
+    assert documents["kind"].tolist() == kinds
+    assert documents["only"].tolist() == [None, None, "tail-only", "head+tail", None]
+    assert documents["wrong"].tolist() == pytest.approx([0, 2 / 6, 4 / 6, 4 / 6, 1])
+    assert documents["undecided"].tolist() == pytest.approx([0, 2 / 3, 0, 0, 0])
+    assert documents["length"].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_shares_add_up_to_all_documents(records):
+    documents = report.hardness(records)
+    counts = report.by_share(documents)
+    assert counts.index.tolist() == pytest.approx([number / 6 for number in range(7)])
+    assert counts.tolist() == [1, 0, 1, 0, 2, 0, 1]
+    assert (counts * counts.index).sum() / 5 == pytest.approx(documents["wrong"].mean())
+
+
+def test_tables_by_hand(records):
+    documents = report.hardness(records)
+    rows = report.kinds_table(documents, "t").rows
+    assert rows[0] == [report.ALWAYS, DATASETS["bbc_news"].title, "1", "20.0%", "1"]
+    assert [row[2] for row in rows] == ["1", "1", "2", "0", "1"]
+    assert report.only_table(documents, METHODS, "t").rows == [
+        ["head-only", "0"],
+        ["tail-only", "1"],
+        ["head+tail", "1"],
+    ]
+
+
+def test_a_seed_that_diverged_counts_for_no_method(records):
+    lost = {
+        key: r.model_copy(update={"test": None}) if key.seed and "head" in key.variant else r
+        for key, r in records.items()
+    }
+    documents = report.hardness(lost)
+    assert set(documents["runs"]) == {3}
+    assert documents["undecided"].tolist() == [0] * 5  # one seed cannot disagree with itself
+
+
+def test_of_each_kind_so_many_are_chosen(records):
+    documents = report.hardness(records)
+    assert sorted(report.chosen(documents, 1)["document"]) == [1, 2, 4]
+    assert sorted(report.chosen(documents, 5)["document"]) == [1, 2, 3, 4]
+
+
+def test_texts_are_those_of_the_test_split(experiment):
+    records = run_all(experiment.runs())
+    rows = report.hardness(records).assign(kind=report.NEVER, only=None)
+    texts = list(report.texts(experiment, report.chosen(rows, 5)))
+    assert len(texts) == 5
+    lengths = next(iter(records.values())).test.lengths.unpack().tolist()
+    assert [len(text.vocabulary.offsets(text.text)) for text in texts] == lengths
+    assert all(report.NEVER in text.label for text in texts)
+
+
+def test_texts_that_are_not_here_are_told(experiment, records, monkeypatch):
+    def absent(data):
+        return Notice("note", "Texts", "They are not on this machine.")
+
+    monkeypatch.setattr(report, "corpus_or_reason", absent)
+    [told] = report.texts(experiment, report.chosen(report.hardness(records), 1))
+    assert told.text == "They are not on this machine."
+    assert not isinstance(told, SeenText)
