@@ -37,6 +37,24 @@ class MicroBatch:
             self.rows,
         )
 
+    def halves(self) -> "list[MicroBatch]":
+        """The first and the second half of its documents; itself where there is one only."""
+        cut = len(self.labels) // 2
+        if not cut:
+            return [self]
+        row = sum(self.fractions[:cut])
+        parts = ((slice(row), slice(cut)), (slice(row, None), slice(cut, None)))
+        return [
+            MicroBatch(
+                self.input_ids[fractions],
+                self.attention_mask[fractions],
+                self.fractions[documents],
+                self.labels[documents],
+                self.rows[documents],
+            )
+            for fractions, documents in parts
+        ]
+
 
 class Sized(Protocol):
     """What takes `rows` rows of a batch, the longest of `longest` tokens, all together of `tokens`."""
@@ -55,6 +73,7 @@ class Piece(Protocol):
     attention_mask: torch.Tensor
 
     def to(self, device: torch.device) -> Self: ...  # noqa: D102
+    def halves(self) -> list[Self]: ...  # noqa: D102
 
 
 def plan_micro_batches(documents: Sequence[Sized], budget: int) -> list[list[int]]:

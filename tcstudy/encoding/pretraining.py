@@ -69,6 +69,26 @@ class PretrainingBatch:
         """The same on `device`."""
         return type(self)(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
+    def halves(self) -> list[Self]:
+        """The first and the second half of its pairs; itself where there is one only."""
+        cut = len(self.labels) // 2
+        if not cut:
+            return [self]
+        place = cut * self.input_ids.shape[1]
+        before = self.predicted < place
+        parts = ((slice(cut), before, 0), (slice(cut, None), ~before, place))
+        return [
+            type(self)(
+                self.input_ids[pairs],
+                self.attention_mask[pairs],
+                self.token_type_ids[pairs],
+                self.predicted[chosen] - start,
+                self.targets[chosen],
+                self.labels[pairs],
+            )
+            for pairs, chosen, start in parts
+        ]
+
 
 class Position(NamedTuple):
     """Where the stream is: the pass over the corpus, the block of documents, the pairs taken of it."""

@@ -135,8 +135,8 @@ def _take(spec: EncoderSpec, store: Store[EncoderRecord]) -> bool:
     wrong = what_is_wrong(spec, record)
     if wrong is None:
         if record is None:  # made by another study, or the process that made it was killed just then
-            store.put(_own_record(spec))
             _forget_state(spec)
+            store.put(_own_record(spec))
         return True
     if folder.exists():
         with told(folder.parent, "Encoders", "TCSTUDY_WEIGHTS"):

@@ -2,12 +2,15 @@
 
 import ctypes
 import functools
+import os
 import resource
 import sys
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import parse_flag_from_env
+
+from tcstudy.errors import StudyError
 
 USUAL_MICRO_BATCH_TOKENS = {"cpu": 1024}  # small ones stay in a CPU's caches
 OTHER_MICRO_BATCH_TOKENS = 16_384
@@ -19,9 +22,22 @@ def make_accelerator() -> Accelerator:
     """Accelerate's view of the devices: those torch finds, or the CPU where `ACCELERATE_USE_CPU` is set.
 
     Under a launch of several processes each call gives this process's part of them.
+
+    Raises:
+        StudyError: `ACCELERATE_MIXED_PRECISION` asks for what is not supported.
     """
     keep_freed_memory()
-    return Accelerator(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available())
+    on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    return Accelerator(cpu=on_cpu, mixed_precision=_precision(on_cpu))
+
+
+def _precision(on_cpu: bool) -> str:
+    """In what the encoder computes: bf16 on GPUs that have it, else fp32; weights and updates are fp32 in any case."""
+    asked = os.environ.get("ACCELERATE_MIXED_PRECISION")
+    if asked not in (None, "", "no", "bf16"):
+        raise StudyError(f"ACCELERATE_MIXED_PRECISION is '{asked}', but should be no or bf16: losses are not scaled.")
+    has_it = not on_cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return asked or ("bf16" if has_it else "no")
 
 
 @functools.cache
@@ -42,10 +58,11 @@ def usual_micro_batch_tokens(accelerator: Accelerator) -> int:
 
 
 def device_name(accelerator: Accelerator) -> str:
-    """The name of a GPU, or the kind of another device and the threads it computes with."""
-    if accelerator.device.type == "cuda":
-        return torch.cuda.get_device_name(accelerator.device)
-    return f"{accelerator.device.type}, {torch.get_num_threads()} threads"
+    """The name of a GPU, or the kind of another device and the threads it computes with; its precision if not fp32."""
+    kind = accelerator.device.type
+    threads = f"{kind}, {torch.get_num_threads()} threads"
+    name = torch.cuda.get_device_name(accelerator.device) if kind == "cuda" else threads
+    return name if accelerator.mixed_precision == "no" else f"{name}, {accelerator.mixed_precision}"
 
 
 def reset_peak_memory(accelerator: Accelerator) -> None:

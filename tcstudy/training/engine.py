@@ -31,8 +31,9 @@ class Engine:
         model.eval()
         parts = []
         for batch in self.micro_batches(documents)[self.accelerator.process_index :: self.accelerator.num_processes]:
-            logits = model(batch.to(self.accelerator.device))
-            parts.append((list(batch.rows), logits.softmax(dim=-1).cpu().numpy()))
+            with self.accelerator.autocast():
+                logits = model(batch.to(self.accelerator.device))
+            parts.append((list(batch.rows), logits.float().softmax(dim=-1).cpu().numpy()))
         if self.accelerator.num_processes > 1:
             parts = gather_object(parts)
         probabilities = np.empty((len(documents), model.output.out_features), dtype=np.float32)

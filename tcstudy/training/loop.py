@@ -33,7 +33,8 @@ def fit(
 
     A batch comes in micro-batches. `loss_of` gives a micro-batch's part of its batch's mean loss, so the gradients
     add up to the whole batch's. Several processes share the micro-batches of a batch and add their gradients, so the
-    update is the same on any number of devices.
+    update is the same on any number of devices. Where a micro-batch does not fit into a GPU's memory, the batch and all
+    that follow are made in micro-batches of half the size.
 
     Args:
         model: on the accelerator's device.
@@ -46,16 +47,17 @@ def fit(
 
     Raises:
         Diverged: the loss of a batch is not finite; the weights are as before that batch.
+        torch.OutOfMemoryError: a document does not fit by itself, or one of several processes is out of memory.
     """
+    halvings = 0
     for number, batch in enumerate(batches, start=done + 1):
         model.train()
-        optimizer.zero_grad()
-        loss = torch.zeros((), device=accelerator.device)
-        for micro_batch in batch[accelerator.process_index :: accelerator.num_processes]:
-            with accelerator.autocast():
-                part = loss_of(model, micro_batch.to(accelerator.device), batch)
-            accelerator.backward(part)
-            loss += part.detach()
+        for _ in range(halvings):
+            batch = halved(batch)
+        while (loss := _add_up(model, batch, loss_of, optimizer, accelerator)) is None:
+            if len(smaller := halved(batch)) == len(batch):
+                raise torch.OutOfMemoryError("a single document does not fit into the memory")
+            batch, halvings = smaller, halvings + 1
         if accelerator.num_processes > 1:
             loss = accelerator.reduce(loss, "sum")
             _add_gradients(model, accelerator)
@@ -72,6 +74,36 @@ def fit(
             tokens=sum(int(micro_batch.attention_mask.sum()) for micro_batch in batch),
             padded_tokens=sum(micro_batch.attention_mask.numel() for micro_batch in batch),
         )
+
+
+def halved(batch: Sequence[Piece]) -> list[Piece]:
+    """A batch in micro-batches of half the size."""
+    return [half for micro_batch in batch for half in micro_batch.halves()]
+
+
+def _add_up(
+    model: torch.nn.Module,
+    batch: Sequence[Piece],
+    loss_of: Callable[[torch.nn.Module, Piece, Sequence[Piece]], torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    accelerator: Accelerator,
+) -> torch.Tensor | None:
+    """The gradients of this process's share of a batch, and its loss; None where memory is used up."""
+    optimizer.zero_grad()
+    loss = torch.zeros((), device=accelerator.device)
+    try:
+        for micro_batch in batch[accelerator.process_index :: accelerator.num_processes]:
+            with accelerator.autocast():
+                part = loss_of(model, micro_batch.to(accelerator.device), batch)
+            accelerator.backward(part)
+            loss += part.detach()
+    except torch.OutOfMemoryError:
+        if accelerator.num_processes > 1:  # the others would wait for this one
+            raise
+        optimizer.zero_grad()
+        torch.cuda.empty_cache()
+        return None
+    return loss
 
 
 def _add_gradients(model: torch.nn.Module, accelerator: Accelerator) -> None:

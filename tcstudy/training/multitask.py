@@ -54,6 +54,10 @@ class TaskBatch:
         """The same on `device`."""
         return type(self)(self.task, self.batch.to(device))
 
+    def halves(self) -> list[Self]:
+        """The first and the second half of its documents; itself where there is one only."""
+        return [type(self)(self.task, half) for half in self.batch.halves()]
+
 
 def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) -> StageOutcome:
     """Make the encoder of `spec`, whose last stage is a multi-task fine-tuning, out of the one before it.

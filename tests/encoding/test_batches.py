@@ -41,3 +41,14 @@ def test_collate_pads_to_a_rectangle_and_masks_it():
     assert batch.fractions == (1, 2)
     assert batch.labels.tolist() == [8, 7]
     assert batch.rows == (1, 0)
+
+
+def test_halves_hold_the_same_documents_with_all_their_fractions():
+    documents = [Document([[2, 5, 3]], 0, 1), Document([[2, 6, 7, 3], [2, 8, 3]], 1, 3), Document([[2, 9, 3]], 2, 1)]
+    whole = collate(documents, [1, 0, 2], pad=0)
+    first, second = whole.halves()
+    assert (first.fractions, second.fractions) == ((2,), (1, 1))
+    assert first.input_ids.tolist() == [[2, 6, 7, 3], [2, 8, 3, 0]]
+    assert (first.rows, second.rows) == ((1,), (0, 2))
+    assert second.labels.tolist() == [0, 2]
+    assert [len(half.halves()) for half in (first, second)] == [1, 2]

