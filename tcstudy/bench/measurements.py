@@ -55,7 +55,7 @@ def _startup(plan: Plan) -> list[Startup]:
         ("python", "Python itself"): [sys.executable, "-c", ""],
         ("import", "import tcstudy"): [sys.executable, "-c", "import tcstudy"],
         ("help", "tcstudy --help"): [*cli, "--help"],
-        ("page", "a page whose records exist"): [*cli, "run", str(page)],
+        ("page", "a page whose records exist"): [*cli, "run", str(page), "--again"],
     }
     environment = {"TCSTUDY_RESULTS": str(folder / "records")}
     return time_commands(commands, plan.repetitions, environment, teller("startup"))

@@ -20,7 +20,7 @@ STAMP = "tcstudy_made_from"
 def made_from(file: ParameterFile, settings: Settings) -> str:
     """A digest of what a page is made from: its text and parameters, the package, the records that it shows.
 
-    Of a page without runs of its own, which may show any record, that is all of them. Files are told by size and time.
+    Of a page that has neither runs nor texts of its own that is every record. Files are told by size and time.
     """
     total = hashlib.sha256(f"{file.values} {settings.data}".encode())
     total.update((settings.root / "book" / f"{file.page}.md").read_bytes())
@@ -58,6 +58,8 @@ def _package() -> Iterator[Path]:
 def _records(file: ParameterFile, settings: Settings) -> Iterable[Path]:
     runs, encoders = run_store(), encoder_store()
     specs = file.experiment.runs().values()
+    if file.experiment.texts():  # it shows data sets, not records
+        return []
     if not specs:
         return [*runs.known_paths(), *encoders.known_paths(), *sorted((settings.published / "bench").glob("*.json"))]
     made = dict.fromkeys(part for spec in specs if isinstance(spec, RunSpec) for part in spec.encoder.made_on_the_way())

@@ -16,8 +16,8 @@ from tcstudy.study.sources import check_dataset, check_encoder, check_hub, docum
 
 RECORD_BYTES = 30_000
 """Of a record of a few thousand test documents."""
-STATE_WEIGHTS = 3
-"""The state of a training holds so many numbers for each weight: the weight and two moments."""
+STATE_WEIGHTS = 8
+"""For the state of a training: each weight, the best one so far and two moments, twice while the file is replaced."""
 TOKEN_BYTES = 5
 """Of a wordpiece in the cache of tokenised sentences."""
 
@@ -79,7 +79,7 @@ def needed_bytes(runs: Sequence[AnyRun], facts: Mapping[str, EncoderFacts]) -> d
     fetched = sum(4 * weights_of(found) for found in facts.values() if found.hub)
     return {
         "cache": sum(WHEELS[project].size for project in wheels) + 2 * texts + sentences + fetched,
-        "weights": sum(weights) + STATE_WEIGHTS * max(weights, default=0),
+        "weights": sum(weights) + STATE_WEIGHTS * max((4 * weights_of(found) for found in facts.values()), default=0),
         "results": RECORD_BYTES * len(runs),
     }
 
