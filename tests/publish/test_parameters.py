@@ -54,3 +54,10 @@ def test_files_and_folders_each_once_in_order(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(StudyError, match="holds no parameter file"):
         find_parameter_files([tmp_path / "empty"])
+
+
+def test_a_folders_files_come_in_the_order_of_the_book(tmp_path):
+    for page in ("verdicts", "base_rate", "nonsense", "layers", "datasets"):
+        write(tmp_path, GOOD, f"{page}.yaml")
+    found = [path.stem for path in find_parameter_files([tmp_path])]
+    assert found == ["datasets", "base_rate", "layers", "verdicts", "nonsense"]

@@ -48,6 +48,15 @@ def test_a_page_lacks_what_is_not_recorded_until_it_is(published):
     assert what_is_missing(layers) is None
 
 
+def test_with_recorded_only_nothing_is_trained_and_what_is_left_out_is_told(published, call):
+    ended = call("run", "params/mini", "--recorded", "--check")
+    assert ended.status == 0
+    assert "layers is left out: 0 of its " in ended.err
+    assert "params/mini/layers.yaml" not in ended.out
+    assert "params/mini/verdicts.yaml: fine; 0 runs" in ended.out
+    assert not Settings.read().results.exists()
+
+
 def test_a_page_lacks_texts_that_are_not_on_this_machine(published):
     path = published / "params" / "mini" / "datasets.yaml"
     path.write_text(path.read_text().replace("rotten_tomatoes", "imdb"))
