@@ -1,8 +1,10 @@
+import itertools
+
 import hypothesis.strategies as st
 import torch
 from hypothesis import given
 
-from tcstudy.encoding.batches import collate, plan_micro_batches
+from tcstudy.encoding.batches import GROUP_TOKENS, collate, plan_micro_batches
 from tcstudy.encoding.tokens import Document
 
 
@@ -19,6 +21,28 @@ def test_worked_by_hand():
 def test_fractions_of_a_document_stay_together():
     documents = [document(5, 5, 2), document(5), document(4)]
     assert plan_micro_batches(documents, budget=10) == [[0], [1, 2]]
+
+
+def test_documents_of_unlike_length_are_parted_where_padding_costs_more_than_another_group():
+    alike = [document(60), document(50), document(60)]
+    assert plan_micro_batches(alike, budget=1024) == [[0, 2, 1]]  # 180 tokens, instead of 170 and another group
+    unlike = [document(200), document(10), document(200), document(10)]
+    assert plan_micro_batches(unlike, budget=1024) == [[0, 2], [1, 3]]  # 420 tokens and two groups, instead of 800
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=9), st.integers(1, 1000))
+def test_no_other_cuts_of_the_sorted_documents_lose_less(lengths, budget):
+    def lost(groups):
+        padded = [len(group) * max(group) for group in groups]
+        fits = all(tokens <= budget or len(group) == 1 for tokens, group in zip(padded, groups, strict=True))
+        return sum(padded) + GROUP_TOKENS * len(groups) if fits else float("inf")
+
+    ordered = sorted(lengths, reverse=True)
+    places = range(1, len(ordered))
+    cuts = itertools.chain.from_iterable(itertools.combinations(places, number) for number in range(len(ordered)))
+    ways = ([ordered[start:end] for start, end in itertools.pairwise((0, *chosen, len(ordered)))] for chosen in cuts)
+    planned = plan_micro_batches([document(length) for length in lengths], budget)
+    assert lost([[lengths[i] for i in group] for group in planned]) == min(map(lost, ways))
 
 
 @given(
