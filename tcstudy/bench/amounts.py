@@ -21,7 +21,7 @@ from tcstudy.study.plan import plan_pages, sort_runs
 from tcstudy.study.record import Cost, LearningCurve, Predictions, Provenance, Record
 from tcstudy.study.recorded import recorded
 from tcstudy.study.store import Store, sealed
-from tcstudy.training.devices import make_accelerator, usual_micro_batch_tokens
+from tcstudy.training.devices import make_accelerator, micro_batch_tokens
 from tcstudy.training.engine import Engine
 from tcstudy.training.finetune import epoch_batches
 from tcstudy.training.outcome import Evaluation, Training
@@ -142,8 +142,7 @@ def _read_and_plan(task: Task) -> tuple[Timing, Timing]:
         tokens=sum(document.tokens for document in documents),
         peak_memory_bytes=peak_memory(),
     )
-    budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
-    engine = Engine(accelerator, budget, vocabulary.pad)
+    engine = Engine(accelerator, micro_batch_tokens(accelerator), vocabulary.pad, unpadded=True)
     started = time.perf_counter()
     steps = sum(1 for _ in epoch_batches(documents, workload.batch_size, range(1), task.seed, engine))
     planning = Timing(seconds=time.perf_counter() - started, steps=steps, peak_memory_bytes=peak_memory())

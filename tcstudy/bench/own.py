@@ -19,7 +19,6 @@ from tcstudy.encoding.pretraining import MaskedPair, PairStream
 from tcstudy.encoding.sentences import Sentences
 from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents
 from tcstudy.models.classifier import TextClassifier
-from tcstudy.settings import Settings
 from tcstudy.spec import (
     DataSpec,
     EncoderSpec,
@@ -31,7 +30,7 @@ from tcstudy.spec import (
     TrainingSpec,
     WindowSpec,
 )
-from tcstudy.training.devices import device_name, make_accelerator, usual_micro_batch_tokens
+from tcstudy.training.devices import device_name, make_accelerator, micro_batch_tokens
 from tcstudy.training.engine import Engine
 from tcstudy.training.finetune import build_model, train_and_select
 from tcstudy.training.outcome import Outcome
@@ -74,7 +73,7 @@ def predict(task: Task) -> Timing:
         seconds=seconds,
         steps=task.workload.steps,
         tokens=sum(document.tokens for document in documents),
-        padded_tokens=sum(batch.attention_mask.numel() for batch in engine.micro_batches(documents)),
+        padded_tokens=sum(batch.computed_tokens for batch in engine.micro_batches(documents)),
         operations=forward_operations([document.tokens for document in documents], encoder_facts(START)),
         peak_memory_bytes=peak_memory(),
     )
@@ -137,9 +136,8 @@ def _begin(task: Task) -> tuple[RunSpec, TextClassifier, list[Document], Engine]
         seed=task.seed,
     )
     accelerator, vocabulary = make_accelerator(), load_vocabulary(spec.encoder)
-    budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
     set_seed(task.seed)
-    model, _, _ = build_model(spec, len(dataset_facts(workload.dataset).classes), budget)
+    model, _, _ = build_model(spec, len(dataset_facts(workload.dataset).classes), micro_batch_tokens(accelerator))
     with (
         safetensors.safe_open(encoder_facts(START).local / "model.safetensors", framework="pt") as file,
         torch.no_grad(),
@@ -148,4 +146,4 @@ def _begin(task: Task) -> tuple[RunSpec, TextClassifier, list[Document], Engine]
         model.output.bias.copy_(file.get_tensor("classifier.bias"))
     model.to(accelerator.device)
     documents = read_documents(drawn_documents(workload), vocabulary, spec.window)
-    return spec, model, documents, Engine(accelerator, budget, vocabulary.pad)
+    return spec, model, documents, Engine.of(model.encoder, vocabulary.pad, accelerator)

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 
+from tcstudy.encoding.batches import Rectangle
 from tcstudy.encoding.masking import mask
 from tcstudy.encoding.pairs import Pair, pairs_of
 from tcstudy.encoding.sentences import Sentences
@@ -48,26 +49,20 @@ class MaskedPair:
 
 
 @dataclass(frozen=True)
-class PretrainingBatch:
+class PretrainingBatch(Rectangle):
     """Pairs that go through the encoder together.
 
     Attributes:
-        input_ids, attention_mask, token_type_ids: shape (pairs, length), padded.
+        token_type_ids: shape (pairs, length), padded.
         predicted: places of the predicted tokens in the flattened (pairs * length), shape (predicted,).
         targets: their true ids, shape (predicted,).
         labels: of NSP, shape (pairs,).
     """
 
-    input_ids: torch.Tensor
-    attention_mask: torch.Tensor
     token_type_ids: torch.Tensor
     predicted: torch.Tensor
     targets: torch.Tensor
     labels: torch.Tensor
-
-    def to(self, device: torch.device) -> Self:
-        """The same on `device`."""
-        return type(self)(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
     def halves(self) -> list[Self]:
         """The first and the second half of its pairs; itself where there is one only."""
@@ -81,6 +76,7 @@ class PretrainingBatch:
             type(self)(
                 self.input_ids[pairs],
                 self.attention_mask[pairs],
+                self.unpadded,
                 self.token_type_ids[pairs],
                 self.predicted[chosen] - start,
                 self.targets[chosen],
@@ -180,8 +176,8 @@ class PairStream:
         )
 
 
-def collate_pairs(pairs: Sequence[MaskedPair], pad: int) -> PretrainingBatch:
-    """Pad `pairs` to one rectangle."""
+def collate_pairs(pairs: Sequence[MaskedPair], pad: int, unpadded: bool = False) -> PretrainingBatch:
+    """`pairs` as one rectangle."""
     length = max(pair.longest for pair in pairs)
 
     def padded(rows: Iterator[list[int]], value: int) -> torch.Tensor:
@@ -190,6 +186,7 @@ def collate_pairs(pairs: Sequence[MaskedPair], pad: int) -> PretrainingBatch:
     return PretrainingBatch(
         input_ids=padded((pair.ids for pair in pairs), pad),
         attention_mask=padded(([1] * len(pair.ids) for pair in pairs), 0),
+        unpadded=unpadded,
         token_type_ids=padded((pair.segments for pair in pairs), 0),
         predicted=torch.tensor(
             [row * length + place for row, pair in enumerate(pairs) for place in pair.positions], dtype=torch.long

@@ -1,11 +1,14 @@
 """The classifier: p(c | h) = softmax(W h), h the document's state, read from the encoder (Sun et al. 2019, 3)."""
 
+from functools import partial
+
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from tcstudy.encoding.batches import MicroBatch
+from tcstudy.models.attention import RealTokens
 from tcstudy.models.bilstm import BiLSTMReader
 from tcstudy.models.encoder import read_at
 from tcstudy.models.hierarchy import pooling_for, split_by_document
@@ -47,7 +50,7 @@ class TextClassifier(nn.Module):
         features: layers read, how they are joined and what reads them.
         method: a method of Table 2, which decides how `[CLS]` of several fractions are pooled.
         dropout: probability before the linear layer.
-        budget: padded tokens that go through the encoder at once. Of a micro-batch that is larger (one very long
+        budget: tokens that go through the encoder at once. Of a micro-batch that is larger (one very long
             document), each piece is computed again on the way back, so that memory is bounded by the budget.
         frozen: the encoder is not trained and drops nothing out.
     """
@@ -96,23 +99,35 @@ class TextClassifier(nn.Module):
 
     def _encode(self, batch: MicroBatch) -> torch.Tensor:
         """The states of all fractions that the reader selects, shape (fractions or tokens, joined width)."""
-        rows = max(1, self.budget // batch.input_ids.shape[1])
+        rows, length = batch.input_ids.shape
+        if batch.computed_tokens > self.budget:
+            rows = max(1, self.budget // length)
         pieces = list(zip(batch.input_ids.split(rows), batch.attention_mask.split(rows), strict=True))
+        joined_states = partial(self._joined_states, unpadded=batch.unpadded)
         on_the_way_back = torch.is_grad_enabled() and not self.frozen
         with torch.set_grad_enabled(on_the_way_back):
             if len(pieces) > 1 and on_the_way_back:
-                states = [checkpoint(self._joined_states, ids, mask, use_reentrant=False) for ids, mask in pieces]
+                states = [checkpoint(joined_states, ids, mask, use_reentrant=False) for ids, mask in pieces]
             else:
-                states = [self._joined_states(ids, mask) for ids, mask in pieces]
+                states = [joined_states(ids, mask) for ids, mask in pieces]
         return torch.cat(states)
 
-    def _joined_states(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def _joined_states(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, unpadded: bool) -> torch.Tensor:
         """What the reader selects of some fractions, layers joined, shape (fractions or tokens, joined width)."""
         several = len(self.layers) > 1
-        encoded = self.encoder(input_ids, attention_mask=attention_mask, output_hidden_states=several)
+        if unpadded:
+            real = RealTokens(attention_mask, first_only=isinstance(self.reader, ClsReader))
+            encoded = self.encoder(input_ids, output_hidden_states=several, real_tokens=real)
+        else:
+            encoded = self.encoder(input_ids, attention_mask=attention_mask, output_hidden_states=several)
         if self.pooler:
             return encoded.pooler_output
         if not several:
             return self.reader.select(encoded.last_hidden_state, attention_mask)
         read = [encoded.hidden_states[layer + 1] for layer in self.layers]  # hidden_states[0] are the embeddings
+        if unpadded:
+            read = [
+                real.pad(states) if layer < max(self.layers) else states
+                for layer, states in zip(self.layers, read, strict=True)
+            ]
         return join_layers([self.reader.select(states, attention_mask) for states in read], self.join)

@@ -14,6 +14,8 @@ from tcstudy.catalog.encoders import EncoderFacts, encoder_facts
 from tcstudy.corpora.assets import open_wheel
 from tcstudy.encoding.tokens import pretrained_source, why_not_had
 from tcstudy.errors import StudyError
+from tcstudy.models.attention import prepare
+from tcstudy.models.layers import layer_stack
 from tcstudy.spec import EncoderSpec
 
 _DROPOUTS = (  # what the families call the probability of dropout
@@ -78,6 +80,7 @@ def load_pretrained(
     ruined = [name for name, own in model.named_parameters() if not torch.isfinite(own).all()]
     if ruined:
         raise StudyError(f"The encoder {spec.name} has weights that are no finite numbers, in {ruined[0]} for example.")
+    prepare(model)
     return model, missing
 
 
@@ -120,22 +123,6 @@ def _with_dropout(config: PretrainedConfig, dropout: float) -> PretrainedConfig:
         if hasattr(config, name):
             setattr(config, name, dropout)
     return config
-
-
-def layer_stack(encoder: PreTrainedModel) -> torch.nn.ModuleList:
-    """The Transformer layers of an encoder, lowest first, wherever its family keeps them.
-
-    Raises:
-        StudyError: it has no single stack of them.
-    """
-    stacks = [
-        module
-        for module in encoder.modules()
-        if isinstance(module, torch.nn.ModuleList) and len(module) == encoder.config.num_hidden_layers
-    ]
-    if len(stacks) != 1:
-        raise StudyError(f"{type(encoder).__name__} has no single stack of layers.")
-    return stacks[0]
 
 
 def keep_layers(encoder: PreTrainedModel, number: int) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 from transformers import MODEL_FOR_PRETRAINING_MAPPING, AutoModelForMaskedLM, PretrainedConfig, PreTrainedModel
 
 from tcstudy.encoding.pretraining import PretrainingBatch
+from tcstudy.models.attention import RealTokens
 from tcstudy.models.encoder import load_pretrained
 from tcstudy.spec import EncoderSpec
 
@@ -60,7 +61,11 @@ class PretrainingModel(nn.Module):
         """The heads' logits for `batch`."""
         self._predicted = batch.predicted
         segments = {"token_type_ids": batch.token_type_ids} if self.has_nsp else {}
-        output = self.model(batch.input_ids, attention_mask=batch.attention_mask, **segments)
+        if batch.unpadded:
+            where = {"real_tokens": RealTokens(batch.attention_mask, first_only=False)}
+        else:
+            where = {"attention_mask": batch.attention_mask}
+        output = self.model(batch.input_ids, **where, **segments)
         self._predicted = None
         if self.has_nsp:
             return HeadScores(output.prediction_logits[0], output.seq_relationship_logits)

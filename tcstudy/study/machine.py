@@ -25,7 +25,7 @@ TRAINING_BYTES = 20
 """For each weight: itself, its gradient, the optimiser's two moments, and the best epoch's copy."""
 ACTIVATION_BYTES = 160
 """For each token, layer and number of a hidden state that the way back needs."""
-USUAL_BUDGETS = (1024, 16_384)  # padded tokens at once without and with a GPU, as `training.devices` has them
+USUAL_BUDGETS = (2048, 16_384)  # tokens at once without and with a GPU, as `training.devices` has them
 NEARLY_FULL = 0.8
 
 

@@ -12,11 +12,11 @@ from transformers import BertConfig, BertModel, PreTrainedModel
 
 from tcstudy.catalog.encoders import EncoderFacts
 from tcstudy.encoding.tokens import Document
+from tcstudy.models.attention import prepare
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder
-from tcstudy.settings import Settings
 from tcstudy.spec import PROTOCOLS, EncoderSpec, FeatureSpec, TrainingSpec
-from tcstudy.training.devices import device_name, make_accelerator, usual_micro_batch_tokens
+from tcstudy.training.devices import device_name, make_accelerator
 from tcstudy.training.engine import Engine
 from tcstudy.training.finetune import cross_entropy_part
 from tcstudy.training.loop import fit
@@ -59,11 +59,10 @@ def calibrate(encoder: EncoderSpec, facts: EncoderFacts, lengths: tuple[int, int
         batch_size: documents in a batch.
     """
     accelerator = make_accelerator()
-    budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
-    engine = Engine(accelerator, budget, pad=0)
     training = TrainingSpec()
     body = load_encoder(encoder.published, training.dropout).body if facts.local else _random_bert(facts)
-    model = TextClassifier(body, 2, FeatureSpec(), "head-only", training.dropout, budget).to(accelerator.device)
+    engine = Engine.of(body, pad=0, accelerator=accelerator)
+    model = TextClassifier(body, 2, FeatureSpec(), "head-only", training.dropout, engine.budget).to(accelerator.device)
     optimizer, schedule = make_optimizer(model, training, PROTOCOLS["clean"], 1000)
 
     def step_on(documents: list[Document]) -> Callable[[], object]:
@@ -110,7 +109,9 @@ def _random_bert(facts: EncoderFacts) -> PreTrainedModel:
         intermediate_size=4 * facts.width,
         max_position_embeddings=facts.max_length,
     )
-    return BertModel(config, add_pooling_layer=False)
+    body = BertModel(config, add_pooling_layer=False)
+    prepare(body)
+    return body
 
 
 def _doublings(first: int, last: int) -> list[int]:

@@ -11,8 +11,9 @@ from accelerate import Accelerator
 from accelerate.utils import parse_flag_from_env
 
 from tcstudy.errors import StudyError
+from tcstudy.settings import Settings
 
-USUAL_MICRO_BATCH_TOKENS = {"cpu": 1024}  # small ones stay in a CPU's caches
+USUAL_MICRO_BATCH_TOKENS = {"cpu": 2048}
 OTHER_MICRO_BATCH_TOKENS = 16_384
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from malloc.h
@@ -52,9 +53,11 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def usual_micro_batch_tokens(accelerator: Accelerator) -> int:
-    """Padded tokens that go through an encoder at once, where the settings name no number."""
-    return USUAL_MICRO_BATCH_TOKENS.get(accelerator.device.type, OTHER_MICRO_BATCH_TOKENS)
+def micro_batch_tokens(accelerator: Accelerator) -> int:
+    """Tokens that go through an encoder at once: by the settings, or what is usual on this device."""
+    return Settings.read().micro_batch_tokens or USUAL_MICRO_BATCH_TOKENS.get(
+        accelerator.device.type, OTHER_MICRO_BATCH_TOKENS
+    )
 
 
 def device_name(accelerator: Accelerator) -> str:

@@ -17,15 +17,14 @@ from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.models.multitask import take_classifier
-from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
 from tcstudy.training.checkpoint import Checkpoint, trained_weights
 from tcstudy.training.devices import (
     device_name,
     make_accelerator,
+    micro_batch_tokens,
     peak_memory,
     reset_peak_memory,
-    usual_micro_batch_tokens,
 )
 from tcstudy.training.engine import Engine
 from tcstudy.training.forgetting import forgetting
@@ -49,10 +48,9 @@ def finetune(spec: RunSpec, corpus: Corpus, state: Path | None = None) -> Outcom
     """
     accelerator = make_accelerator()
     vocabulary = load_vocabulary(spec.encoder)
-    budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
-    engine = Engine(accelerator, budget, vocabulary.pad)
     set_seed(spec.seed)
-    model, digest, made_new = build_model(spec, len(corpus.facts.classes), budget)
+    model, digest, made_new = build_model(spec, len(corpus.facts.classes), micro_batch_tokens(accelerator))
+    engine = Engine.of(model.encoder, vocabulary.pad, accelerator)
     model.to(accelerator.device)
     set_seed(spec.seed + accelerator.process_index)  # processes start from equal weights and drop out differently
 

@@ -72,7 +72,7 @@ def fit(
             number=number,
             loss=loss,
             tokens=sum(int(micro_batch.attention_mask.sum()) for micro_batch in batch),
-            padded_tokens=sum(micro_batch.attention_mask.numel() for micro_batch in batch),
+            padded_tokens=sum(micro_batch.computed_tokens for micro_batch in batch),
         )
 
 

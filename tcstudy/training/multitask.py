@@ -20,16 +20,9 @@ from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents, s
 from tcstudy.errors import StudyError
 from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.models.multitask import MultitaskClassifier
-from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec, MultitaskSpec
 from tcstudy.training.checkpoint import Checkpoint
-from tcstudy.training.devices import (
-    device_name,
-    make_accelerator,
-    peak_memory,
-    reset_peak_memory,
-    usual_micro_batch_tokens,
-)
+from tcstudy.training.devices import device_name, make_accelerator, peak_memory, reset_peak_memory
 from tcstudy.training.engine import Engine
 from tcstudy.training.finetune import cross_entropy_part, epoch_batches
 from tcstudy.training.loop import Diverged, fit
@@ -49,6 +42,11 @@ class TaskBatch:
     def attention_mask(self) -> torch.Tensor:
         """Of its documents, shape (fractions, length)."""
         return self.batch.attention_mask
+
+    @property
+    def computed_tokens(self) -> int:
+        """Tokens that go through the encoder."""
+        return self.batch.computed_tokens
 
     def to(self, device: torch.device) -> Self:
         """The same on `device`."""
@@ -74,19 +72,18 @@ def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) 
     stage: MultitaskSpec = spec.stages[-1]
     training = stage.training
     accelerator, vocabulary = make_accelerator(), load_vocabulary(spec)
-    budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
-    engine = Engine(accelerator, budget, vocabulary.pad)
     corpora = {task.name: load_corpus(task) for task in stage.tasks}
     classes = {name: len(corpus.facts.classes) for name, corpus in corpora.items()}
     set_seed(stage.seed)
     encoder = load_encoder(spec.before, training.dropout).body
+    engine = Engine.of(encoder, vocabulary.pad, accelerator)
     outcome = StageOutcome(
         encoder_digest=weights_digest(encoder),
         made_new=(),
         device=device_name(accelerator),
         processes=accelerator.num_processes,
     )
-    model = MultitaskClassifier(encoder, classes, stage.window.method, training.dropout, budget, training.frozen)
+    model = MultitaskClassifier(encoder, classes, stage.window.method, training.dropout, engine.budget, training.frozen)
     model.to(accelerator.device)
     set_seed(stage.seed + accelerator.process_index)  # processes start from equal weights and drop out differently
 

@@ -7,7 +7,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_linear_schedule_with_warmup
 
-from tcstudy.models.encoder import layer_stack
+from tcstudy.models.layers import layer_stack
 from tcstudy.spec import OptimizationSpec, Protocol
 from tcstudy.training.bertadam import BertAdam
 

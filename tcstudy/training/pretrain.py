@@ -6,30 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch.nn.functional import cross_entropy
 from transformers.utils.logging import disable_progress_bar
 
 from tcstudy.corpora.text import Text, load_text
-from tcstudy.encoding.batches import plan_micro_batches
 from tcstudy.encoding.pairs import UNKNOWN
-from tcstudy.encoding.pretraining import MaskedPair, PairStream, Position, PretrainingBatch, collate_pairs
+from tcstudy.encoding.pretraining import PairStream, Position, PretrainingBatch
 from tcstudy.encoding.sentences import Sentences
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary, save_tokenizer
 from tcstudy.errors import StudyError
 from tcstudy.models.encoder import weights_digest
 from tcstudy.models.pretraining import PretrainingModel, load_pretraining_model
-from tcstudy.settings import Settings
 from tcstudy.spec import PROTOCOLS, EncoderSpec, PretrainingRecipe
 from tcstudy.training.checkpoint import Checkpoint
-from tcstudy.training.devices import (
-    device_name,
-    make_accelerator,
-    peak_memory,
-    reset_peak_memory,
-    usual_micro_batch_tokens,
-)
+from tcstudy.training.devices import device_name, make_accelerator, peak_memory, reset_peak_memory
+from tcstudy.training.engine import Engine
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer
 from tcstudy.training.outcome import HeadQuality, StageOutcome
@@ -73,10 +65,10 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
     reset_peak_memory(accelerator)
     documents = Sentences.read(text.train, text.language, vocabulary)
     stream = PairStream(documents, vocabulary, recipe, recipe.nsp and model.has_nsp)
-    budget = Settings.read().micro_batch_tokens or usual_micro_batch_tokens(accelerator)
+    engine = Engine.of(model.encoder, vocabulary.pad, accelerator)
     clock = time.perf_counter()
     pairs, positions = itertools.tee(itertools.islice(stream.batches(position), stage.last_step - done))
-    batches = (micro_batches(batch, budget, vocabulary.pad) for batch, _ in pairs)
+    batches = (engine.pair_batches(batch) for batch, _ in pairs)
     behind = (place for _, place in positions)
     try:
         for step in fit(model, batches, heads_part, optimizer, schedule, accelerator, recipe.clip_norm, done=done):
@@ -89,7 +81,7 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
     except Diverged as diverged:
         raise StudyError(f"Pre-training diverged at step {diverged.step}: a lower learning_rate is needed.") from None
     outcome.training_seconds, clock = _lap(outcome.training_seconds, clock)
-    outcome.measured = measure_heads(model, text, vocabulary, recipe, budget, accelerator)
+    outcome.measured = measure_heads(model, text, vocabulary, recipe, engine)
     outcome.evaluation_seconds, clock = _lap(outcome.evaluation_seconds, clock)
     outcome.count_memory(peak_memory(accelerator))
     if accelerator.is_main_process:
@@ -113,11 +105,6 @@ def check_masking(
         raise StudyError(f"The family of {spec.name} has no NSP, so mlm cannot be false.")
 
 
-def micro_batches(pairs: Sequence[MaskedPair], budget: int, pad: int) -> list[PretrainingBatch]:
-    """A batch of pairs as micro-batches of similar length."""
-    return [collate_pairs([pairs[i] for i in rows], pad) for rows in plan_micro_batches(pairs, budget)]
-
-
 def heads_part(
     model: PretrainingModel, micro_batch: PretrainingBatch, batch: Sequence[PretrainingBatch]
 ) -> torch.Tensor:
@@ -134,20 +121,15 @@ def heads_part(
 
 @torch.inference_mode()
 def measure_heads(
-    model: PretrainingModel,
-    text: Text,
-    vocabulary: Vocabulary,
-    recipe: PretrainingRecipe,
-    budget: int,
-    accelerator: Accelerator,
+    model: PretrainingModel, text: Text, vocabulary: Vocabulary, recipe: PretrainingRecipe, engine: Engine
 ) -> HeadQuality:
     """The heads on the held-out documents of `text`, masked and paired by `recipe`, the same for every update."""
     documents = Sentences.read(text.held_out, text.language, vocabulary)
     stream = PairStream(documents, vocabulary, recipe, recipe.nsp and model.has_nsp)
     model.eval()
     sums = torch.zeros(6, dtype=torch.float64)
-    for batch in micro_batches(stream.once(MOST_PAIRS), budget, vocabulary.pad):
-        batch = batch.to(accelerator.device)
+    for batch in engine.pair_batches(stream.once(MOST_PAIRS)):
+        batch = batch.to(engine.accelerator.device)
         scores = model(batch)
         sums[:3] += _score(scores.words, batch.targets)
         if scores.follows is not None:

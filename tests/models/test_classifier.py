@@ -47,12 +47,14 @@ def summed_gradient(model: TextClassifier, batch: list[MicroBatch]) -> tuple[flo
     return total, torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
 
+@pytest.mark.parametrize("unpadded", [False, True])
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("method", METHODS)
-def test_micro_batches_add_up_to_the_whole_batch(method, budget):
+def test_micro_batches_add_up_to_the_whole_batch(method, budget, unpadded):
     documents = batch_of_documents(method)
     loss, gradient = whole_gradient(classifier(method), documents)
-    batch = [collate(documents, rows, pad=0) for rows in plan_micro_batches(documents, budget)]
+    plan = plan_micro_batches(documents, budget, unpadded)
+    batch = [collate(documents, rows, pad=0, unpadded=unpadded) for rows in plan]
     summed_loss, summed = summed_gradient(classifier(method, budget=budget), batch)
     assert summed_loss == pytest.approx(loss, rel=1e-9)
     assert (summed - gradient).norm() / gradient.norm() < 1e-6

@@ -1,5 +1,6 @@
 """Any BERT-like encoder: tiny random ones of five families, from local folders."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.corpora.loading import load_corpus
 from tcstudy.encoding.batches import collate
 from tcstudy.encoding.tokens import Document
+from tcstudy.models.attention import unpads
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder
 from tcstudy.spec import EncoderSpec, FeatureSpec, MultitaskSpec, PretrainingSpec, RunSpec
@@ -73,6 +75,18 @@ def test_a_layer_is_the_librarys_own_hidden_state(family, layer):
     encoder = load_encoder(EncoderSpec(name=family), dropout=0.0).body
     model = TextClassifier(encoder, 3, FeatureSpec(layers=(layer,)), "head-only", 0.0, 1024).eval()
     torch.testing.assert_close(model(batch), model.output(expected[:, 0]))
+    if unpads(model.encoder, torch.device("cpu")):
+        torch.testing.assert_close(model(replace(batch, unpadded=True)), model.output(expected[:, 0]))
+
+
+def test_those_that_can_compute_real_tokens_only_do(family):
+    encoder = load_encoder(EncoderSpec(name=family), dropout=0.0).body
+    assert unpads(encoder, torch.device("cpu")) == (family in ("bert", "roberta", "distilbert"))
+
+
+def test_a_saved_encoder_names_nothing_of_this_package(family, tmp_path):
+    load_encoder(EncoderSpec(name=family), dropout=0.0).body.save_pretrained(tmp_path / "saved")
+    assert "real_tokens" not in (tmp_path / "saved" / "config.json").read_text()
 
 
 @pytest.mark.parametrize("changes", [{}, {"features.layers": (0, 1)}, {"window.method": "hierarchical mean"}])

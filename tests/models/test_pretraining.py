@@ -19,6 +19,7 @@ from transformers import (
 
 from tcstudy.encoding.pairs import UNKNOWN
 from tcstudy.encoding.pretraining import MaskedPair, collate_pairs
+from tcstudy.models.attention import unpads
 from tcstudy.models.pretraining import load_pretraining_model
 from tcstudy.spec import EncoderSpec
 from tcstudy.training.pretrain import heads_part
@@ -38,7 +39,12 @@ PAIRS = [
 
 
 def losses(model, pairs):
+    """MLM loss and logits of NSP; the same on real tokens only, where the family allows it."""
     scores = model(collate_pairs(pairs, 0))
+    if unpads(model.encoder, torch.device("cpu")):
+        unpadded = model(collate_pairs(pairs, 0, unpadded=True))
+        torch.testing.assert_close(unpadded.words, scores.words)
+        torch.testing.assert_close(unpadded.follows, scores.follows)
     batch = collate_pairs(pairs, 0)
     mlm = torch.nn.functional.cross_entropy(scores.words, batch.targets)
     return mlm, scores.follows
