@@ -12,7 +12,8 @@ from tcstudy.bench.results import Timing
 from tcstudy.bench.tasks import Task, drawn_documents, peak_memory, wait_for_device
 from tcstudy.bench.workloads import START
 from tcstudy.corpora.report import DataReport, SplitReport
-from tcstudy.encoding.tokens import load_vocabulary, read_documents
+from tcstudy.encoding.documents import read_documents
+from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.experiments import BaseRate
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, RunSpec, WindowSpec

@@ -15,9 +15,10 @@ from tcstudy.bench.workloads import START
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.corpora.text import load_text
+from tcstudy.encoding.documents import Document, read_documents
 from tcstudy.encoding.pretraining import MaskedPair, PairStream
 from tcstudy.encoding.sentences import Sentences
-from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents
+from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.spec import (
     DataSpec,

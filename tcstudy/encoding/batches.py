@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 import torch
 
-from tcstudy.encoding.tokens import Document
+from tcstudy.encoding.documents import Document
 
 GROUP_TOKENS = 48
 """The tokens that would go through an encoder in the time that a group takes besides its own, measured on a CPU."""

@@ -1,7 +1,6 @@
 """Documents as tokenised sentences, made once for each text and vocabulary and kept on disk, memory-mapped."""
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import datasets
@@ -49,7 +48,7 @@ class Sentences:
             StudyError: the cache folder cannot be written, or its disk is full.
         """
         datasets.disable_progress_bars()
-        name = _fingerprint(texts, language, vocabulary)
+        name = vocabulary.fingerprint(f"1:{language}", texts)
 
         def tokenised(batch: dict[str, list], rows: list[int]) -> dict[str, list]:
             chosen = [text for text, row in zip(batch["text"], rows, strict=True) if texts.chosen[row]]
@@ -87,11 +86,3 @@ def _begins(words: Sequence[int | None]) -> Iterator[bool]:
     for word in words:
         yield word is None or word != before
         before = word
-
-
-def _fingerprint(texts: Iterable[str], language: str, vocabulary: Vocabulary) -> str:
-    """Equal for equal texts in equal order, cut and tokenised in the same way."""
-    total = hashlib.sha256(f"1:{language}:{vocabulary.tokenizer.to_str()}".encode())
-    for text in texts:
-        total.update(f"{text}\x1e".encode("utf-8", "surrogatepass"))
-    return total.hexdigest()[:32]

@@ -1,25 +1,20 @@
-"""Tokenisation: texts to wordpiece ids without special tokens, and documents ready for the encoder."""
+"""Tokenisation: texts to wordpiece ids without special tokens."""
 
+import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from tcstudy.catalog.encoders import EncoderFacts, encoder_facts, fetched_facts
 from tcstudy.corpora.assets import open_wheel
-from tcstudy.encoding.windows import fractions
 from tcstudy.errors import StudyError, first_line
 from tcstudy.settings import Settings
-from tcstudy.spec import EncoderSpec, WindowSpec
-
-if TYPE_CHECKING:
-    import datasets
-
+from tcstudy.spec import EncoderSpec
 
 _ROLES = ("cls", "sep", "pad", "mask")
 
@@ -45,6 +40,13 @@ class Vocabulary:
     def encode(self, texts: Iterable[str]) -> list[list[int]]:
         """Token ids of each text, whole and without special tokens."""
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def fingerprint(self, kind: str, texts: Iterable[str]) -> str:
+        """Equal for equal texts in equal order under an equal tokenizer, made into the same `kind` of thing."""
+        total = hashlib.sha256(f"{kind}:{self.tokenizer.to_str()}".encode())
+        for text in texts:
+            total.update(f"{text}\x1e".encode("utf-8", "surrogatepass"))
+        return total.hexdigest()[:32]
 
     def lengths(self, texts: Iterable[str]) -> np.ndarray:
         """Number of wordpieces of each text, without special tokens, shape (texts,); holds few texts at a time."""
@@ -146,42 +148,3 @@ def why_not_had(error: BaseException) -> str:
     if "trust_remote_code" in str(error):
         return "it needs code of its own, which is never run"
     return first_line(error)
-
-
-@dataclass(frozen=True)
-class Document:
-    """A document as the encoder sees it.
-
-    Attributes:
-        fractions: token ids with special tokens, one list for each window of the text.
-        label: its class.
-        length: wordpieces of the whole text, without special tokens.
-    """
-
-    fractions: list[list[int]]
-    label: int
-    length: int
-
-    @property
-    def rows(self) -> int:
-        """Rows of a batch that it takes: one for each fraction."""
-        return len(self.fractions)
-
-    @property
-    def longest(self) -> int:
-        """Length of its longest fraction."""
-        return max(map(len, self.fractions))
-
-    @property
-    def tokens(self) -> int:
-        """Real tokens in all its fractions."""
-        return sum(map(len, self.fractions))
-
-
-def read_documents(split: "datasets.Dataset", vocabulary: Vocabulary, window: WindowSpec) -> list[Document]:
-    """Tokenise a split (columns `text`, `label`) and cut each text by `window`."""
-    ids: Sequence[list[int]] = vocabulary.encode(split["text"])
-    return [
-        Document(fractions(text, window, vocabulary.cls, vocabulary.sep), label, len(text))
-        for text, label in zip(ids, split["label"], strict=True)
-    ]

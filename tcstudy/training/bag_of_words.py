@@ -8,7 +8,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from tcstudy.corpora.loading import Corpus
-from tcstudy.encoding.tokens import Document
+from tcstudy.encoding.documents import Document
 from tcstudy.errors import StudyError
 from tcstudy.spec import BagOfWordsSpec
 from tcstudy.training.outcome import Evaluation, Outcome

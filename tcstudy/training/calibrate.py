@@ -11,7 +11,7 @@ import numpy as np
 from transformers import BertConfig, BertModel, PreTrainedModel
 
 from tcstudy.catalog.encoders import EncoderFacts
-from tcstudy.encoding.tokens import Document
+from tcstudy.encoding.documents import Document
 from tcstudy.models.attention import prepare
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder

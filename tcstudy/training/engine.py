@@ -11,8 +11,8 @@ from accelerate.utils import gather_object
 from transformers import PreTrainedModel
 
 from tcstudy.encoding.batches import MicroBatch, collate, plan_micro_batches
+from tcstudy.encoding.documents import Document
 from tcstudy.encoding.pretraining import MaskedPair, PretrainingBatch, collate_pairs
-from tcstudy.encoding.tokens import Document
 from tcstudy.models.attention import unpads
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.training.devices import micro_batch_tokens

@@ -13,7 +13,8 @@ from accelerate.utils import set_seed
 from tcstudy.catalog.encoders import longest_input
 from tcstudy.corpora.loading import Corpus
 from tcstudy.encoding.batches import MicroBatch
-from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents
+from tcstudy.encoding.documents import Document, read_documents
+from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.models.multitask import take_classifier

@@ -16,7 +16,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from tcstudy.corpora.loading import load_corpus
 from tcstudy.encoding.batches import MicroBatch
-from tcstudy.encoding.tokens import Document, load_vocabulary, read_documents, save_tokenizer
+from tcstudy.encoding.documents import Document, read_documents
+from tcstudy.encoding.tokens import load_vocabulary, save_tokenizer
 from tcstudy.errors import StudyError
 from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.models.multitask import MultitaskClassifier

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tcstudy.corpora.report import TextReport
-from tcstudy.encoding.tokens import Document
+from tcstudy.encoding.documents import Document
 from tcstudy.value import Value
 
 

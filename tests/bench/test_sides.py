@@ -14,7 +14,8 @@ from tcstudy.bench import own, rival, workloads
 from tcstudy.bench.results import OWN, Workload
 from tcstudy.bench.tasks import Task, drawn_documents
 from tcstudy.catalog.encoders import encoder_facts
-from tcstudy.encoding.tokens import load_vocabulary, read_documents
+from tcstudy.encoding.documents import read_documents
+from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.spec import EncoderSpec, TrainingSpec, WindowSpec
 
 WORKLOAD = Workload(dataset="bbc_news", length=32, batch_size=8, steps=5, documents=40, warm_up=8, dropout=0.0)

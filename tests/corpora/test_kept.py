@@ -14,11 +14,12 @@ from tcstudy.corpora import loading
 from tcstudy.corpora.kept import check_unchanged, kept_table
 from tcstudy.corpora.loading import load_source
 from tcstudy.corpora.text import Texts
+from tcstudy.encoding.documents import read_documents
 from tcstudy.encoding.sentences import Sentences
-from tcstudy.encoding.tokens import load_vocabulary
+from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
-from tcstudy.spec import EncoderSpec
+from tcstudy.spec import EncoderSpec, WindowSpec
 
 ANY = hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXTS = [f"the film was great . number {i} moving fun ." for i in range(40)]
@@ -36,6 +37,11 @@ def tokenised(times=1):
     texts = Texts.at(datasets.Dataset.from_dict({"text": TEXTS * times}), np.arange(len(TEXTS) * times))
     documents = Sentences.read(texts, "en", load_vocabulary(EncoderSpec(name="tiny")))
     return [documents[number] for number in range(len(documents))]
+
+
+def documents(length=16):
+    split = datasets.Dataset.from_dict({"text": TEXTS, "label": [number % 2 for number in range(len(TEXTS))]})
+    return read_documents(split, load_vocabulary(EncoderSpec(name="tiny")), WindowSpec(length=length))
 
 
 def altered(content: bytes, place: float, bit: int, cut: bool) -> bytes:
@@ -73,6 +79,22 @@ def test_what_is_whole_is_not_made_again(cache, small_disk, monkeypatch):
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     monkeypatch.setenv("TCSTUDY_CACHE", str(disk))
     assert tokenised() == whole
+
+
+def test_documents_are_tokenised_once_for_all_windows(cache, monkeypatch):
+    whole = documents()
+    monkeypatch.setattr(Vocabulary, "encode", lambda *arguments: pytest.fail("tokenised again"))
+    assert documents() == whole
+    assert [document.length for document in documents(8)] == [document.length for document in whole]
+    assert max(document.longest for document in documents(8)) == 8
+
+
+def test_damaged_token_ids_are_set_aside_and_made_again(cache):
+    whole = documents()
+    [path] = (cache / "tokens").glob("*.arrow")
+    path.write_bytes(path.read_bytes()[:-3])
+    assert documents() == whole
+    assert len(list((cache / "tokens").glob("*.damaged"))) == 1
 
 
 def test_what_a_killed_process_left_half_written_is_removed(cache):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 
 from tcstudy.encoding.batches import GROUP_TOKENS, collate, plan_micro_batches
-from tcstudy.encoding.tokens import Document
+from tcstudy.encoding.documents import Document
 
 
 def document(*lengths: int, label: int = 0) -> Document:

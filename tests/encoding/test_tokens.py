@@ -3,7 +3,8 @@ import json
 import pytest
 
 from tcstudy.corpora.loading import load_corpus
-from tcstudy.encoding.tokens import load_vocabulary, read_documents
+from tcstudy.encoding.documents import read_documents
+from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.errors import StudyError
 from tcstudy.spec import DataSpec, EncoderSpec, WindowSpec
 

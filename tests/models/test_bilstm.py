@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tcstudy.encoding.batches import collate, plan_micro_batches
-from tcstudy.encoding.tokens import Document
+from tcstudy.encoding.documents import Document
 from tcstudy.encoding.windows import fractions
 from tcstudy.models.bilstm import UNITS, BiLSTMReader
 from tcstudy.models.classifier import TextClassifier

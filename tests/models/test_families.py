@@ -20,7 +20,7 @@ from transformers import (
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.corpora.loading import load_corpus
 from tcstudy.encoding.batches import collate
-from tcstudy.encoding.tokens import Document
+from tcstudy.encoding.documents import Document
 from tcstudy.models.attention import unpads
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder

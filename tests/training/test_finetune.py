@@ -10,7 +10,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from tcstudy.corpora.loading import load_corpus
-from tcstudy.encoding.tokens import Document
+from tcstudy.encoding.documents import Document
 from tcstudy.models.encoder import weights_digest
 from tcstudy.study.store import Store
 from tcstudy.training import finetune as module

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 from tcstudy.corpora.loading import load_corpus
-from tcstudy.encoding.tokens import Document
+from tcstudy.encoding.documents import Document
 from tcstudy.errors import StudyError
 from tcstudy.models.multitask import CLASSIFIERS
 from tcstudy.settings import Settings
