@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import datasets
-
-from tcstudy.corpora.kept import kept_table
 from tcstudy.encoding.tokens import Vocabulary
 from tcstudy.encoding.windows import fractions
 from tcstudy.spec import WindowSpec
 
-_FEATURES = datasets.Features({"tokens": datasets.Sequence(datasets.Value("int32"))})
+if TYPE_CHECKING:
+    import datasets
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Document:
         return sum(map(len, self.fractions))
 
 
-def read_documents(split: datasets.Dataset, vocabulary: Vocabulary, window: WindowSpec) -> list[Document]:
+def read_documents(split: "datasets.Dataset", vocabulary: Vocabulary, window: WindowSpec) -> list[Document]:
     """Tokenise a split (columns `text`, `label`) and cut each text by `window`.
 
     Raises:
@@ -56,8 +55,12 @@ def read_documents(split: datasets.Dataset, vocabulary: Vocabulary, window: Wind
     ]
 
 
-def _token_ids(split: datasets.Dataset, vocabulary: Vocabulary) -> Iterable[list[int]]:
+def _token_ids(split: "datasets.Dataset", vocabulary: Vocabulary) -> Iterable[list[int]]:
     """Token ids of the texts of a split, from the cache if the same texts were tokenised before."""
+    import datasets  # slow, and not needed to know what a document is
+
+    from tcstudy.corpora.kept import kept_table
+
     datasets.disable_progress_bars()
     name = vocabulary.fingerprint("1:whole", split["text"])
 
@@ -66,7 +69,7 @@ def _token_ids(split: datasets.Dataset, vocabulary: Vocabulary) -> Iterable[list
             lambda batch: {"tokens": vocabulary.encode(batch["text"])},
             batched=True,
             remove_columns=split.column_names,
-            features=_FEATURES,
+            features=datasets.Features({"tokens": datasets.Sequence(datasets.Value("int32"))}),
             cache_file_name=str(path),
             new_fingerprint=name,
         )
