@@ -1,5 +1,6 @@
 """The only training loop."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -49,8 +50,11 @@ def fit(
         Diverged: the loss of a batch is not finite; the weights are as before that batch.
         torch.OutOfMemoryError: a document does not fit by itself, or one of several processes is out of memory.
     """
-    halvings = 0
-    for number, batch in enumerate(batches, start=done + 1):
+    halvings, remaining = 0, iter(batches)
+    following = next(remaining, None)
+    for number in itertools.count(done + 1):
+        if (batch := following) is None:
+            return
         model.train()
         for _ in range(halvings):
             batch = halved(batch)
@@ -58,10 +62,11 @@ def fit(
             if len(smaller := halved(batch)) == len(batch):
                 raise torch.OutOfMemoryError("a single document does not fit into the memory")
             batch, halvings = smaller, halvings + 1
+        following = next(remaining, None)  # made while a GPU is still at work
         if accelerator.num_processes > 1:
             loss = accelerator.reduce(loss, "sum")
             _add_gradients(model, accelerator)
-        loss = loss.item()
+        loss = loss.item()  # waits for the GPU, once a step
         if not math.isfinite(loss):
             raise Diverged(number)
         if clip_norm is not None:
