@@ -54,7 +54,6 @@ class Plan:
         return {
             "TCSTUDY_DATA": str(folder / "data"),
             "TCSTUDY_ENCODERS": str(folder / "encoders"),
-            "TCSTUDY_CACHE": str(folder / "cache"),
             "HF_HUB_OFFLINE": "1",
         }
 

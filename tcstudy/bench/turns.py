@@ -20,7 +20,7 @@ OWN_SETTINGS = ("GOMP_SPINCOUNT",)
 
 
 def in_a_process(task: Task, environment: Mapping[str, str]) -> Timing:
-    """Measure `task` in a new process.
+    """Measure `task` in a new process, which finds nothing in its cache.
 
     Raises:
         StudyError: the process failed.
@@ -30,7 +30,8 @@ def in_a_process(task: Task, environment: Mapping[str, str]) -> Timing:
         given, result = Path(temporary) / "task.json", Path(temporary) / "result.json"
         given.write_text(task.model_dump_json())
         command = [sys.executable, "-m", "tcstudy.bench.worker", str(given), str(result)]
-        _run(command, inherited | dict(environment), f"{task.side}, {task.action}")
+        cache = {"TCSTUDY_CACHE": str(Path(temporary) / "cache")}
+        _run(command, inherited | dict(environment) | cache, f"{task.side}, {task.action}")
         return Timing.model_validate_json(result.read_text())
 
 
