@@ -24,6 +24,7 @@ from tcstudy.study.doctor import diagnose, needed_bytes
 from tcstudy.study.plan import known_facts
 from tcstudy.study.run import run
 from tcstudy.study.sources import check_dataset, check_encoder, documents_wanted
+from tcstudy.training import devices
 
 BASE = ENCODERS["bert-base-uncased"]
 
@@ -83,6 +84,11 @@ def test_memory_by_hand(monkeypatch):
         assert check.state == state
         assert "to train bert-base-uncased" in check.sentence
     assert machine.check_memory({}, None).state == "warn"
+
+
+def test_memory_is_counted_for_the_tokens_that_training_takes_at_once():
+    usual = devices.USUAL_MICRO_BATCH_TOKENS["cpu"], devices.OTHER_MICRO_BATCH_TOKENS
+    assert usual == machine.USUAL_BUDGETS  # said twice, since training imports torch
 
 
 def test_memory_is_what_the_system_says():
