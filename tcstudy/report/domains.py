@@ -90,25 +90,28 @@ def by_relation(records: Mapping[RunKey, Record], papers: pd.DataFrame) -> Table
 
 def _ours_by_relation(records: Mapping[RunKey, Record]) -> dict[str, list[str]]:
     members = corpora(list(dict.fromkeys(key.dataset for key in records)))
-    groups: dict[str, dict[str, list[np.ndarray]]] = {}  # values by relation and data set
+    groups: dict[str, dict[str, list[str]]] = {}  # corpora by relation and data set
     for corpus in dict.fromkeys(key.variant for key in records if key.variant != PLAIN):
         for dataset, values in values_of(records, corpus, PLAIN).items():
             if values.size:
-                groups.setdefault(relation(members[corpus], dataset), {}).setdefault(dataset, []).append(values)
+                groups.setdefault(relation(members[corpus], dataset), {}).setdefault(dataset, []).append(corpus)
     found = {}
     for name, by_dataset in groups.items():
         cells = sum(map(len, by_dataset.values()))
-        sums = [sum(_as_many_runs(values)) / cells for values in by_dataset.values()]
-        whole = combined([spread(values) for values in sums])
-        mean = estimate(whole, min(map(len, sums)), sum(values.shape[1] for values in sums))
-        found[name] = [share_cell(mean.mean, mean.low, mean.high), str(cells)]
+        sums = [_sum_over(names, dataset, records) / cells for dataset, names in by_dataset.items()]
+        if all(values.size for values in sums):
+            whole = combined([spread(values) for values in sums])
+            mean = estimate(whole, min(map(len, sums)), sum(values.shape[1] for values in sums))
+            found[name] = [share_cell(mean.mean, mean.low, mean.high), str(cells)]
     return found
 
 
-def _as_many_runs(values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Matrices of one data set, cut to as many runs as all of them have."""
-    runs = min(map(len, values))
-    return [matrix[:runs] for matrix in values]
+def _sum_over(names: Sequence[str], dataset: str, records: Mapping[RunKey, Record]) -> np.ndarray:
+    """The sum of the corpora's values on a data set, shape (runs, documents), for seeds that ended well with each."""
+    on_it = {key: record for key, record in records.items() if key.dataset == dataset and record.test}
+    seeds = set.intersection(*({key.seed for key in on_it if key.variant == name} for name in (*names, PLAIN)))
+    paired = {key: record for key, record in on_it.items() if key.seed in seeds}
+    return sum(values_of(paired, name, PLAIN)[dataset] for name in names) if seeds else np.zeros((0, 0))
 
 
 def _means_by_relation(matrix: pd.DataFrame) -> dict[str, list[str]]:

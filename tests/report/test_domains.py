@@ -80,3 +80,19 @@ def test_cells_have_their_intervals_and_marks(errors_frame):
     found = domains.intervals(errors_frame({("imdb", PLAIN): {}, ("imdb", "all"): changed, ("trec", "all"): {}}))
     assert found["below"].loc["all"].tolist() == ["-3.1 to +0.4", ""]
     assert found["marks"].loc["all"].tolist() == [" ≈", ""]
+
+
+def test_a_relation_counts_the_seeds_that_ended_well_with_all_its_corpora(made_up, spec, papers):
+    wrong = {(PLAIN, 0): 4, (PLAIN, 1): 2, ("trec", 0): None, ("trec", 1): 1, ("dbpedia", 0): 0, ("dbpedia", 1): 3}
+    runs = {
+        RunKey("imdb", corpus, seed): made_up(spec.variant({"seed": seed}), number)
+        for (corpus, seed), number in wrong.items()
+    }
+    others = {
+        RunKey(name, PLAIN, seed): made_up(spec.variant({"seed": seed}), 4)
+        for name in ("trec", "dbpedia")
+        for seed in (0, 1)
+    }
+    rows = {row[0]: row[1:] for row in domains.by_relation(runs | others, papers).rows}
+    mean, cells = rows["other kinds only"][:2]
+    assert (mean.split(" (")[0], cells) == ("0.0%", "2")  # seed 1: 1 of 2, 3 of 2
