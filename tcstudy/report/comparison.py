@@ -1,6 +1,6 @@
 """Published systems, and average error reduction as the paper counts it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,10 @@ from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.comparison import FEATURES
 from tcstudy.report.beside_paper import in_percent, title
 from tcstudy.report.cells import share_cell
+from tcstudy.report.intervals import Spread
 from tcstudy.report.published import published
 from tcstudy.report.reductions import average, values_of
-from tcstudy.report.stats import error_reduction, printed_matrix
+from tcstudy.report.stats import error_reduction, printed_matrix, spreads
 from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, percent
 from tcstudy.study.record import Record
 
@@ -74,15 +75,20 @@ def average_reductions(records: Mapping[RunKey, Record]) -> Table:
         records: of the page.
     """
     variants = [variant for variant in dict.fromkeys(key.variant for key in records) if variant != FEATURES]
-    ours = {variant: values_of(records, variant, FEATURES) for variant in variants}
-    everywhere = set.intersection(*({name for name, values in of.items() if values.size} for of in ours.values()))
+    cells = {
+        (name, variant): values
+        for variant in variants
+        for name, values in values_of(records, variant, FEATURES).items()
+    }
+    ours = spreads(cells, dict.fromkeys(cells, FEATURES))
+    everywhere = set.intersection(*({name for name, of in ours if of == variant} for variant in variants))
     papers = error_reduction(printed_matrix(trained_by_the_paper()), FEATURES)
     printed = printed_averages()
     rows = [
         [
             variant,
-            _average([*ours[variant].values()]),
-            _average([values for name, values in ours[variant].items() if name in everywhere]),
+            _average({cell: of for cell, of in ours.items() if cell[1] == variant}, cells),
+            _average({cell: of for cell, of in ours.items() if cell[1] == variant and cell[0] in everywhere}, cells),
             percent(printed.get(variant), 2),
             *_averages(papers, variant),
         ]
@@ -104,11 +110,10 @@ def average_reductions(records: Mapping[RunKey, Record]) -> Table:
     return Table(head, rows, caption, "tab-average-reduction", note)
 
 
-def _average(matrices: Sequence[np.ndarray]) -> str:
+def _average(chosen: Mapping[tuple[str, str], Spread], cells: Mapping[tuple[str, str], np.ndarray]) -> str:
     """The average of reductions here, with its interval and the number of data sets."""
-    known = [matrix for matrix in matrices if matrix.size]
-    found = average(known)
-    return f"{share_cell(found.mean, found.low, found.high)[:-1]}; {len(known)})" if known else "–"
+    found = average([*chosen.values()], [cells[cell].shape for cell in chosen])
+    return f"{share_cell(found.mean, found.low, found.high)[:-1]}; {len(chosen)})" if chosen else "–"
 
 
 def _averages(reductions: pd.DataFrame, variant: str) -> list[str]:

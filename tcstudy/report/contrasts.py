@@ -1,6 +1,7 @@
 """Weighted sums of variants' error rates, and what they are in records and in the paper's tables."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,8 @@ from scipy import stats
 
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.forgetting import failed
-from tcstudy.report.intervals import LEVEL, wrong_matrix
+from tcstudy.report.intervals import LEVEL, Spread, spread, wrong_matrix
+from tcstudy.report.moderation import moderated
 from tcstudy.report.reductions import average
 from tcstudy.study.record import Record
 
@@ -132,15 +134,37 @@ def _converged(contrast: Contrast, variants: Mapping[str, Cell]) -> list[tuple[i
     return sorted(set.intersection(*runs))
 
 
-def over_datasets(values: Mapping[str, np.ndarray], boundary: float) -> Effect:
+def spread_beside(contrast: Contrast, values: np.ndarray, variants: Mapping[str, Cell]) -> Spread:
+    """The spread of the `errors` of a contrast on one data set, moderated as the tables' where it is of a pair.
+
+    What runs contribute is then told together with what the other variants save of the same reference's errors; other
+    contrasts vary on another scale, and stand for themselves.
+
+    Args:
+        contrast: which.
+        values: its errors, shape (runs, documents).
+        variants: those of the contrast, and others of the same page.
+    """
+    beside = [spread(values)]
+    if sorted(contrast.weights.values()) == [-1.0, 1.0]:
+        for name in variants:
+            if name not in contrast.weights:
+                with suppress(Unmeasured):
+                    beside.append(spread(errors(saves(name, contrast.reference), variants)))
+    return moderated(beside, [contrast.reference] * len(beside))[0]
+
+
+def over_datasets(values: Mapping[str, np.ndarray], spreads: Mapping[str, Spread], boundary: float) -> Effect:
     """The mean over data sets, of which each counts alike; their runs and documents are independent.
 
     Args:
         values: of each data set, shape (runs, documents).
+        spreads: of these.
         boundary: for the p-value.
     """
-    found = average([*values.values()])
-    p = average([matrix - boundary for matrix in values.values()]).p
+    shapes = [matrix.shape for matrix in values.values()]
+    found = average([*spreads.values()], shapes)
+    p = average([of._replace(mean=of.mean - boundary) for of in spreads.values()], shapes).p
     return Effect(found.mean, found.low, found.high, boundary, p, found.runs, found.documents, tuple(values))
 
 

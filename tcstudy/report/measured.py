@@ -9,7 +9,17 @@ from tcstudy.catalog.datasets import absence
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.beside_paper import title
 from tcstudy.report.claim_rules import Part
-from tcstudy.report.contrasts import Effect, Unmeasured, by_variant, errors, failures, forgetting, over_datasets
+from tcstudy.report.contrasts import (
+    Effect,
+    Unmeasured,
+    by_variant,
+    errors,
+    failures,
+    forgetting,
+    over_datasets,
+    spread_beside,
+)
+from tcstudy.report.intervals import spread
 from tcstudy.spec import AnyRun
 from tcstudy.study.record import Record
 from tcstudy.study.recorded import recorded
@@ -26,6 +36,12 @@ class PageRecords:
     def of(cls, runs: Mapping[RunKey, AnyRun]) -> Self:
         """The runs of a page with the records that exist."""
         return cls(runs, recorded(runs))
+
+    @property
+    def complete(self) -> dict[RunKey, Record]:
+        """The records of variants of which no run on their data set is missing."""
+        missing = {(key.dataset, key.variant) for key in self.runs.keys() - self.records.keys()}
+        return {key: record for key, record in self.records.items() if (key.dataset, key.variant) not in missing}
 
 
 def datasets_of(part: Part, page: PageRecords) -> list[str]:
@@ -48,7 +64,7 @@ def effect_of(part: Part, page: PageRecords) -> Effect:
     names = datasets_of(part, page)
     if not names:
         raise Unmeasured(f"this profile does not have {' and '.join(map(title, part.on or ()))}")
-    by_dataset, reasons = by_variant(page.records), []
+    by_dataset, reasons = by_variant(page.complete), []
     for name in names:
         try:
             _check_complete(part, page, name)
@@ -61,8 +77,12 @@ def effect_of(part: Part, page: PageRecords) -> Effect:
     boundary = part.smallest.share if part.gain else 0.0
     if part.quantity == "failures":
         return failures(part.contrast, chosen, boundary)
-    values = {"errors": errors, "forgetting": forgetting}[part.quantity]
-    return over_datasets({name: values(part.contrast, variants) for name, variants in chosen.items()}, boundary)
+    if part.quantity == "forgetting":
+        risen = {name: forgetting(part.contrast, variants) for name, variants in chosen.items()}
+        return over_datasets(risen, {name: spread(values) for name, values in risen.items()}, boundary)
+    saved = {name: errors(part.contrast, variants) for name, variants in chosen.items()}
+    spreads = {name: spread_beside(part.contrast, saved[name], variants) for name, variants in chosen.items()}
+    return over_datasets(saved, spreads, boundary)
 
 
 class _LeftOut(Unmeasured):

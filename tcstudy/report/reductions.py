@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from tcstudy.experiments.base import RunKey
-from tcstudy.report.intervals import LEVEL, Estimate, combined, estimate, holm, mean, paired_matrices, spread
-from tcstudy.report.stats import by_cell, estimates
+from tcstudy.report.intervals import LEVEL, Estimate, Spread, combined, estimate, holm, mean, paired_matrices
+from tcstudy.report.stats import by_cell, estimates, spreads
 from tcstudy.study.record import Record
 
 
@@ -28,19 +28,19 @@ def reduction_values(wrong: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return 1 - (wrong - wrong.mean() / base * (reference - base)) / base
 
 
-def average(matrices: Sequence[np.ndarray]) -> Estimate:
+def average(spreads: Sequence[Spread], shapes: Sequence[tuple[int, int]]) -> Estimate:
     """The mean over data sets, each of which counts alike, of means over runs and documents.
 
     The data sets are not a sample; runs and documents of one are independent of those of another.
 
     Args:
-        matrices: shape (runs, documents) each; one without rows is left out.
+        spreads: of the data sets; without any the mean is not a number.
+        shapes: runs and documents of each.
     """
-    known = [matrix for matrix in matrices if matrix.size]
-    if not known:
+    if not spreads:
         return mean(np.zeros((0, 0)))
-    together = combined([spread(matrix).times(1 / len(known)) for matrix in known])
-    return estimate(together, min(map(len, known)), sum(matrix.shape[1] for matrix in known))
+    together = combined([of.times(1 / len(spreads)) for of in spreads])
+    return estimate(together, min(runs for runs, _ in shapes), sum(documents for _, documents in shapes))
 
 
 def values_of(records: Mapping[RunKey, Record], variant: str, reference: str) -> dict[str, np.ndarray]:
@@ -69,11 +69,13 @@ def reductions(records: Mapping[RunKey, Record], pairs: Mapping[str, str]) -> pd
     """
     by_variant = {variant: values_of(records, variant, reference) for variant, reference in pairs.items()}
     cells = {(name, variant): matrix for variant, of in by_variant.items() for name, matrix in of.items()}
-    found_in = estimates(cells, references={(name, variant): pairs[variant] for name, variant in cells})
+    references = {(name, variant): pairs[variant] for name, variant in cells}
+    found_in, known = estimates(cells, references=references), spreads(cells, references)
     rows = []
     for variant, reference in pairs.items():
         values = by_variant[variant]
-        whole = average([*values.values()])
+        counted = [(name, variant) for name in values if (name, variant) in known]
+        whole = average([known[cell] for cell in counted], [cells[cell].shape for cell in counted])
         if len(values) == 1:
             whole = replace(whole, p=np.nan)  # said already
         for dataset, found in ({name: found_in[name, variant] for name in values} | {"mean": whole}).items():

@@ -79,13 +79,24 @@ def estimates(
         make: `intervals.estimate`, or `intervals.rate` for what lies between 0 and 1.
         references: with what each was compared.
     """
-    found = dict.fromkeys(values, Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0))
+    unknown = dict.fromkeys(values, Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0))
+    return unknown | {cell: make(of, *values[cell].shape) for cell, of in spreads(values, references).items()}
+
+
+def spreads(
+    values: Mapping[tuple[str, str], np.ndarray], references: Mapping[tuple[str, str], str] | None = None
+) -> dict[tuple[str, str], Spread]:
+    """Spreads of matrices by data set and variant, moderated within each data set; those without rows are left out.
+
+    Args:
+        values, references: as `estimates` takes them.
+    """
     known = {cell: spread(matrix) for cell, matrix in values.items() if matrix.size and not np.isnan(matrix).any()}
+    found = {}
     for dataset in dict.fromkeys(name for name, _ in known):
         group = [cell for cell in known if cell[0] == dataset]
         shared = [references[cell] for cell in group] if references else None
-        for cell, of in zip(group, moderated([known[cell] for cell in group], shared), strict=True):
-            found[cell] = make(of, *values[cell].shape)
+        found |= zip(group, moderated([known[cell] for cell in group], shared), strict=True)
     return found
 
 

@@ -14,9 +14,11 @@ from tcstudy.report.contrasts import (
     forgetting,
     over_datasets,
     saves,
+    spread_beside,
 )
-from tcstudy.report.intervals import mean
+from tcstudy.report.intervals import mean, spread
 from tcstudy.report.reductions import reduction_values
+from tcstudy.report.stats import spreads
 from tcstudy.spec import RunSpec
 
 
@@ -37,6 +39,12 @@ def variants(**wrong):
     return {name: {(0, seed): record_of(row, seed) for seed, row in enumerate(rows)} for name, rows in wrong.items()}
 
 
+def over(*values, boundary=0.0):
+    """The effect over data sets with these values, each standing for itself."""
+    by_dataset = dict(zip(("imdb", "trec"), values, strict=False))
+    return over_datasets(by_dataset, {name: spread(matrix) for name, matrix in by_dataset.items()}, boundary)
+
+
 def test_records_are_sorted_into_cells():
     keys = [RunKey("imdb", "a", 0), RunKey("imdb", "a", 1, 2), RunKey("trec", "a", 0)]
     assert by_variant({key: str(key) for key in keys}) == {
@@ -50,7 +58,7 @@ def test_a_contrast_by_hand():
     values = errors(saves("better", "worse"), found)
     assert values.shape == (2, 4)
     assert values.mean() == pytest.approx(2 / 5)  # of five errors two are saved
-    effect = over_datasets({"imdb": values}, 0.0)
+    effect = over(values)
     assert (effect.mean, effect.runs, effect.documents, effect.datasets) == (pytest.approx(0.4), 2, 4, ("imdb",))
 
 
@@ -58,7 +66,7 @@ def test_the_interval_is_that_of_the_relative_reduction():
     generator = np.random.default_rng(0)
     worse, better = (generator.random((3, 200)) < rate for rate in (0.3, 0.2))
     values = errors(saves("better", "worse"), variants(worse=worse, better=better))
-    effect, other = over_datasets({"imdb": values}, 0.0), mean(reduction_values(better, worse))
+    effect, other = over(values), mean(reduction_values(better, worse))
     assert (effect.mean, effect.low, effect.high) == pytest.approx((other.mean, other.low, other.high))
     assert effect.p == pytest.approx(other.p)
 
@@ -67,7 +75,7 @@ def test_the_interval_is_that_of_the_relative_reduction():
 def test_a_p_value_is_below_five_percent_just_where_the_interval_excludes_the_boundary(boundary):
     generator = np.random.default_rng(1)
     worse, better = (generator.random((3, 100)) < rate for rate in (0.4, 0.3))
-    effect = over_datasets({"imdb": errors(saves("better", "worse"), variants(worse=worse, better=better))}, boundary)
+    effect = over(errors(saves("better", "worse"), variants(worse=worse, better=better)), boundary=boundary)
     assert (effect.p < 0.05) == (not effect.low < boundary < effect.high)
 
 
@@ -96,16 +104,37 @@ def test_the_fall_is_that_of_a_line():
 
 def test_the_mean_over_data_sets_counts_each_alike():
     small, large = np.full((2, 10), 0.1), np.full((2, 1000), 0.3)
-    effect = over_datasets({"trec": small, "imdb": large}, 0.0)
+    effect = over(small, large)
     assert (effect.mean, effect.documents) == (pytest.approx(0.2), 1010)
 
 
 def test_the_mean_of_a_single_data_set_is_that_set():
     values = np.random.default_rng(2).normal(size=(3, 50))
-    one = over_datasets({"imdb": values}, 0.1)
-    same = over_datasets({"imdb": values, "trec": values}, 0.1)
+    one, same = over(values, boundary=0.1), over(values, values, boundary=0.1)
     assert same.mean == pytest.approx(one.mean)
     assert same.high - same.low < one.high - one.low  # two independent sets tell more than one
+
+
+def test_a_pair_is_moderated_as_in_the_tables():
+    generator = np.random.default_rng(4)
+    rows = {name: generator.random((3, 200)) < rate for name, rate in zip("abcd", (0.4, 0.3, 0.35, 0.2), strict=True)}
+    contrast, found = saves("b", "a"), variants(**rows)
+    values = errors(contrast, found)
+    beside = spread_beside(contrast, values, found)
+    table = {("imdb", name): reduction_values(rows[name], rows["a"]) for name in "bcd"}
+    of = spreads(table, dict.fromkeys(table, "a"))["imdb", "b"]
+    assert (*beside[:3], *beside.freedom) == pytest.approx((*of[:3], *of.freedom))
+    assert beside.freedom[0] > spread(values).freedom[0]
+
+
+def test_what_is_not_a_pair_or_has_no_companions_stands_for_itself():
+    generator = np.random.default_rng(5)
+    found = variants(**{name: generator.random((3, 50)) < 0.4 for name in "abc"})
+    pair = {name: found[name] for name in "ab"} | {"c": variants(c=[[0] * 50])["c"]}
+    pair["c"][0, 0] = record_of(None, 0)
+    for contrast, among in ((fall({"a": 0, "b": 1, "c": 2}), found), (saves("b", "a"), pair)):
+        values = errors(contrast, among)
+        assert spread_beside(contrast, values, among) == spread(values)
 
 
 def test_forgetting_is_a_share_of_the_loss_before():
@@ -118,7 +147,7 @@ def test_forgetting_is_a_share_of_the_loss_before():
     }
     values = forgetting(Contrast({"high": 1.0, "low": -1.0}, "low"), found)
     assert values.ravel().tolist() == pytest.approx([0.4, 0.3])
-    effect = over_datasets({"imdb": values}, 0.0)
+    effect = over(values)
     assert effect.high - effect.mean == pytest.approx(12.706 * 0.05, rel=1e-3)  # Student's t of one degree of freedom
 
 

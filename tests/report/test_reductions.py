@@ -56,7 +56,7 @@ def test_the_interval_is_that_of_many_resampled_ratios():
 
 def test_an_average_of_equal_sets_is_as_exact_as_all_their_documents():
     values = np.random.default_rng(1).random((1, 400)) < 0.3
-    one, four = average([values]), average([values] * 4)
+    one, four = (average([intervals.spread(values)] * count, [values.shape] * count) for count in (1, 4))
     assert one == intervals.mean(values)
     assert four.mean == pytest.approx(one.mean)
     assert (four.high - four.low) == pytest.approx((one.high - one.low) / 2, rel=0.01)

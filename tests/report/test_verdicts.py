@@ -112,6 +112,15 @@ def test_a_claim_waits_for_all_of_its_runs(page):
     assert verdict(BY_NUMBER[1], None, MINI).reason == "this profile has no parameters for the page"
 
 
+def test_a_variant_with_a_missing_run_moderates_none(page):
+    whole_page = page("long_texts")
+    key = next(key for key in whole_page.runs if key.variant == "tail-only")
+    records = {other: record for other, record in whole_page.records.items() if other != key}
+    partly = PageRecords(whole_page.runs, records)
+    assert whole_page.complete == whole_page.records
+    assert partly.complete == {other: record for other, record in records.items() if other.variant != "tail-only"}
+
+
 def test_data_sets_that_a_profile_does_not_have_leave_a_claim_open(page):
     found = verdict(BY_NUMBER[10], page("domains"), MINI)
     assert {finding.reason for finding in found.findings} == {
