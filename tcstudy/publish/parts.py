@@ -23,8 +23,8 @@ FRONT = "index"
 OWN = "own"
 """The folder of the pages of one's own run."""
 
-_LABEL = re.compile(r"(:name: )(\S+)")
-_REFERENCE = re.compile(r"(\{(?:ref|numref)\}`(?:[^`<]*<)?)([\w-]+)")
+_LABEL = re.compile(r"(:(?:name|label): )(\S+)")
+_REFERENCE = re.compile(r"(\{(?:ref|numref|eq)\}`(?:[^`<]*<)?)([\w-]+)")
 _DOCUMENT = re.compile(r"(\{doc\}`(?:[^`<]*<)?)([\w-]+)")
 
 

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import nbformat
 import pytest
 import yaml
@@ -106,6 +109,19 @@ def test_a_page_that_could_be_shown_and_was_not_run_is_told(published):
         StudyError, match="datasets was not run with the profile mini: tcstudy run params/mini --recorded"
     ):
         assemble(Settings.read(), "smoke")
+
+
+@pytest.mark.parametrize("page", sorted(set(EXPERIMENTS) - {"index"}))
+def test_no_label_of_a_page_stands_in_both_parts(page):
+    text = (Path(__file__).parents[2] / "book" / f"{page}.md").read_text(encoding="utf-8")
+    labels, own = (set(re.findall(r"^:(?:name|label): (\S+)|^\((\S+)\)=$", of, re.M)) for of in (text, own_text(text)))
+    assert len(labels) == len(own)
+    assert not labels & own
+
+
+def test_a_reference_to_an_equation_follows_its_label():
+    text = "```{math}\n:label: rate\nx\n```\n{eq}`rate`"
+    assert own_text(text) == "```{math}\n:label: own-rate\nx\n```\n{eq}`own-rate`"
 
 
 def test_text_without_links_and_labels_is_the_same_in_both_parts():
