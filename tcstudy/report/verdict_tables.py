@@ -127,9 +127,15 @@ def what_counts(name: str) -> Table:
 def verdicts_found(verdicts: Sequence[Verdict]) -> Notice:
     """How many claims hold, and which."""
     text = []
-    for decision, verb in ((HOLDS, "hold"), (FAILS, "do not hold"), (OPEN, "are not decided here")):
+    verbs = {
+        HOLDS: ("holds", "hold"),
+        FAILS: ("does not hold", "do not hold"),
+        OPEN: ("is not decided here", "are not decided here"),
+    }
+    for decision, (one, several) in verbs.items():
         numbers = [verdict.claim.number for verdict in verdicts if verdict.decision == decision]
         named = f": {', '.join(map(str, numbers))}" if 0 < len(numbers) < len(verdicts) else ""
+        verb = one if len(numbers) == 1 else several
         text.append(f"{len(numbers)} {verb}{named}")
     return Notice("tip", "The verdicts", f"Of the paper's {len(verdicts)} claims, {'; '.join(text)}.")
 

@@ -146,7 +146,7 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
         verdict(BY_NUMBER[10], None, MINI),
     ]
     assert verdict_tables.verdicts_found(verdicts).text == (
-        "Of the paper's 3 claims, 1 hold: 1; 1 do not hold: 3; 1 are not decided here: 10."
+        "Of the paper's 3 claims, 1 holds: 1; 1 does not hold: 3; 1 is not decided here: 10."
     )
     first, second, last = verdict_tables.verdicts_table(verdicts, "t").rows
     assert first[4] == "100.0% (100.0 to 100.0)"
