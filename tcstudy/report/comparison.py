@@ -75,11 +75,7 @@ def average_reductions(records: Mapping[RunKey, Record]) -> Table:
         records: of the page.
     """
     variants = [variant for variant in dict.fromkeys(key.variant for key in records) if variant != FEATURES]
-    cells = {
-        (name, variant): values
-        for variant in variants
-        for name, values in values_of(records, variant, FEATURES).items()
-    }
+    cells = values_of(records, dict.fromkeys(variants, FEATURES))
     ours = spreads(cells, dict.fromkeys(cells, FEATURES))
     everywhere = set.intersection(*({name for name, of in ours if of == variant} for variant in variants))
     papers = error_reduction(printed_matrix(trained_by_the_paper()), FEATURES)

@@ -91,10 +91,9 @@ def by_relation(records: Mapping[RunKey, Record], papers: pd.DataFrame) -> Table
 def _ours_by_relation(records: Mapping[RunKey, Record]) -> dict[str, list[str]]:
     members = corpora(list(dict.fromkeys(key.dataset for key in records)))
     groups: dict[str, dict[str, list[str]]] = {}  # corpora by relation and data set
-    for corpus in dict.fromkeys(key.variant for key in records if key.variant != PLAIN):
-        for dataset, values in values_of(records, corpus, PLAIN).items():
-            if values.size:
-                groups.setdefault(relation(members[corpus], dataset), {}).setdefault(dataset, []).append(corpus)
+    for (dataset, corpus), values in _against_plain(records).items():
+        if values.size:
+            groups.setdefault(relation(members[corpus], dataset), {}).setdefault(dataset, []).append(corpus)
     found = {}
     for name, by_dataset in groups.items():
         cells = sum(map(len, by_dataset.values()))
@@ -111,7 +110,12 @@ def _sum_over(names: Sequence[str], dataset: str, records: Mapping[RunKey, Recor
     on_it = {key: record for key, record in records.items() if key.dataset == dataset and record.test}
     seeds = set.intersection(*({key.seed for key in on_it if key.variant == name} for name in (*names, PLAIN)))
     paired = {key: record for key, record in on_it.items() if key.seed in seeds}
-    return sum(values_of(paired, name, PLAIN)[dataset] for name in names) if seeds else np.zeros((0, 0))
+    values = _against_plain(paired)
+    return sum(values[dataset, name] for name in names) if seeds else np.zeros((0, 0))
+
+
+def _against_plain(records: Mapping[RunKey, Record]) -> dict[tuple[str, str], np.ndarray]:
+    return values_of(records, {key.variant: PLAIN for key in records if key.variant != PLAIN})
 
 
 def _means_by_relation(matrix: pd.DataFrame) -> dict[str, list[str]]:

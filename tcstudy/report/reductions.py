@@ -43,15 +43,23 @@ def average(spreads: Sequence[Spread], shapes: Sequence[tuple[int, int]]) -> Est
     return estimate(together, min(runs for runs, _ in shapes), sum(documents for _, documents in shapes))
 
 
-def values_of(records: Mapping[RunKey, Record], variant: str, reference: str) -> dict[str, np.ndarray]:
-    """`reduction_values` of a variant against `reference` on each data set that has runs of both."""
+def values_of(records: Mapping[RunKey, Record], pairs: Mapping[str, str]) -> dict[tuple[str, str], np.ndarray]:
+    """`reduction_values` of variants against what they are compared with, by data set and variant.
+
+    Args:
+        records: by data set, variant, seed and draw.
+        pairs: the reference of each variant.
+
+    Returns:
+        Without the data sets that lack runs of the variant or of its reference.
+    """
     cells = by_cell(records)
     return {
-        dataset: reduction_values(
-            *paired_matrices([*runs.values()], [*cells[dataset, reference].values()]),
+        (dataset, variant): reduction_values(
+            *paired_matrices([*runs.values()], [*cells[dataset, pairs[variant]].values()])
         )
-        for (dataset, name), runs in cells.items()
-        if name == variant and (dataset, reference) in cells
+        for (dataset, variant), runs in cells.items()
+        if variant in pairs and (dataset, pairs[variant]) in cells
     }
 
 
@@ -59,26 +67,24 @@ def reductions(records: Mapping[RunKey, Record], pairs: Mapping[str, str]) -> pd
     """Relative error reduction of variants against what they are compared with.
 
     Args:
-        records: by data set, variant, seed and draw.
-        pairs: the reference of each variant.
+        records, pairs: as `values_of` takes them.
 
     Returns:
         One row for each pair and data set, and one for each pair with the data set "mean", its average over data sets.
         Columns variant, reference, dataset, mean, low, high, p (corrected by Holm for all rows), alike, runs and
         documents.
     """
-    by_variant = {variant: values_of(records, variant, reference) for variant, reference in pairs.items()}
-    cells = {(name, variant): matrix for variant, of in by_variant.items() for name, matrix in of.items()}
-    references = {(name, variant): pairs[variant] for name, variant in cells}
+    cells = values_of(records, pairs)
+    references = {cell: pairs[cell[1]] for cell in cells}
     found_in, known = estimates(cells, references=references), spreads(cells, references)
     rows = []
     for variant, reference in pairs.items():
-        values = by_variant[variant]
-        counted = [(name, variant) for name in values if (name, variant) in known]
+        of = {name: found_in[name, variant] for name, each in cells if each == variant}
+        counted = [(name, variant) for name in of if (name, variant) in known]
         whole = average([known[cell] for cell in counted], [cells[cell].shape for cell in counted])
-        if len(values) == 1:
+        if len(of) == 1:
             whole = replace(whole, p=np.nan)  # said already
-        for dataset, found in ({name: found_in[name, variant] for name in values} | {"mean": whole}).items():
+        for dataset, found in (of | {"mean": whole}).items():
             rows.append({"variant": variant, "reference": reference, "dataset": dataset} | vars(found))
     frame = pd.DataFrame(rows)
     return frame.assign(p=holm(frame["p"]), alike=lambda table: table["p"] >= 1 - LEVEL)

@@ -70,7 +70,7 @@ def test_means_by_relation_by_hand(records, papers):
 
 
 def test_the_interval_of_a_relation_is_that_of_its_average(records, papers):
-    cells = [values_of(records, name, PLAIN)[name] for name in ("imdb", "trec")]
+    cells = [values_of(records, {name: PLAIN})[name, name] for name in ("imdb", "trec")]
     rows = {row[0]: row[1:] for row in domains.by_relation(records, papers).rows}
     found = average([spread(values) for values in cells], [values.shape for values in cells])
     assert rows["the task's own texts"][0] == f"50.0% ({100 * found.low:.1f} to {100 * found.high:.1f})"

@@ -33,7 +33,7 @@ def test_p_values_are_corrected_for_the_whole_table(records):
     one = {key: record for key, record in records.items() if key.dataset == "imdb"}
     alone = reductions(one, {"better": "plain"}).set_index("dataset")
     assert alone["p"].notna().to_dict() == {"imdb": True, "mean": False}  # a mean over one set is that set
-    values = values_of(one, "better", "plain")["imdb"]
+    values = values_of(one, {"better": "plain"})["imdb", "better"]
     assert alone.loc["imdb", "p"] == pytest.approx(intervals.mean(values).p)
     both = reductions(records, {"better": "plain", "plain": "better"})
     assert (both["p"].notna()).all()
