@@ -17,7 +17,7 @@ def made(records: Mapping[EncoderSpec, EncoderRecord], page: str) -> Table:
     """
     rows = [
         [
-            stages_of(spec) + (", heads made new" if _new_heads(record) else ""),
+            stages_of(spec) + (", heads made new" if heads_made_new(record) else ""),
             _texts(record),
             _removed(record),
             f"{record.cost.steps:,}",
@@ -67,7 +67,8 @@ def _removed(record: EncoderRecord) -> str:
     return "; ".join(removed) or "0"
 
 
-def _new_heads(record: EncoderRecord) -> bool:
+def heads_made_new(record: EncoderRecord) -> bool:
+    """Whether further pre-training began without the heads of the published encoder, which had none."""
     return any("pooler." not in name for name in record.provenance.made_new)
 
 
