@@ -1,6 +1,7 @@
 """What each difference between paper, released code and this study was worth, in points of error."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,20 +43,45 @@ def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
     if page is None:
         return "this profile has no parameters for the page"
     pairs = measured.pairs(list(dict.fromkeys(key.variant for key in page.runs)))
-    found = [
-        (other, dataset, [*variants[one].values()], [*variants[other].values()])
-        for dataset, variants in by_variant(page.records).items()
-        for one, other in pairs
-        if one in variants and other in variants
-    ]
+    found = _compared(measured, page)
     if not found:
         return "not recorded yet" if pairs else "this profile does not have the variants"
     told = []
     for other, dataset, records, reference in found:
         text = _change(records, reference) if measured.by == "change" else _scatter(records)
+        if not _switched(records, reference):
+            text = "not put to the test, as both began with the very same encoder"
         which = f"{other}, " if len(pairs) > 1 else ""
         told.append(leading_to(f"{which}{title(dataset)}: {text}", measured.page, _ids(records, reference)))
     return Markup("; ".join(told), "; ".join(cell.myst for cell in told), "; ".join(cell.html for cell in told))
+
+
+class _Compared(NamedTuple):
+    """A variant's records on a data set and those of the variant that it is compared with."""
+
+    other: str
+    dataset: str
+    records: Sequence[Record]
+    reference: Sequence[Record]
+
+
+def _compared(measured: Measured, page: PageRecords) -> list[_Compared]:
+    pairs = measured.pairs(list(dict.fromkeys(key.variant for key in page.runs)))
+    return [
+        _Compared(other, dataset, [*variants[one].values()], [*variants[other].values()])
+        for dataset, variants in by_variant(page.records).items()
+        for one, other in pairs
+        if one in variants and other in variants
+    ]
+
+
+def _switched(records: Iterable[Record], reference: Iterable[Record]) -> bool:
+    """Whether a choice about the encoder changed it: masks repeat only in a pre-training of more than a few passes."""
+    specs, digests = (
+        [{what(record) for record in runs} for runs in (records, reference)]
+        for what in (lambda record: record.spec.encoder, lambda record: record.provenance.encoder_digest)
+    )
+    return specs[0] == specs[1] or digests[0] != digests[1]
 
 
 def _change(records: Iterable[Record], reference: Iterable[Record]) -> str:
@@ -76,9 +102,18 @@ def _ids(*groups: Iterable[Record]) -> list[str]:
     return list(dict.fromkeys(record.id for group in groups for record in group))
 
 
-def deviations_found() -> Notice:
-    """How many of the differences are measured."""
-    measured = [one.topic for one in DEVIATIONS if one.measured]
-    others = [one.topic for one in DEVIATIONS if not one.measured]
+def deviations_found(pages: Mapping[str, PageRecords]) -> Notice:
+    """How many of the differences are measured.
+
+    Args:
+        pages: as `deviations_table` takes them.
+    """
+    measured = [one.topic for one in DEVIATIONS if one.measured and _is_measured(one.measured, pages)]
+    others = [one.topic for one in DEVIATIONS if one.topic not in measured]
     text = f"{len(measured)} of {len(DEVIATIONS)} are measured. Not measured are: {', '.join(others)}."
     return Notice("note", "What is measured", text)
+
+
+def _is_measured(measured: Measured, pages: Mapping[str, PageRecords]) -> bool:
+    found = _compared(measured, pages[measured.page]) if measured.page in pages else []
+    return any(_switched(one.records, one.reference) for one in found)

@@ -47,6 +47,7 @@ def made_up() -> Callable[..., Record]:
             test=test,
             cost=Cost.model_construct(training_seconds=1.0, evaluation_seconds=0.5),
             data=SimpleNamespace(used_train=spec.data.train, used_validation=20),
+            provenance=SimpleNamespace(encoder_digest=f"{getattr(spec, 'encoder', '')}"),
         )
         forgetting = SimpleNamespace(before=losses[0], after=losses[1], tokens=100) if losses else None
         return record.model_copy(update={"forgetting": forgetting})

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from tcstudy.experiments import EXPERIMENTS, Forgetting, ReleasedProtocol
@@ -76,4 +78,26 @@ def test_the_table_has_a_row_for_each_difference(released):
     table = deviations_table({"released_protocol": released}, "t")
     assert [row[0] for row in table.rows] == list(BY_TOPIC)
     assert [row[4] for row in table.rows if row[0] == "head+tail"] == ["not measured"]
-    assert deviations_found().text.startswith(f"{sum(one.measured is not None for one in DEVIATIONS)} of")
+
+
+def test_only_what_was_put_to_the_test_counts_as_measured(made_up):
+    runs = ReleasedProtocol.model_validate(GIVEN | {"pretraining": {"steps": 10}}).runs()
+
+    def page(digests):
+        """Records whose encoders have the digests of `digests`, by variant; others that of their variant."""
+        records = {
+            key: made_up(run, 3).model_copy(
+                update={"provenance": SimpleNamespace(encoder_digest=digests.get(key.variant, key.variant))}
+            )
+            for key, run in runs.items()
+        }
+        return {"released_protocol": PageRecords(runs, records)}
+
+    masks, same = BY_TOPIC["masks of further pre-training"], page({"BERT-ITPT-FiT, static masking": "BERT-ITPT-FiT"})
+    assert worth(masks.measured, page({})).startswith("IMDb: +0.0 (")
+    assert worth(masks.measured, same).startswith("IMDb: not put to the test")
+    measured = sum(one.measured is not None and one.measured.page == "released_protocol" for one in DEVIATIONS)
+    assert deviations_found(page({})).text.startswith(f"{measured} of")
+    assert deviations_found(same).text.startswith(f"{measured - 1} of")
+    assert masks.topic in deviations_found(same).text.split("Not measured are: ")[1]
+    assert deviations_found({}).text.startswith("0 of")
