@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from tcstudy.report.beside_paper import title
 from tcstudy.report.cells import change_cell
 from tcstudy.report.contrasts import by_variant
-from tcstudy.report.deviations import DEVIATIONS, Measured
+from tcstudy.report.deviations import DEVIATIONS, REFERENCES, Measured
 from tcstudy.report.forgetting import failed
-from tcstudy.report.intervals import difference, paired_matrices
 from tcstudy.report.measured import PageRecords
+from tcstudy.report.stats import errors
 from tcstudy.report.tables import Markup, Notice, Table
 from tcstudy.report.verdict_tables import leading_to
 from tcstudy.study.record import Record
@@ -46,21 +47,27 @@ def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
     found = _compared(measured, page)
     if not found:
         return "not recorded yet" if pairs else "this profile does not have the variants"
+    changes = errors(page.records, REFERENCES[measured.page](page.records)).set_index(["dataset", "variant"])
     told = []
-    for other, dataset, records, reference in found:
-        text = _change(records, reference) if measured.by == "change" else _scatter(records)
-        if not _switched(records, reference):
+    for cell in found:
+        if measured.by == "scatter":
+            text = _scatter(cell.records)
+        elif _switched(cell):
+            text = _change(cell, changes.loc[cell.dataset, cell.variant])
+        else:
             text = "not put to the test, as both began with the very same encoder"
-        which = f"{other}, " if len(pairs) > 1 else ""
-        told.append(leading_to(f"{which}{title(dataset)}: {text}", measured.page, _ids(records, reference)))
+        which = f"{cell.other}, " if len(pairs) > 1 else ""
+        runs = _ids(cell.records, cell.reference)
+        told.append(leading_to(f"{which}{title(cell.dataset)}: {text}", measured.page, runs))
     return Markup("; ".join(told), "; ".join(cell.myst for cell in told), "; ".join(cell.html for cell in told))
 
 
 class _Compared(NamedTuple):
     """A variant's records on a data set and those of the variant that it is compared with."""
 
-    other: str
     dataset: str
+    variant: str
+    other: str
     records: Sequence[Record]
     reference: Sequence[Record]
 
@@ -68,28 +75,28 @@ class _Compared(NamedTuple):
 def _compared(measured: Measured, page: PageRecords) -> list[_Compared]:
     pairs = measured.pairs(list(dict.fromkeys(key.variant for key in page.runs)))
     return [
-        _Compared(other, dataset, [*variants[one].values()], [*variants[other].values()])
+        _Compared(dataset, one, other, [*variants[one].values()], [*variants[other].values()])
         for dataset, variants in by_variant(page.records).items()
         for one, other in pairs
         if one in variants and other in variants
     ]
 
 
-def _switched(records: Iterable[Record], reference: Iterable[Record]) -> bool:
+def _switched(cell: _Compared) -> bool:
     """Whether a choice about the encoder changed it: masks repeat only in a pre-training of more than a few passes."""
     specs, digests = (
-        [{what(record) for record in runs} for runs in (records, reference)]
+        [{what(record) for record in runs} for runs in (cell.records, cell.reference)]
         for what in (lambda record: record.spec.encoder, lambda record: record.provenance.encoder_digest)
     )
     return specs[0] == specs[1] or digests[0] != digests[1]
 
 
-def _change(records: Iterable[Record], reference: Iterable[Record]) -> str:
-    records, reference = list(records), list(reference)
-    found = difference(*paired_matrices(records, reference))
-    text = change_cell(found.mean, found.low, found.high)
-    lost, other = (sum(map(failed, runs)) for runs in (records, reference))
-    failures = f"; {lost} of {len(records)} runs failed, and {other} of {len(reference)} of those compared with"
+def _change(cell: _Compared, row: pd.Series) -> str:
+    text = change_cell(row["change"], row["change_low"], row["change_high"])
+    lost, other = (sum(map(failed, runs)) for runs in (cell.records, cell.reference))
+    failures = (
+        f"; {lost} of {len(cell.records)} runs failed, and {other} of {len(cell.reference)} of those compared with"
+    )
     return text + failures if lost or other else text
 
 
@@ -116,4 +123,4 @@ def deviations_found(pages: Mapping[str, PageRecords]) -> Notice:
 
 def _is_measured(measured: Measured, pages: Mapping[str, PageRecords]) -> bool:
     found = _compared(measured, pages[measured.page]) if measured.page in pages else []
-    return any(_switched(one.records, one.reference) for one in found)
+    return any(map(_switched, found))

@@ -55,7 +55,7 @@ def forgotten(records: Mapping[RunKey, Record]) -> pd.DataFrame:
         wordpiece), forgotten, forgotten_low and forgotten_high (their difference and its interval over seeds, missing
         with a single one); losses are missing where every seed diverged.
     """
-    found = errors(records, _references(records))
+    found = errors(records, references(records))
     rows = []
     for runs in by_cell(records).values():
         losses = [(run.forgetting.before, run.forgetting.after) for run in runs.values() if run.forgetting]
@@ -76,8 +76,8 @@ def forgotten(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     return found.assign(corrected=~found["variant"].str.endswith(WITHOUT))
 
 
-def _references(records: Mapping[RunKey, Record]) -> dict[str, str]:
-    """What each variant is compared with, by variant."""
+def references(records: Mapping[RunKey, Record]) -> dict[str, str]:
+    """What each variant is compared with: the lowest rate, or without bias correction the same rate with it."""
     rates = {key.variant: record.spec.training.learning_rate for key, record in records.items()}
     lowest = min((name for name in rates if not name.endswith(WITHOUT)), key=rates.__getitem__)
     return {name: name.removesuffix(WITHOUT) if name.endswith(WITHOUT) else lowest for name in rates if name != lowest}

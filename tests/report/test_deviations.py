@@ -2,10 +2,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from tcstudy.experiments import EXPERIMENTS, Forgetting, ReleasedProtocol
+from tcstudy.experiments import EXPERIMENTS, Forgetting, Layers, ReleasedProtocol
+from tcstudy.report.cells import change_cell
 from tcstudy.report.deviation_tables import deviations_found, deviations_table, worth
-from tcstudy.report.deviations import DEVIATIONS, PAGES, Measured
+from tcstudy.report.deviations import DEVIATIONS, PAGES, REFERENCES, Measured
 from tcstudy.report.measured import PageRecords
+from tcstudy.report.stats import errors
 
 DATA = [{"name": name, "train": 100, "validation": 20, "test": 10} for name in ("imdb", "trec")]
 GIVEN = {"encoder": {"name": "minilm-l6-uncased"}, "data": DATA, "window": {"length": 16}, "seeds": [0, 1]}
@@ -41,6 +43,19 @@ def test_the_worth_is_in_points_by_data_set(released):
     assert "; TREC: +10.0 (" in cell
     assert 'href="released_protocol.html#runs"' in cell.myst
     assert worth(BY_TOPIC["best epoch"].measured, {"released_protocol": released}).startswith("IMDb: -10.0 (")
+
+
+def test_differences_have_the_intervals_of_their_pages(released, made_up):
+    experiment = ReleasedProtocol.model_validate(GIVEN | {"pretraining": {"steps": 10}})
+    assert REFERENCES["released_protocol"](released.records) == experiment.baselines()
+    cells = errors(released.records, experiment.baselines()).set_index(["dataset", "variant"])
+    row = cells.loc["trec", "BERT-FiT, BERTAdam"]
+    told = change_cell(row["change"], row["change_low"], row["change_high"])
+    assert f"TREC: {told}" in worth(BY_TOPIC["optimiser"].measured, {"released_protocol": released})
+    layers = Layers.model_validate(GIVEN | {"groups": ["all"], "joins": ["mean"], "pooler": True})
+    records = {key: made_up(run) for key, run in layers.runs().items()}
+    assert set(REFERENCES["layers"](records).values()) == {layers.last_layer()}
+    assert set(REFERENCES["layers"](records)) == {key.variant for key in records} - {layers.last_layer()}
 
 
 def test_seeds_scatter(released):
