@@ -1,27 +1,35 @@
 """How large a study is, beside the paper's: what its verdicts are about."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from tcstudy.experiments import Comparison
+from tcstudy.experiments.base import Experiment
 from tcstudy.report.encoders import heads_made_new
+from tcstudy.report.measured import PageRecords
 from tcstudy.report.tables import Notice
-from tcstudy.study.encoders import EncoderRecord
+from tcstudy.study.encoders import encoders_behind
 
 
-def scope(here: Comparison, papers: Comparison, encoders: Iterable[EncoderRecord]) -> Notice:
-    """What encoder, documents and training the numbers of a profile come from.
+def scope(
+    here: Mapping[str, Experiment], papers: Mapping[str, Experiment], pages: Mapping[str, PageRecords]
+) -> Notice | None:
+    """What encoder, documents and training the numbers of a profile come from; None if it lacks the comparison.
 
     Args:
-        here: the profile's comparison of all methods.
-        papers: that of the profile `paper`.
-        encoders: what was further pre-trained for the profile's comparison, as far as it is made.
+        here: the profile's experiments, by page; told is what its comparison of all methods runs with.
+        papers: those of the profile `paper`, none where the project does not have it.
+        pages: records of the profile's pages.
     """
-    sizes, of_the_paper = _sizes(here), _sizes(papers)
+    name = Comparison.page
+    if name not in here:
+        return None
+    sizes, of_the_paper = _sizes(here[name]), _sizes(papers[name]) if name in papers else {}
     found = [
-        f"{what} {size}" + (f" (the paper: {of_the_paper[what]})" if size != of_the_paper[what] else "")
+        f"{what} {size}" + (f" (the paper: {of_the_paper[what]})" if size != of_the_paper.get(what, size) else "")
         for what, size in sizes.items()
     ]
-    if any(map(heads_made_new, encoders)):
+    records = pages[name].records.values() if name in pages else ()
+    if any(map(heads_made_new, encoders_behind(records).values())):
         found.append("its heads for masked words and next sentences made new, as the encoder was published without")
     text = (
         f"{'; '.join(found)}. At another size an effect may be another; what it is at the paper's, "
