@@ -167,15 +167,6 @@ def spread_of_runs(rates: np.ndarray, documents: int) -> Spread:
     return Spread(float(runs.mean()), float(of_runs), float(of_documents), (len(runs) - 1, max(documents - 1, 1)))
 
 
-def difference(wrong: np.ndarray, reference: np.ndarray) -> Estimate:
-    """The error rate of a variant minus that of `reference`, on the same documents with the same seeds.
-
-    Args:
-        wrong, reference: as `paired_matrices` gives them, shape (runs, documents) each, rows paired by (seed, draw).
-    """
-    return mean(wrong.astype(float) - reference.astype(float))
-
-
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """p-values corrected by Holm (1979) for all comparisons of a table; those that are not a number do not count."""
     corrected = np.array(p_values, dtype=float)

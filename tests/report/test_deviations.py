@@ -115,4 +115,6 @@ def test_only_what_was_put_to_the_test_counts_as_measured(made_up):
     assert deviations_found(page({})).text.startswith(f"{measured} of")
     assert deviations_found(same).text.startswith(f"{measured - 1} of")
     assert masks.topic in deviations_found(same).text.split("Not measured are: ")[1]
+    all_alike = page({"BERT-ITPT-FiT, as released": "BERT-ITPT-FiT"})  # the optimiser of fine-tuning is switched, too
+    assert "IMDb: +0.0 (" in worth(BY_TOPIC["all of these, with further pre-training"].measured, all_alike)
     assert deviations_found({}).text.startswith("0 of")
