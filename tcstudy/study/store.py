@@ -168,9 +168,15 @@ def run_store() -> Store[Record]:
 
 
 def sealed(record: Kept) -> str:
-    """A record as its file holds it: JSON, with a digest of all the rest at the end."""
+    """A record as its file holds it: JSON, a line for each part, with a digest of all the rest at the end."""
     values = json.loads(record.model_dump_json(exclude_none=True))
-    return json.dumps(values | {"digest": _digest(values)}, indent=1, ensure_ascii=False) + "\n"
+    return _by_parts(values | {"digest": _digest(values)})
+
+
+def _by_parts(values: dict[str, Any]) -> str:
+    """JSON of `values` with a line for each key: a number on each line would take as much room as predictions do."""
+    parts = (f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _digest(values: dict[str, Any]) -> str:

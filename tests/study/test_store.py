@@ -183,7 +183,9 @@ def test_two_studies_in_one_folder_share_what_both_need(spec):
 
 def test_what_is_sealed_is_read_back(recorded):
     spec, path = recorded
-    assert path.read_text() == sealed(store().get(spec))
+    text = path.read_text()
+    assert text == sealed(store().get(spec))
+    assert len(text.splitlines()) == len(json.loads(text)) + 2, "a line for each part"
 
 
 @pytest.fixture
