@@ -62,6 +62,10 @@ class Experiment(Value):
         """The runs of the experiment; none for a page that trains nothing."""
         return {}
 
+    def compared(self) -> Mapping[str, str]:
+        """What each variant is compared with to tell what it gains; empty if all are compared with one."""
+        return {}
+
     def texts(self) -> tuple[str, ...]:
         """The data sets without whose texts the page cannot be made, even if all its runs are recorded."""
         return ()

@@ -65,6 +65,11 @@ class FewShot(PretrainingExperiment):
             for method, encoder in encoders.items()
         }
 
+    def compared(self) -> dict[str, str]:
+        """What each variant with further pre-training is compared with: the same share without it."""
+        shares = map(subset_name, self.fractions)
+        return {f"{PRETRAINED}, {share}": f"{PLAIN}, {share}" for share in shares}
+
     def documents(self, data: DataSpec, fraction: float) -> int | None:
         """How many documents a share is, at least one for each class; None for all there are."""
         facts = dataset_facts(data.name)

@@ -43,3 +43,7 @@ class LargerEncoder(PretrainingExperiment):
             "larger + ITPT": self.pretrained_on([data.name], self.larger, self.larger_pretraining),
         }
         return {name: {"window": self.window, "encoder": encoder} for name, encoder in encoders.items()}
+
+    def compared(self) -> dict[str, str]:
+        """What each variant is compared with, for the gain of further pre-training or of size."""
+        return {"smaller + ITPT": "smaller", "larger + ITPT": "larger", "larger": "smaller"}

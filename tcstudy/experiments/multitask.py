@@ -54,6 +54,10 @@ class Multitask(PretrainingExperiment):
             "BERT-CDPT-MFiT-FiT": later | {"encoder": self.together(pretrained, seed)},
         }
 
+    def compared(self) -> dict[str, str]:
+        """What each variant is compared with, for the gain of its last stage but fine-tuning on the task alone."""
+        return {"BERT-MFiT-FiT": "BERT-FiT", "BERT-CDPT-FiT": "BERT-FiT", "BERT-CDPT-MFiT-FiT": "BERT-CDPT-FiT"}
+
     def together(self, encoder: EncoderSpec, seed: int) -> EncoderSpec:
         """What fine-tuning on all tasks at once makes of `encoder`."""
         return encoder.after(

@@ -55,7 +55,7 @@ class ReleasedProtocol(PretrainingExperiment):
         recipe = self.pretraining.model_copy(update={"protocol": protocol})
         return {"encoder": self.pretrained_on([dataset], recipe=recipe)}
 
-    def baselines(self) -> dict[str, str]:
+    def compared(self) -> dict[str, str]:
         """What each variant is compared with, by variant: the clean run of the same encoder."""
         variants = self.variants(self.data[0].name)
         return {name: name.split(",")[0] for name in variants if name not in (PLAIN, PRETRAINED)}

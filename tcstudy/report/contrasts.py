@@ -134,24 +134,31 @@ def _converged(contrast: Contrast, variants: Mapping[str, Cell]) -> list[tuple[i
     return sorted(set.intersection(*runs))
 
 
-def spread_beside(contrast: Contrast, values: np.ndarray, variants: Mapping[str, Cell]) -> Spread:
+def spread_beside(
+    contrast: Contrast, values: np.ndarray, variants: Mapping[str, Cell], compared: Mapping[str, str]
+) -> Spread:
     """The spread of the `errors` of a contrast on one data set, moderated as the tables' where it is of a pair.
 
-    What runs contribute is then told together with what the other variants save of the same reference's errors; other
-    contrasts vary on another scale, and stand for themselves.
+    What runs contribute is then told together with what the page's other comparisons save: those of `compared` where
+    the pair is one of them, else those of all other variants with the same reference. Other contrasts vary on another
+    scale, and stand for themselves.
 
     Args:
         contrast: which.
         values: its errors, shape (runs, documents).
         variants: those of the contrast, and others of the same page.
+        compared: what the page compares each variant with (`Experiment.compared`).
     """
-    beside = [spread(values)]
+    beside, references = [spread(values)], [contrast.reference]
     if sorted(contrast.weights.values()) == [-1.0, 1.0]:
-        for name in variants:
-            if name not in contrast.weights:
+        [pair] = ((name, contrast.reference) for name in contrast.weights if name != contrast.reference)
+        pairs = compared.items() if pair in compared.items() else ((name, contrast.reference) for name in variants)
+        for name, reference in pairs:
+            if name not in (pair[0], reference) and {name, reference} <= variants.keys():
                 with suppress(Unmeasured):
-                    beside.append(spread(errors(saves(name, contrast.reference), variants)))
-    return moderated(beside, [contrast.reference] * len(beside))[0]
+                    beside.append(spread(errors(saves(name, reference), variants)))
+                    references.append(reference)
+    return moderated(beside, references)[0]
 
 
 def over_datasets(values: Mapping[str, np.ndarray], spreads: Mapping[str, Spread], boundary: float) -> Effect:

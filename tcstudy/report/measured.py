@@ -2,11 +2,11 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from tcstudy.catalog.datasets import absence
-from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.base import Experiment, RunKey
 from tcstudy.report.beside_paper import title
 from tcstudy.report.claim_rules import Part
 from tcstudy.report.contrasts import (
@@ -27,15 +27,17 @@ from tcstudy.study.recorded import recorded
 
 @dataclass(frozen=True)
 class PageRecords:
-    """The runs of a page's parameter file, and the records that there are of them."""
+    """The runs of a page's parameter file, the records that there are of them, and `Experiment.compared`."""
 
     runs: Mapping[RunKey, AnyRun]
     records: Mapping[RunKey, Record]
+    compared: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, runs: Mapping[RunKey, AnyRun]) -> Self:
+    def of(cls, experiment: Experiment) -> Self:
         """The runs of a page with the records that exist."""
-        return cls(runs, recorded(runs))
+        runs = experiment.runs()
+        return cls(runs, recorded(runs), experiment.compared())
 
     @property
     def complete(self) -> dict[RunKey, Record]:
@@ -81,7 +83,9 @@ def effect_of(part: Part, page: PageRecords) -> Effect:
         risen = {name: forgetting(part.contrast, variants) for name, variants in chosen.items()}
         return over_datasets(risen, {name: spread(values) for name, values in risen.items()}, boundary)
     saved = {name: errors(part.contrast, variants) for name, variants in chosen.items()}
-    spreads = {name: spread_beside(part.contrast, saved[name], variants) for name, variants in chosen.items()}
+    spreads = {
+        name: spread_beside(part.contrast, saved[name], variants, page.compared) for name, variants in chosen.items()
+    }
     return over_datasets(saved, spreads, boundary)
 
 

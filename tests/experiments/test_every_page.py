@@ -46,6 +46,16 @@ def test_every_profile_has_the_same_valid_keys(page, profile):
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("profile", PROFILE_FOLDERS)
+def test_what_is_compared_are_variants_of_the_page(page, profile):
+    experiment = read_parameters(ROOT / "params" / profile / f"{page}.yaml").experiment
+    variants = {key.variant for key in experiment.runs()}
+    compared = experiment.compared()
+    assert {*compared, *compared.values()} <= variants
+    assert not any(variant == other for variant, other in compared.items())
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_opened_by_hand_has_the_parameters_of_smoke(page):
     assert parameters_cell(page) == yaml.safe_load((ROOT / "params" / "smoke" / f"{page}.yaml").read_text())
 

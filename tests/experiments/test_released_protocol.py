@@ -17,7 +17,7 @@ def test_each_choice_is_switched_alone():
     experiment = ReleasedProtocol.model_validate(GIVEN)
     runs = experiment.runs()
     alone = {}
-    for name, baseline in experiment.baselines().items():
+    for name, baseline in experiment.compared().items():
         run, clean = (runs[RunKey("ag_news", variant, 0)] for variant in (name, baseline))
         pretraining = (
             switched(run.encoder.stages[0].recipe.protocol, PRETRAINING_PROTOCOLS["clean"])
@@ -42,7 +42,7 @@ def test_each_choice_is_switched_alone():
 def test_the_baselines_are_clean():
     experiment = ReleasedProtocol.model_validate(GIVEN)
     runs = experiment.runs()
-    assert set(experiment.baselines().values()) == {"BERT-FiT", "BERT-ITPT-FiT"}
+    assert set(experiment.compared().values()) == {"BERT-FiT", "BERT-ITPT-FiT"}
     plain, pretrained = (runs[RunKey("ag_news", name, 0)] for name in ("BERT-FiT", "BERT-ITPT-FiT"))
     assert plain.canonical == '{"data":{"name":"ag_news"},"encoder":{"name":"minilm-l6-uncased"}}'
     assert pretrained.encoder == experiment.pretrained_on(["ag_news"])

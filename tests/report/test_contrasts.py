@@ -120,11 +120,26 @@ def test_a_pair_is_moderated_as_in_the_tables():
     rows = {name: generator.random((3, 200)) < rate for name, rate in zip("abcd", (0.4, 0.3, 0.35, 0.2), strict=True)}
     contrast, found = saves("b", "a"), variants(**rows)
     values = errors(contrast, found)
-    beside = spread_beside(contrast, values, found)
+    beside = spread_beside(contrast, values, found, {})
     table = {("imdb", name): reduction_values(rows[name], rows["a"]) for name in "bcd"}
     of = spreads(table, dict.fromkeys(table, "a"))["imdb", "b"]
     assert (*beside[:3], *beside.freedom) == pytest.approx((*of[:3], *of.freedom))
     assert beside.freedom[0] > spread(values).freedom[0]
+
+
+def test_a_pair_that_its_page_compares_is_moderated_with_the_page_s_pairs():
+    generator = np.random.default_rng(6)
+    rows = {name: generator.random((3, 200)) < rate for name, rate in zip("abcd", (0.4, 0.3, 0.35, 0.2), strict=True)}
+    found, compared = variants(**rows), {"b": "a", "d": "c", "e": "f"}  # of the last there are no runs
+    table = {("imdb", name): reduction_values(rows[name], rows[compared[name]]) for name in "bd"}
+    of = spreads(table, {cell: compared[cell[1]] for cell in table})
+    for name in "bd":
+        contrast = saves(name, compared[name])
+        beside = spread_beside(contrast, errors(contrast, found), found, compared)
+        assert (*beside[:3], *beside.freedom) == pytest.approx((*of["imdb", name][:3], *of["imdb", name].freedom))
+    contrast = saves("d", "b")  # is none of these pairs
+    beside = spread_beside(contrast, errors(contrast, found), found, compared)
+    assert beside == spread_beside(contrast, errors(contrast, found), found, {})
 
 
 def test_what_is_not_a_pair_or_has_no_companions_stands_for_itself():
@@ -134,7 +149,7 @@ def test_what_is_not_a_pair_or_has_no_companions_stands_for_itself():
     pair["c"][0, 0] = record_of(None, 0)
     for contrast, among in ((fall({"a": 0, "b": 1, "c": 2}), found), (saves("b", "a"), pair)):
         values = errors(contrast, among)
-        assert spread_beside(contrast, values, among) == spread(values)
+        assert spread_beside(contrast, values, among, {}) == spread(values)
 
 
 def test_forgetting_is_a_share_of_the_loss_before():

@@ -47,8 +47,8 @@ def test_the_worth_is_in_points_by_data_set(released):
 
 def test_differences_have_the_intervals_of_their_pages(released, made_up):
     experiment = ReleasedProtocol.model_validate(GIVEN | {"pretraining": {"steps": 10}})
-    assert REFERENCES["released_protocol"](released.records) == experiment.baselines()
-    cells = errors(released.records, experiment.baselines()).set_index(["dataset", "variant"])
+    assert REFERENCES["released_protocol"](released.records) == experiment.compared()
+    cells = errors(released.records, experiment.compared()).set_index(["dataset", "variant"])
     row = cells.loc["trec", "BERT-FiT, BERTAdam"]
     told = change_cell(row["change"], row["change_low"], row["change_high"])
     assert f"TREC: {told}" in worth(BY_TOPIC["optimiser"].measured, {"released_protocol": released})

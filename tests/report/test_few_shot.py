@@ -15,8 +15,8 @@ WRONG = {
 
 
 @pytest.fixture
-def records(made_up):
-    experiment = FewShot.model_validate(
+def experiment():
+    return FewShot.model_validate(
         {
             "encoder": {"name": "tiny"},
             "data": [{"name": "imdb", "train": 1000, "validation": 20}],
@@ -25,13 +25,17 @@ def records(made_up):
             "draws": [0, 1],
         }
     )
+
+
+@pytest.fixture
+def records(experiment, made_up):
     return {
         key: made_up(spec, wrong=WRONG[key.variant.split(", ")[0], spec.data.train][key.draw])
         for key, spec in experiment.runs().items()
     }
 
 
-def test_errors_by_documents_by_hand(records):
+def test_errors_by_documents_by_hand(experiment, records):
     errors = report.error_by_documents(records)
     assert errors["method"].tolist() == ["BERT-FiT", "BERT-ITPT-FiT"] * 2
     assert errors["labelled"].tolist() == [4, 4, 1000, 1000]
@@ -39,6 +43,7 @@ def test_errors_by_documents_by_hand(records):
     assert errors["mean"].tolist() == pytest.approx([0.5, 0.25, 0.2, 0.2])
     assert errors["change"].tolist() == pytest.approx([np.nan, -0.25, np.nan, 0.0], nan_ok=True)
     assert set(errors["runs"]) == set(errors["draws"]) == {2}  # one run for each draw
+    assert errors.set_index("variant")["reference"].dropna().to_dict() == experiment.compared()
 
 
 def test_the_reduction_is_the_share_of_the_plain_error(records):

@@ -32,8 +32,10 @@ def page(made_up):
     """Makes the records of a page of `mini`: the number of wrong documents of ten, by variant; others two."""
 
     def make(name, wrong=None):
-        runs = read_parameters(PARAMS / "mini" / f"{name}.yaml").experiment.runs()
-        return PageRecords(runs, {key: made_up(run, (wrong or {}).get(key.variant, 2)) for key, run in runs.items()})
+        experiment = read_parameters(PARAMS / "mini" / f"{name}.yaml").experiment
+        runs = experiment.runs()
+        records = {key: made_up(run, (wrong or {}).get(key.variant, 2)) for key, run in runs.items()}
+        return PageRecords(runs, records, experiment.compared())
 
     return make
 
@@ -108,7 +110,8 @@ def test_a_claim_waits_for_all_of_its_runs(page):
     partly = PageRecords(complete.runs, dict(list(complete.records.items())[:-1]))
     found = verdict(BY_NUMBER[1], partly, MINI)
     assert found.decision == OPEN
-    assert found.reason == "1 of 6 runs are not recorded"
+    seeds = len({key.seed for key in complete.runs})
+    assert found.reason == f"1 of {2 * seeds} runs are not recorded"
     assert verdict(BY_NUMBER[1], None, MINI).reason == "this profile has no parameters for the page"
 
 
