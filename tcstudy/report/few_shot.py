@@ -65,7 +65,7 @@ def documents_table(records: Mapping[RunKey, Record], printed: pd.Series, name: 
     cells = {(row["dataset"], row["method"], row["subset"]): error_cell(row) for _, row in by_documents.iterrows()}
     rows = [
         [
-            row["subset"],
+            row["subset"].split(" of ")[0],
             DATASETS[row["dataset"]].title,
             f"{row['labelled']:,}",
             *(cells[row["dataset"], method, row["subset"]] for method in (PLAIN, PRETRAINED)),
@@ -78,7 +78,7 @@ def documents_table(records: Mapping[RunKey, Record], printed: pd.Series, name: 
         for _, row in reductions_by_documents(records).iterrows()
     ]
     head = (
-        "subset",
+        "of the training data",
         "data set",
         "labelled",
         f"{PLAIN}, here",
