@@ -132,11 +132,15 @@ def _listed(texts: list[str]) -> str:
 
 
 def timed_on(pages: Mapping[str, PageRecords]) -> Notice:
-    """On how many kinds of machine the hours were taken, since hours of different ones cannot be compared."""
+    """On how many kinds of machine the hours were taken, since hours of different ones cannot be compared.
+
+    Bags of words are left aside: they are made by one thread of any processor, in seconds.
+    """
     devices = {
         (record.provenance.device, record.provenance.system)
         for page in pages.values()
         for record in page.records.values()
+        if record.provenance.encoder_digest
     }
     if len(devices) < 2:
         text = "All times were taken on one kind of machine."

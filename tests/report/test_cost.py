@@ -147,10 +147,12 @@ def test_methods_of_several_pages_stand_once(comparison, made_up):
 
 
 def test_clocks_of_several_machines_are_told(comparison):
-    def on(device):
-        provenance = SimpleNamespace(device=device, system="Linux")
+    def on(device, encoder_digest="a"):
+        provenance = SimpleNamespace(device=device, system="Linux", encoder_digest=encoder_digest)
         return PageRecords({}, {RunKey("imdb", device, 0): SimpleNamespace(provenance=provenance)})
 
     assert cost_tables.timed_on({"a": on("cpu")}).text.startswith("All times were taken on one kind of machine.")
+    bags = {"a": on("cpu, 2 threads"), "b": on("cpu", encoder_digest="")}
+    assert cost_tables.timed_on(bags).text.startswith("All times were taken on one kind of machine.")
     text = cost_tables.timed_on({"a": on("cpu"), "b": on("gpu")}).text
     assert text.startswith("Times were taken on 2 kinds of machine (cpu, Linux; gpu, Linux): compare operations")
