@@ -63,7 +63,7 @@ class Experiment(Value):
         return {}
 
     def compared(self) -> Mapping[str, str]:
-        """What each variant is compared with to tell what it gains; empty if all are compared with one."""
+        """What the page's tables compare each variant with; empty where the page names one for all by itself."""
         return {}
 
     def texts(self) -> tuple[str, ...]:

@@ -59,6 +59,12 @@ class Forgetting(FineTuningExperiment):
             }
         )
 
+    def compared(self) -> dict[str, str]:
+        """What each variant is compared with: the lowest rate, or without bias correction the same rate with it."""
+        lowest = rate_name(min(self.learning_rates))
+        rates = {rate_name(rate): lowest for rate in self.learning_rates if rate_name(rate) != lowest}
+        return rates | {rate_name(rate) + WITHOUT: rate_name(rate) for rate in self.without_bias_correction}
+
     def encoder_with_heads(self) -> EncoderSpec:
         """The encoder, with an MLM head trained on it if it was published without."""
         if self.heads is None:

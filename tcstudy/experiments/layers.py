@@ -60,6 +60,10 @@ class Layers(FineTuningExperiment):
             singles | {self.last_layer(): {}} | joined | ({"pooler": {"features.pooler": True}} if self.pooler else {})
         )
 
+    def compared(self) -> dict[str, str]:
+        """What each variant is compared with: the last layer."""
+        return {name: self.last_layer() for name in self.variants() if name != self.last_layer()}
+
     def last_layer(self) -> str:
         """The variant that reads the last layer."""
         return f"layer {self.depth() - 1} of {self.depth()}"

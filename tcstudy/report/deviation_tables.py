@@ -9,7 +9,7 @@ import pandas as pd
 from tcstudy.report.beside_paper import title
 from tcstudy.report.cells import change_cell
 from tcstudy.report.contrasts import by_variant
-from tcstudy.report.deviations import DEVIATIONS, REFERENCES, Measured
+from tcstudy.report.deviations import DEVIATIONS, Measured
 from tcstudy.report.forgetting import failed
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.stats import errors
@@ -47,7 +47,7 @@ def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
     found = _compared(measured, page)
     if not found:
         return "not recorded yet" if pairs else "this profile does not have the variants"
-    changes = errors(page.records, REFERENCES[measured.page](page.records)).set_index(["dataset", "variant"])
+    changes = errors(page.records, page.compared).set_index(["dataset", "variant"])
     told = []
     for cell in found:
         if measured.by == "scatter":

@@ -1,14 +1,11 @@
 """Where the paper, its released code and this study differ, as values, each with the comparison that measures it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.forgetting import WITHOUT
 from tcstudy.experiments.released_protocol import PLAIN, PRETRAINED
-from tcstudy.report import forgetting
-from tcstudy.study.record import Record
 
 Pairs = Callable[[Sequence[str]], Sequence[tuple[str, str]]]
 """Variants and what each is compared with, from the names of the variants that a page has."""
@@ -47,29 +44,9 @@ def _without_correction(variants: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _pooler(variants: Sequence[str]) -> list[tuple[str, str]]:
-    return [("pooler", _last_layer(variants))] if "pooler" in variants else []
+    layers = [name for name in variants if name.startswith("layer ")]
+    return [("pooler", layers[-1])] if layers and "pooler" in variants else []
 
-
-def _last_layer(variants: Sequence[str]) -> str:
-    return [name for name in variants if name.startswith("layer ")][-1]
-
-
-def _with_last_layer(records: Mapping[RunKey, Record]) -> dict[str, str]:
-    variants = [key.variant for key in records]
-    last = _last_layer(variants)
-    return {name: last for name in variants if name != last}
-
-
-def _with_clean(records: Mapping[RunKey, Record]) -> dict[str, str]:
-    return {key.variant: key.variant.split(",")[0] for key in records if "," in key.variant}
-
-
-REFERENCES: Mapping[str, Callable[[Mapping[RunKey, Record]], Mapping[str, str]]] = {
-    "released_protocol": _with_clean,
-    "forgetting": forgetting.references,
-    "layers": _with_last_layer,
-}
-"""With what each page compares its variants: all of them make the interval of one, so that both tables say the same."""
 
 DEVIATIONS = (
     Deviation(

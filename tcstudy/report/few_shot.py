@@ -15,37 +15,38 @@ from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.study.record import Record
 
 
-def error_by_documents(records: Mapping[RunKey, Record]) -> pd.DataFrame:
+def error_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
     """Test error over draws and seeds, by data set, encoder and number of labelled documents.
+
+    Args:
+        records: of the page.
+        compared: `FewShot.compared`.
 
     Returns:
         As `stats.errors`, with further pre-training compared with none, and with the columns method, subset and
         labelled, the number of documents that were trained on.
     """
-    found = errors(records, _pairs(records))
+    found = errors(records, compared)
     labelled = {(key.dataset, key.variant): record.data.used_train for key, record in records.items()}
     names = found["variant"].str.split(", ", n=1, expand=True)
     cells = zip(found["dataset"], found["variant"], strict=True)
     return found.assign(method=names[0], subset=names[1], labelled=[labelled[cell] for cell in cells])
 
 
-def _pairs(records: Mapping[RunKey, Record]) -> dict[str, str]:
-    """What each variant with further pre-training is compared with: the same subset without it."""
-    variants = dict.fromkeys(key.variant for key in records)
-    return {name: name.replace(PRETRAINED, PLAIN) for name in variants if name.startswith(PRETRAINED)}
-
-
-def reductions_by_documents(records: Mapping[RunKey, Record]) -> pd.DataFrame:
+def reductions_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
     """What further pre-training takes off the error, by data set and subset, fewest labelled documents first.
+
+    Args:
+        records, compared: as `error_by_documents` takes them.
 
     Returns:
         Columns dataset, subset, labelled, plain, pretrained (mean errors), reduction, low, high (relative: 0.25 is a
         quarter less), and shown: whether the errors were shown to differ.
     """
-    by_documents = error_by_documents(records)
+    by_documents = error_by_documents(records, compared)
     means = by_documents.pivot(index=["dataset", "subset", "labelled"], columns="method", values="mean")
     means = means.rename(columns={PLAIN: "plain", PRETRAINED: "pretrained"}).reset_index().rename_axis(columns=None)
-    relative = reductions(records, _pairs(records)).rename(columns={"mean": "reduction"})
+    relative = reductions(records, compared).rename(columns={"mean": "reduction"})
     relative["subset"] = relative["variant"].str.split(", ", n=1).str[1]
     tested = by_documents[by_documents["method"] == PRETRAINED].assign(shown=lambda cells: cells["p"] < 1 - LEVEL)
     found = means.merge(relative[["dataset", "subset", "reduction", "low", "high"]], on=["dataset", "subset"])
@@ -53,15 +54,17 @@ def reductions_by_documents(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     return found.sort_values(["dataset", "labelled"], ignore_index=True)
 
 
-def documents_table(records: Mapping[RunKey, Record], printed: pd.Series, name: str) -> Table:
+def documents_table(
+    records: Mapping[RunKey, Record], compared: Mapping[str, str], printed: pd.Series, name: str
+) -> Table:
     """One row for each data set and subset, the paper's numbers beside the same share of the same set.
 
     Args:
-        records: of the page.
+        records, compared: as `error_by_documents` takes them.
         printed: `published.printed_errors("figure-4")`.
         name: target of cross-references.
     """
-    by_documents = error_by_documents(records)
+    by_documents = error_by_documents(records, compared)
     cells = {(row["dataset"], row["method"], row["subset"]): error_cell(row) for _, row in by_documents.iterrows()}
     rows = [
         [
@@ -75,7 +78,7 @@ def documents_table(records: Mapping[RunKey, Record], printed: pd.Series, name: 
                 for method in (PLAIN, PRETRAINED)
             ),
         ]
-        for _, row in reductions_by_documents(records).iterrows()
+        for _, row in reductions_by_documents(records, compared).iterrows()
     ]
     head = (
         "of the training data",
@@ -91,10 +94,14 @@ def documents_table(records: Mapping[RunKey, Record], printed: pd.Series, name: 
     return Table(head, rows, caption, name, note(by_documents))
 
 
-def few_shot_found(records: Mapping[RunKey, Record]) -> Notice:
-    """What further pre-training is worth with the fewest and with the most labelled documents."""
+def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> Notice:
+    """What further pre-training is worth with the fewest and with the most labelled documents.
+
+    Args:
+        records, compared: as `error_by_documents` takes them.
+    """
     paragraphs = []
-    for dataset, cells in reductions_by_documents(records).groupby("dataset", sort=False):
+    for dataset, cells in reductions_by_documents(records, compared).groupby("dataset", sort=False):
         known = cells.dropna(subset="reduction")
         if known.empty:
             paragraphs.append(f"{DATASETS[dataset].title}: no subset has runs that converged with both encoders.")

@@ -46,16 +46,19 @@ def learning_curves(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     )
 
 
-def forgotten(records: Mapping[RunKey, Record]) -> pd.DataFrame:
+def forgotten(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
     """Test error, failed runs and the loss of the MLM head on general text, by data set and variant.
 
+    Args:
+        records: of the page.
+        compared: `Forgetting.compared`.
+
     Returns:
-        As `stats.errors`, compared with the lowest rate, and without bias correction with the same rate with it; with
-        the columns rate, corrected, failed (how many seeds), before and after (mean loss in nats for each masked
-        wordpiece), forgotten, forgotten_low and forgotten_high (their difference and its interval over seeds, missing
-        with a single one); losses are missing where every seed diverged.
+        As `stats.errors`, with the columns rate, corrected, failed (how many seeds), before and after (mean loss in
+        nats for each masked wordpiece), forgotten, forgotten_low and forgotten_high (their difference and its interval
+        over seeds, missing with a single one); losses are missing where every seed diverged.
     """
-    found = errors(records, references(records))
+    found = errors(records, compared)
     rows = []
     for runs in by_cell(records).values():
         losses = [(run.forgetting.before, run.forgetting.after) for run in runs.values() if run.forgetting]
@@ -74,13 +77,6 @@ def forgotten(records: Mapping[RunKey, Record]) -> pd.DataFrame:
         )
     found = pd.concat([found, pd.DataFrame(rows)], axis=1)
     return found.assign(corrected=~found["variant"].str.endswith(WITHOUT))
-
-
-def references(records: Mapping[RunKey, Record]) -> dict[str, str]:
-    """What each variant is compared with: the lowest rate, or without bias correction the same rate with it."""
-    rates = {key.variant: record.spec.training.learning_rate for key, record in records.items()}
-    lowest = min((name for name in rates if not name.endswith(WITHOUT)), key=rates.__getitem__)
-    return {name: name.removesuffix(WITHOUT) if name.endswith(WITHOUT) else lowest for name in rates if name != lowest}
 
 
 def failed(record: Record) -> bool:

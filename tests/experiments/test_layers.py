@@ -33,8 +33,10 @@ def test_groups_scale_with_depth():
 
 
 def test_the_last_layer_is_the_plain_model():
-    runs = Layers.model_validate(GIVEN).runs()
+    experiment = Layers.model_validate(GIVEN)
+    runs = experiment.runs()
     plain = runs[RunKey("imdb", "layer 11 of 12", 0)]
+    assert experiment.compared() == dict.fromkeys(experiment.variants().keys() - {"layer 11 of 12"}, "layer 11 of 12")
     assert plain.canonical == '{"data":{"name":"imdb"},"encoder":{"name":"bert-base-uncased"}}'
     assert runs[RunKey("imdb", "layer 3 of 12", 0)].features.layers == (3,)
     assert len({spec.id for spec in runs.values()}) == len(runs) == 12 + 9 + 1

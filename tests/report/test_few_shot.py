@@ -36,18 +36,21 @@ def records(experiment, made_up):
 
 
 def test_errors_by_documents_by_hand(experiment, records):
-    errors = report.error_by_documents(records)
+    errors = report.error_by_documents(records, experiment.compared())
     assert errors["method"].tolist() == ["BERT-FiT", "BERT-ITPT-FiT"] * 2
     assert errors["labelled"].tolist() == [4, 4, 1000, 1000]
     assert errors["subset"].tolist() == ["0.4% of the training data"] * 2 + ["100% of the training data"] * 2
     assert errors["mean"].tolist() == pytest.approx([0.5, 0.25, 0.2, 0.2])
     assert errors["change"].tolist() == pytest.approx([np.nan, -0.25, np.nan, 0.0], nan_ok=True)
     assert set(errors["runs"]) == set(errors["draws"]) == {2}  # one run for each draw
-    assert errors.set_index("variant")["reference"].dropna().to_dict() == experiment.compared()
+    shares = ("0.4% of the training data", "100% of the training data")
+    assert errors.set_index("variant")["reference"].dropna().to_dict() == {
+        f"BERT-ITPT-FiT, {share}": f"BERT-FiT, {share}" for share in shares
+    }
 
 
-def test_the_reduction_is_the_share_of_the_plain_error(records):
-    cells = report.reductions_by_documents(records)
+def test_the_reduction_is_the_share_of_the_plain_error(experiment, records):
+    cells = report.reductions_by_documents(records, experiment.compared())
     assert cells["labelled"].tolist() == [4, 1000]
     assert cells[["plain", "pretrained"]].to_numpy().tolist() == [pytest.approx([0.5, 0.25]), pytest.approx([0.2, 0.2])]
     assert cells["reduction"].tolist() == pytest.approx([0.5, 0.0])
@@ -57,9 +60,9 @@ def test_the_reduction_is_the_share_of_the_plain_error(records):
     assert cells["high"][0] - 0.5 == pytest.approx(ratio.high)
 
 
-def test_the_papers_errors_stand_beside_the_same_share(records):
-    errors = report.error_by_documents(records)
-    table = report.documents_table(records, printed_errors("figure-4"), "t")
+def test_the_papers_errors_stand_beside_the_same_share(experiment, records):
+    errors = report.error_by_documents(records, experiment.compared())
+    table = report.documents_table(records, experiment.compared(), printed_errors("figure-4"), "t")
     first, last = table.rows
     assert (first[0], first[2]) == ("0.4%", "4")
     assert [cell[:6] for cell in first[3:6]] == ["50.0% ", "25.0% ", "50.0% "]
@@ -72,10 +75,10 @@ def test_the_papers_errors_stand_beside_the_same_share(records):
     assert "2 draws of the training documents, 1 seed each" in table.note
 
 
-def test_what_is_found(records, made_up):
-    text = report.few_shot_found(records).text
+def test_what_is_found(experiment, records, made_up):
+    text = report.few_shot_found(records, experiment.compared()).text
     assert "with 4 labelled documents further pre-training changes the mean error from 50.0% to 25.0%" in text
     assert "with 1,000 from 20.0% to 20.0%. The relative reduction is largest, 50.0% (" in text
     assert ", with 4. With no number of documents was a difference shown." in text
     lost = {key: made_up(record.spec, wrong=None) for key, record in records.items()}
-    assert "no subset has runs that converged" in report.few_shot_found(lost).text
+    assert "no subset has runs that converged" in report.few_shot_found(lost, experiment.compared()).text

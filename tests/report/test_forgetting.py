@@ -11,8 +11,8 @@ WITHOUT = f"{HIGH} without bias correction"
 
 
 @pytest.fixture
-def records(made_up):
-    experiment = Forgetting.model_validate(
+def experiment():
+    return Forgetting.model_validate(
         {
             "encoder": {"name": "tiny"},
             "data": [{"name": "bbc_news", "train": 40}],
@@ -24,6 +24,10 @@ def records(made_up):
             "seeds": [0, 1],
         }
     )
+
+
+@pytest.fixture
+def records(experiment, made_up):
     values = {
         (LOW, 0): {"wrong": 1, "curve": (0.4, 0.2), "losses": (3.0, 3.1)},
         (LOW, 1): {"wrong": 3, "curve": (0.6, 0.2), "losses": (3.0, 3.3)},
@@ -49,8 +53,9 @@ def test_learning_curves_by_hand(records):
     assert curves["corrected"].all()
 
 
-def test_what_was_forgotten_by_hand(records):
-    cells = report.forgotten(records).set_index("variant")
+def test_what_was_forgotten_by_hand(experiment, records):
+    cells = report.forgotten(records, experiment.compared()).set_index("variant")
+    assert cells["reference"].dropna().to_dict() == {HIGH: LOW, WITHOUT: HIGH}
     assert cells.loc[LOW, ["before", "after"]].tolist() == pytest.approx([3.0, 3.2])
     half = stats.t.isf(0.025, 1) * 0.1  # of 0.1 and 0.3: a standard deviation of 0.2 / sqrt(2), over sqrt(2)
     assert cells.loc[LOW, ["forgotten", "forgotten_low", "forgotten_high"]].tolist() == pytest.approx(
@@ -73,8 +78,8 @@ def test_a_run_that_trains_no_better_than_guessing_has_failed(records, made_up):
     assert report.failed(made_up(spec, wrong=None))
 
 
-def test_table_and_sentences(records):
-    cells = report.forgotten(records).assign(low=0.1, high=0.3)
+def test_table_and_sentences(experiment, records):
+    cells = report.forgotten(records, experiment.compared()).assign(low=0.1, high=0.3)
     change = "+0.20 (-1.07 to +1.47)"  # 0.2 and 12.706 times 0.1
     assert report.forgetting_table(cells, "t").rows == [
         [LOW, "BBC News", "20.0% (10.0–30.0)", "0 of 2", "3.00", "3.20", change],
@@ -90,8 +95,8 @@ def test_table_and_sentences(records):
     assert "at none of the rates that were tried both ways" in fine
 
 
-def test_lines_are_sorted_by_rate_and_named_by_what_they_show(records):
-    lines = report.forgotten_lines(report.forgotten(records))
+def test_lines_are_sorted_by_rate_and_named_by_what_they_show(experiment, records):
+    lines = report.forgotten_lines(report.forgotten(records, experiment.compared()))
     assert list(lines) == ["BBC News, with bias correction", "BBC News, without bias correction"]
     corrected = lines["BBC News, with bias correction"]
     assert corrected["rate"].tolist() == [1e-4, 1e-2]
