@@ -18,7 +18,7 @@ from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
 from tcstudy.study.record import SCHEMA, Cost, Identity, LearningCurve, Provenance, Record
 from tcstudy.study.store import Damaged, Store, sealed
-from tcstudy.training.outcome import HeadQuality
+from tcstudy.training.outcome import HeadQuality, TextHeads
 from tcstudy.value import Value
 
 WEIGHTS = "model.safetensors"
@@ -32,6 +32,8 @@ class EncoderRecord(Value):
     Attributes:
         text: what it was pre-trained on; None after a multi-task stage.
         measured: its heads on held-out text; None after a multi-task stage.
+        texts: its heads on the held-out text of each data set, before and after the stage; empty after a multi-task
+            stage, and in records that were made before this was measured.
         weights: SHA-256 of the file of weights that was left.
         files: SHA-256 of the other files that were left beside it, by name.
     """
@@ -43,6 +45,7 @@ class EncoderRecord(Value):
     curve: LearningCurve
     text: TextReport | None = None
     measured: HeadQuality | None = None
+    texts: Annotated[tuple[TextHeads, ...], Field(strict=False)] = ()
     weights: str
     files: dict[Annotated[str, Field(pattern=r"^\w[\w.-]*$")], str] = Field(default_factory=dict)
     cost: Cost
@@ -170,6 +173,7 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
                 curve=LearningCurve.thin(outcome.losses, []),
                 text=outcome.text,
                 measured=outcome.measured,
+                texts=outcome.texts,
                 weights=digests.pop(WEIGHTS),
                 files=digests,
                 cost=Cost.of(outcome),

@@ -169,6 +169,26 @@ class HeadQuality(Value):
     pairs: int = 0
 
 
+class TextHeads(Value):
+    """The heads on the held-out text of one data set, before and after a stage, beside counts of its words.
+
+    Attributes:
+        name: of the data set.
+        before, after: the heads on the same masked words and pairs, at the stage's beginning and end.
+        unigram, bigram: mean cross-entropy in nats of the same words, predicted from word counts alone and from counts
+            of both neighbours; the counts are of `counted` wordpieces of the set's other texts, as many as the stage
+            read, at most all there are.
+        counted: wordpieces.
+    """
+
+    name: str
+    before: HeadQuality
+    after: HeadQuality
+    unigram: float
+    bigram: float
+    counted: int
+
+
 @dataclass
 class StageOutcome(Training):
     """What came of one stage of an encoder, besides its folder.
@@ -176,7 +196,9 @@ class StageOutcome(Training):
     Attributes:
         text: documents pre-trained on; None for a multi-task stage.
         measured: the heads on held-out text, at the end; None for a multi-task stage.
+        texts: the same text by text, with what the heads made of it before; empty for a multi-task stage.
     """
 
     text: TextReport | None = None
     measured: HeadQuality | None = None
+    texts: tuple[TextHeads, ...] = ()
