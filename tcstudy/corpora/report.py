@@ -47,6 +47,8 @@ class TextsUsed(Value):
         found: its texts.
         removed: how many of them stand in the test split of which set; one text can stand in several.
         used: documents taken, those held out included.
+        digest: of the content of the split that they are from; None in records made before it was kept, and where they
+            are from several splits.
     """
 
     name: str
@@ -54,6 +56,7 @@ class TextsUsed(Value):
     found: int
     removed: dict[str, int]
     used: int
+    digest: str | None = None
 
 
 class TextReport(Value):

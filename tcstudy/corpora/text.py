@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import datasets
 import numpy as np
@@ -50,6 +50,14 @@ class Texts:
         return cls(source, chosen)
 
 
+class Part(NamedTuple):
+    """The texts of one data set: those that words are counted in, and others that an encoder is measured on."""
+
+    name: str
+    counted: Texts
+    held_out: Texts
+
+
 @dataclass(frozen=True)
 class Text:
     """The text of one pre-training.
@@ -59,12 +67,14 @@ class Text:
         held_out: documents to measure MLM and NSP on, never trained on.
         language: ISO 639-1 code.
         report: where they came from and what was removed.
+        parts: the same set by set, what is trained on being counted, and the texts of `measured_on`.
     """
 
     train: Texts
     held_out: Texts
     language: str
     report: TextReport
+    parts: tuple[Part, ...] = ()
 
 
 def load_text(spec: PretrainingSpec) -> Text:
@@ -89,14 +99,46 @@ def load_text(spec: PretrainingSpec) -> Text:
     documents = np.concatenate([start + own for start, own in zip(starts, rows, strict=False)])
     if len(documents) < 2:
         raise StudyError(f"Pre-training needs two documents at least; {', '.join(x.name for x in used)} has less.")
-    held_out = max(1, min(MOST_HELD_OUT, len(documents) // 10))
-    order = np.random.default_rng([0, 3]).permutation(documents)
+    held_out, train = _held_out(documents)
+    language = languages.pop()
+    parts = {}
+    for name, own, start in zip((text.name for text in spec.corpus), sources, starts, strict=False):
+        inside = [rows[(rows >= start) & (rows < start + len(own))] - start for rows in (train, held_out)]
+        parts[name] = Part(name, *(Texts.at(own, rows) for rows in inside))
+    parts |= {text.name: _measured(text, language) for text in spec.measured_on}
     return Text(
-        train=Texts.at(source, order[held_out:]),
-        held_out=Texts.at(source, order[:held_out]),
-        language=languages.pop(),
-        report=TextReport(sets=used, held_out=held_out),
+        train=Texts.at(source, train),
+        held_out=Texts.at(source, held_out),
+        language=language,
+        report=TextReport(sets=used, held_out=len(held_out)),
+        parts=tuple(parts.values()),
     )
+
+
+def _held_out(documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of a corpus's rows those that are held out, a tenth, at most `MOST_HELD_OUT`, and those that are not."""
+    order = np.random.default_rng([0, 3]).permutation(documents)
+    held_out = max(1, min(MOST_HELD_OUT, len(documents) // 10))
+    return order[:held_out], order[held_out:]
+
+
+def _measured(spec: TextSpec, language: str) -> Part:
+    """Texts that an encoder is measured on without being trained on any of the set's.
+
+    Of general text they are test texts, which are from other books and articles; of a task they are training texts, so
+    that what a task is tested on decides nothing here.
+    """
+    source = load_source(spec.name)
+    if source.facts.language != language:
+        raise StudyError(f"measured_on: {spec.name} is in another language than the corpus, {source.facts.language}.")
+    if source.facts.classes:
+        held_out, counted = _held_out(_drawn(spec, source.without_tested(spec.test_from_train)[0], "training texts"))
+        texts = source.train
+    else:
+        held_out, _ = _held_out(_drawn(spec, np.arange(len(source.test)), "test texts"))
+        texts, counted = source.test, source.usable
+    counting = Texts.at(source.train.select_columns("text"), counted)
+    return Part(spec.name, counting, Texts.at(texts.select_columns("text"), held_out))
 
 
 def load_general_text(spec: TextSpec) -> Text:
@@ -108,7 +150,14 @@ def load_general_text(spec: TextSpec) -> Text:
     source = load_source(spec.name)
     rows = _drawn(spec, np.arange(len(source.test)), "test texts")
     texts = source.test.select_columns("text")
-    used = TextsUsed(name=spec.name, origin=source.origin, found=len(texts), removed={}, used=len(rows))
+    used = TextsUsed(
+        name=spec.name,
+        origin=source.origin,
+        found=len(texts),
+        removed={},
+        used=len(rows),
+        digest=source.test_report.digest,
+    )
     none = np.empty(0, dtype=int)
     report = TextReport(sets=(used,), held_out=len(rows))
     return Text(Texts.at(texts, none), Texts.at(texts, rows), source.facts.language, report)
@@ -126,8 +175,16 @@ def _texts(spec: TextSpec, kind: str, removing: list[str]) -> tuple[datasets.Dat
             stands_in[name] = np.isin(source.train_keys, load_source(name).test_keys)
         removed = {name: int(where.sum()) for name, where in stands_in.items() if where.any()}
         rows = np.flatnonzero(~np.any(list(stands_in.values()), axis=0))
+        rows = np.intersect1d(rows, source.without_tested(spec.test_from_train)[0], assume_unique=True)
     drawn = _drawn(spec, rows, "training texts")
-    used = TextsUsed(name=spec.name, origin=source.origin, found=len(texts), removed=removed, used=len(drawn))
+    used = TextsUsed(
+        name=spec.name,
+        origin=source.origin,
+        found=len(texts),
+        removed=removed,
+        used=len(drawn),
+        digest=None if kind == "train and test" else source.train_report.digest,
+    )
     return texts.select_columns("text"), drawn, used
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import datasets
+import numpy as np
 
 from tcstudy.corpora.kept import kept_table
 from tcstudy.corpora.sentences import sentences
@@ -39,6 +40,13 @@ class Sentences:
         return [
             list(zip(tokens, begins, strict=True)) for tokens, begins in zip(row["tokens"], row["begins"], strict=True)
         ]
+
+    def frequencies(self, size: int) -> np.ndarray:
+        """How often each of `size` token ids occurs in all documents, shape (size,)."""
+        counts = np.zeros(size, dtype=np.int64)
+        for chunk in self._documents.data.column("tokens").chunks:
+            counts += np.bincount(chunk.flatten().flatten().to_numpy(), minlength=size)
+        return counts
 
     @classmethod
     def read(cls, texts: Texts, language: str, vocabulary: Vocabulary) -> "Sentences":

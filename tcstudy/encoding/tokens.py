@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +50,13 @@ class Vocabulary:
 
     def lengths(self, texts: Iterable[str]) -> np.ndarray:
         """Number of wordpieces of each text, without special tokens, shape (texts,); holds few texts at a time."""
-        lengths: list[int] = []
+        return np.array([len(ids) for ids in self.stream(texts)], dtype=int)
+
+    def stream(self, texts: Iterable[str]) -> Iterator[list[int]]:
+        """Token ids of each text, as `encode` gives them; holds few texts at a time."""
         remaining = iter(texts)
         while some := list(itertools.islice(remaining, 1000)):
-            lengths.extend(map(len, self.encode(some)))
-        return np.array(lengths)
+            yield from self.encode(some)
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """The characters of `text` that each of its wordpieces stands for, as half-open spans."""

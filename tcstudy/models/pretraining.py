@@ -3,11 +3,13 @@
 import inspect
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import MODEL_FOR_PRETRAINING_MAPPING, AutoModelForMaskedLM, PretrainedConfig, PreTrainedModel
 
 from tcstudy.encoding.pretraining import PretrainingBatch
+from tcstudy.errors import StudyError
 from tcstudy.models.attention import RealTokens
 from tcstudy.models.encoder import load_pretrained
 from tcstudy.spec import EncoderSpec
@@ -70,6 +72,27 @@ class PretrainingModel(nn.Module):
         if self.has_nsp:
             return HeadScores(output.prediction_logits[0], output.seq_relationship_logits)
         return HeadScores(output.logits[0], None)
+
+    @torch.no_grad()
+    def begin_at(self, frequencies: np.ndarray) -> None:
+        """Let a new MLM head begin as a language model without context: a bias of the log of smoothed frequencies.
+
+        A head that the checkpoint has is left as it is.
+
+        Args:
+            frequencies: how often each token occurs in the corpus, shape (vocabulary,); one is added to each.
+
+        Raises:
+            StudyError: the family's MLM head has no bias.
+        """
+        output = self.model.get_output_embeddings()
+        bias = getattr(output, "bias", None)
+        if bias is None:
+            raise StudyError("new_heads: the MLM head of this family has no bias that could begin at word frequencies.")
+        if any(own is bias and name in self.made_new for name, own in self.model.named_parameters()):
+            smoothed = np.ones(len(bias))
+            smoothed[: len(frequencies)] += frequencies
+            bias.copy_(torch.from_numpy(np.log(smoothed / smoothed.sum())))
 
     def _keep_predicted(self, encoder: nn.Module, given: tuple, output: dict) -> dict:
         """Hand the heads the states of the predicted tokens alone, as one row; NSP reads the pooler, made before."""

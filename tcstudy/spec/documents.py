@@ -15,6 +15,9 @@ class DataSpec(Value):
     The validation split is cut from the training split, then `train` documents are drawn from what is left; both
     stratified, by the seed `draw`. The test documents do not depend on `draw`, so runs of several draws are tested
     on the same documents. None means all; for `validation`, a tenth of the training split.
+
+    `test_from_train` documents of the training split are tested on as well, for a set whose test split is too small to
+    tell errors apart. They are the same for all draws, and no run trains on them or chooses an epoch by them.
     """
 
     name: str
@@ -22,14 +25,19 @@ class DataSpec(Value):
     validation: Count | None = None
     test: Count | None = None
     draw: Annotated[int, Field(ge=0)] = 0
+    test_from_train: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _exists(self) -> Self:
         facts = dataset_facts(self.name)
+        if not facts.classes:
+            raise StudyError(f"{self.name} has no classes: it is text for pre-training, and no task")
         wanted = (self.train or 1) + (self.validation or 1)
-        if wanted > facts.train:
+        if wanted + self.test_from_train > facts.train:
             raise StudyError(
-                f"train and validation ask for {wanted:,} documents, {self.name} has {facts.train:,} to train on"
+                f"train and validation ask for {wanted:,} documents"
+                + (f" and test_from_train for {self.test_from_train:,}" if self.test_from_train else "")
+                + f", {self.name} has {facts.train:,} to train on"
             )
         if (self.test or 1) > facts.test:
             raise StudyError(f"test asks for {self.test:,} documents, {self.name} has {facts.test:,} to test on")
@@ -37,17 +45,25 @@ class DataSpec(Value):
 
 
 class TextSpec(Value):
-    """Text without labels: the training texts of a data set, or `documents` of them drawn by the seed `draw`."""
+    """Text without labels: the training texts of a data set, or `documents` of them drawn by the seed `draw`.
+
+    The `test_from_train` training texts that runs are tested on (`DataSpec`) are none of them.
+    """
 
     name: str
     documents: Count | None = None
     draw: Annotated[int, Field(ge=0)] = 0
+    test_from_train: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _exists(self) -> Self:
         facts = dataset_facts(self.name)
-        if (self.documents or 1) > facts.train:
-            raise StudyError(f"documents asks for {self.documents:,}, {self.name} has {facts.train:,} to train on")
+        if (self.documents or 1) + self.test_from_train > facts.train:
+            raise StudyError(
+                f"documents asks for {self.documents or 1:,}"
+                + (f" besides the {self.test_from_train:,} of test_from_train" if self.test_from_train else "")
+                + f", {self.name} has {facts.train:,} to train on"
+            )
         return self
 
 

@@ -23,19 +23,22 @@ class PretrainingSpec(Value):
         corpus: the text, one entry for each data set.
         recipe: how.
         stop: the update after which the encoder is taken, out of the recipe's steps; None is the last.
+        measured_on: more texts that the heads are measured on, before and after, besides those held out of the corpus:
+            training texts of a data set, test texts of general text. Nothing is trained on them.
     """
 
     corpus: Annotated[tuple[TextSpec, ...], Field(strict=False, min_length=1)]
     recipe: PretrainingRecipe = PretrainingRecipe()
     stop: Count | None = None
+    measured_on: Annotated[tuple[TextSpec, ...], Field(strict=False)] = ()
 
-    @field_validator("corpus")
+    @field_validator("corpus", "measured_on")
     @classmethod
-    def _each_once(cls, corpus: tuple[TextSpec, ...]) -> tuple[TextSpec, ...]:
-        names = [text.name for text in corpus]
+    def _each_once(cls, texts: tuple[TextSpec, ...]) -> tuple[TextSpec, ...]:
+        names = [text.name for text in texts]
         if len(set(names)) < len(names):
-            raise StudyError(f"a data set can stand in a corpus once, but it names {', '.join(names)}")
-        return tuple(sorted(corpus, key=lambda text: text.name))
+            raise StudyError(f"a data set can be named once here, but they are {', '.join(names)}")
+        return tuple(sorted(texts, key=lambda text: text.name))
 
     @field_validator("stop")
     @classmethod

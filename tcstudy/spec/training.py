@@ -111,6 +111,9 @@ class PretrainingRecipe(OptimizationSpec):
         whole_word: mask whole words instead of single wordpieces.
         mlm, nsp: the losses; NSP is left out where the encoder's family has none.
         excluding: data sets besides the corpus's own whose test texts are removed from it.
+        new_heads: where an encoder without an MLM head gets one, the bias of its output begins at random, as the
+            library makes it, or at the log of the smoothed frequency of each word in the corpus, so that the head
+            begins as a language model without context and need not teach frequencies through the encoder.
         protocol: as the paper says or as its code does.
         seed: of the order of documents, pairs, masks, dropout and new heads.
     """
@@ -125,6 +128,7 @@ class PretrainingRecipe(OptimizationSpec):
     mlm: bool = True
     nsp: bool = True
     excluding: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    new_heads: Literal["random", "word frequencies"] = "random"
     protocol: NamedPretrainingProtocol = PRETRAINING_PROTOCOLS["clean"]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 

@@ -48,6 +48,6 @@ def forgetting(
     losses = []
     for weights in ({}, fine_tuned):
         model.encoder.load_state_dict(weights, strict=False)
-        losses.append(measure_heads(model, held_out, vocabulary, MASKING, engine))
+        losses.append(measure_heads(model, held_out.held_out, held_out.language, vocabulary, MASKING, engine))
     before, after = losses
     return Forgetting(before=before.mlm_loss, after=after.mlm_loss, words=before.words)

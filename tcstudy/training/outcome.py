@@ -4,9 +4,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 
 from tcstudy.corpora.report import TextReport
 from tcstudy.encoding.documents import Document
@@ -169,6 +170,22 @@ class HeadQuality(Value):
     pairs: int = 0
 
 
+class FilledMask(Value):
+    """A masked word of a held-out text, and what the head takes it for.
+
+    Attributes:
+        before, after: the text around it, wordpieces joined, other masks in it.
+        word: what stood there.
+        guesses, probabilities: the likeliest words, best first, and their probabilities.
+    """
+
+    before: str
+    word: str
+    after: str
+    guesses: Annotated[tuple[str, ...], Field(strict=False)]
+    probabilities: Annotated[tuple[float, ...], Field(strict=False)]
+
+
 class TextHeads(Value):
     """The heads on the held-out text of one data set, before and after a stage, beside counts of its words.
 
@@ -179,6 +196,7 @@ class TextHeads(Value):
             of both neighbours; the counts are of `counted` wordpieces of the set's other texts, as many as the stage
             read, at most all there are.
         counted: wordpieces.
+        examples: some of the words, as the heads fill them in at the end; none of texts that may not be quoted.
     """
 
     name: str
@@ -187,6 +205,7 @@ class TextHeads(Value):
     unigram: float
     bigram: float
     counted: int
+    examples: Annotated[tuple[FilledMask, ...], Field(strict=False)] = ()
 
 
 @dataclass

