@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,7 +21,7 @@ from tcstudy.spec import (
     TextSpec,
     TrainingSpec,
 )
-from tcstudy.value import Value, changed
+from tcstudy.value import Count, Value, changed
 
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)]
 Variants = Mapping[str, Mapping[str, Any]]
@@ -93,39 +93,46 @@ class FineTuningExperiment(Experiment):
         data: the data sets and how many of their documents are drawn.
         training, protocol: how each model is trained.
         seeds: one run for each.
+        draw: whether all runs have the training and validation documents of `data`, or the run of each seed has a draw
+            of its own, so that differences between runs are those between training documents, too.
     """
 
     data: Annotated[tuple[DataSpec, ...], Field(strict=False, min_length=1)]
     training: TrainingSpec = TrainingSpec()
     protocol: NamedProtocol = PROTOCOLS["clean"]
     seeds: Seeds = (0,)
+    draw: Literal["fixed", "seed"] = "fixed"
 
     def grid(
-        self, variants: Variants | Callable[[DataSpec], Variants], seeds: Sequence[int] | None = None
+        self, variants: Variants | Callable[[DataSpec, int], Variants], seeds: Sequence[int] | None = None
     ) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed.
 
         Args:
-            variants: what each changes in the common spec; a function where that depends on the data set.
+            variants: what each changes in the common spec; a function where that depends on the data set or the seed.
             seeds: only these; all of the page by default.
 
         Raises:
             StudyError: a run is not possible; names the run and the key.
         """
-        runs = {}
+        runs: dict[str, dict[RunKey, RunSpec]] = {}
         for data in self.data:
-            common = {
-                "data": data,
-                "encoder": self.encoder_for(data.name),
-                "training": self.training,
-                "protocol": self.protocol,
-            }
-            for name, changes in (variants(data) if callable(variants) else variants).items():
-                for seed in self.seeds if seeds is None else seeds:
+            for seed in self.seeds if seeds is None else seeds:
+                common = {
+                    "data": self.drawn(data, seed),
+                    "encoder": self.encoder_for(data.name),
+                    "training": self.training,
+                    "protocol": self.protocol,
+                }
+                for name, changes in (variants(data, seed) if callable(variants) else variants).items():
                     given = changed(common, {**changes, "seed": seed})
                     key = RunKey(data.name, name, seed, given["data"].get("draw", 0))
-                    runs[key] = RunSpec.parse(given, f"run {key}")
-        return runs
+                    runs.setdefault(f"{data.name}/{name}", {})[key] = RunSpec.parse(given, f"run {key}")
+        return {key: run for of_variant in runs.values() for key, run in of_variant.items()}
+
+    def drawn(self, data: DataSpec, seed: int) -> DataSpec:
+        """The documents of a data set for the run with `seed`."""
+        return data.model_copy(update={"draw": seed}) if self.draw == "seed" else data
 
     def encoder_for(self, dataset: str) -> EncoderSpec:
         """The published encoder for a data set."""
@@ -169,12 +176,19 @@ class PretrainingExperiment(FineTuningExperiment):
 
     Attributes:
         pretraining: how.
+        pretrainings: how many pre-trainings there are of each corpus, with seeds from the recipe's on: the runs take
+            them in turn, so that differences between runs are those between pre-trainings, too.
     """
 
     pretraining: PretrainingRecipe = PretrainingRecipe()
+    pretrainings: Count = 1
 
     def pretrained_on(
-        self, names: Iterable[str], encoder: EncoderSpec | None = None, recipe: PretrainingRecipe | None = None
+        self,
+        names: Iterable[str],
+        encoder: EncoderSpec | None = None,
+        recipe: PretrainingRecipe | None = None,
+        seed: int | None = None,
     ) -> EncoderSpec:
         """The encoder further pre-trained on the training texts of the data sets `names`.
 
@@ -183,8 +197,9 @@ class PretrainingExperiment(FineTuningExperiment):
 
         Args:
             names: data sets of one language.
-            encoder: what to begin with; the published encoder of that language by default.
+            encoder: what to begin with; the page's encoder of that language by default.
             recipe: how; the page's by default.
+            seed: of the run that needs it; the page's seeds take its pre-trainings in turn. None is the first one.
 
         Raises:
             StudyError: the data sets are in several languages.
@@ -196,9 +211,11 @@ class PretrainingExperiment(FineTuningExperiment):
             raise StudyError(f"one corpus cannot hold texts in several languages, but {', '.join(names)} are")
         everywhere = {*names, *recipe.excluding, *(data.name for data in self.data)}
         excluding = tuple(sorted(name for name in everywhere if dataset_facts(name).language in languages))
+        tested = {data.name: data.test_from_train for data in self.data}
+        turn = 0 if seed is None else self.seeds.index(seed) % self.pretrainings
         stage = PretrainingSpec(
-            corpus=tuple(TextSpec(name=name) for name in names),
-            recipe=recipe.model_copy(update={"excluding": excluding}),
+            corpus=tuple(TextSpec(name=name, test_from_train=tested.get(name, 0)) for name in names),
+            recipe=recipe.model_copy(update={"excluding": excluding, "seed": recipe.seed + turn}),
         )
         return (self.encoder_for(names[0]) if encoder is None else encoder).after(stage)
 

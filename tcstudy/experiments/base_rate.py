@@ -8,7 +8,7 @@ from pydantic import Field
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import Experiment, FineTuningExperiment, RunKey
 from tcstudy.experiments.layer_decay import LayerDecay
-from tcstudy.spec import RunSpec, WindowSpec
+from tcstudy.spec import Optimizer, RunSpec, WindowSpec
 from tcstudy.value import Number
 
 Rates = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], Field(strict=False)]
@@ -30,15 +30,17 @@ class BaseRate(FineTuningExperiment):
     Attributes:
         window: what the encoder sees of a text.
         learning_rates: rates to choose from; they stand for `training.learning_rate`.
+        optimizers: each is run at every rate, to have a base rate of its own; none is that of `protocol` alone.
     """
 
     page: ClassVar = "base_rate"
 
     window: WindowSpec = WindowSpec()
     learning_rates: Annotated[Rates, Field(min_length=1)]
+    optimizers: Annotated[tuple[Optimizer, ...], Field(strict=False)] = ()
 
     def runs(self) -> dict[RunKey, RunSpec]:
-        """One run for each data set, rate and seed.
+        """One run for each data set, optimiser, rate and seed.
 
         Raises:
             StudyError: the best epoch would be chosen on the test documents, and the rate with it.
@@ -47,8 +49,17 @@ class BaseRate(FineTuningExperiment):
             raise StudyError(
                 "protocol: a rate is chosen on the validation split here, so `selection` must be validation"
             )
+        own = self.protocol.optimizer
         return self.grid(
-            {rate_name(rate): {"window": self.window, "training.learning_rate": rate} for rate in self.learning_rates}
+            {
+                rate_name(rate) + (f" {optimizer}" if optimizer != own else ""): {
+                    "window": self.window,
+                    "training.learning_rate": rate,
+                    "protocol.optimizer": optimizer,
+                }
+                for optimizer in dict.fromkeys(self.optimizers or (own,))
+                for rate in self.learning_rates
+            }
         )
 
     def rates_of(self, pages: Iterable[Experiment]) -> dict[str, float]:

@@ -30,13 +30,15 @@ class Comparison(LanguagesExperiment, PretrainingExperiment):
     def bags_of_words(self) -> dict[RunKey, BagOfWordsSpec]:
         """The runs without an encoder."""
         return {
-            RunKey(data.name, BAG_OF_WORDS, seed, data.draw): BagOfWordsSpec(data=data, seed=seed)
+            RunKey(data.name, BAG_OF_WORDS, seed, self.drawn(data, seed).draw): BagOfWordsSpec(
+                data=self.drawn(data, seed), seed=seed
+            )
             for data in self.data
             for seed in self.seeds
         }
 
-    def variants(self, data: DataSpec) -> dict[str, dict[str, Any]]:
-        """What each variant changes in a run on `data`.
+    def variants(self, data: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
+        """What each variant changes in a run on `data` with `seed`.
 
         As in the paper, a data set that is alone in its language has no domain and nothing to cross to.
         """
@@ -47,5 +49,7 @@ class Comparison(LanguagesExperiment, PretrainingExperiment):
         everything = self.sets(facts.language)
         if len(everything) > 1:
             corpora |= {"BERT-IDPT-FiT": self.sets(facts.language, facts.kind), "BERT-CDPT-FiT": everything}
-        pretrained = {name: plain | {"encoder": self.pretrained_on(corpus)} for name, corpus in corpora.items()}
+        pretrained = {
+            name: plain | {"encoder": self.pretrained_on(corpus, seed=seed)} for name, corpus in corpora.items()
+        }
         return {FEATURES: plain | features, "BERT-FiT": plain} | pretrained

@@ -1,11 +1,11 @@
 """Table 5: is text of the same domain, or of any, as good for further pre-training as the task's own?"""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import RunSpec, WindowSpec
+from tcstudy.spec import DataSpec, RunSpec, WindowSpec
 
 PLAIN = "no further pre-training"
 KINDS = ("sentiment", "question", "topic")
@@ -41,11 +41,13 @@ class Domains(PretrainingExperiment):
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, corpus and seed, and those without further pre-training."""
+        return self.grid(self.variants)
+
+    def variants(self, data: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
+        """What each corpus changes in a run with `seed`."""
         plain = {"window": self.window}
-        pretrained = {
-            corpus: plain | {"encoder": self.pretrained_on(names)} for corpus, names in self.corpora().items()
-        }
-        return self.grid(pretrained | {PLAIN: plain})
+        encoders = {corpus: self.pretrained_on(names, seed=seed) for corpus, names in self.corpora().items()}
+        return {corpus: plain | {"encoder": encoder} for corpus, encoder in encoders.items()} | {PLAIN: plain}
 
     def corpora(self) -> dict[str, tuple[str, ...]]:
         """The data sets of each corpus, by its name in tables."""

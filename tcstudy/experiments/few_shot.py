@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
 from tcstudy.spec import DataSpec, RunSpec, WindowSpec
 from tcstudy.value import Count, Number
@@ -32,6 +33,7 @@ class FewShot(PretrainingExperiment):
     Attributes:
         window: what the encoder sees of a text in fine-tuning.
         fractions: shares of the training documents that are labelled, smallest first.
+        labelled: the same as numbers of documents; one of the two is given.
         draws: one sample of the labelled documents, and of the validation documents, for each.
         least_updates: where few documents would give fewer, epochs are added until there are so many.
     """
@@ -39,36 +41,45 @@ class FewShot(PretrainingExperiment):
     page: ClassVar = "few_shot"
 
     window: WindowSpec = WindowSpec()
-    fractions: Annotated[tuple[Fraction, ...], Field(strict=False, min_length=1)]
+    fractions: Annotated[tuple[Fraction, ...], Field(strict=False)] = ()
+    labelled: Annotated[tuple[Count, ...], Field(strict=False)] = ()
     draws: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] = (0,)
     least_updates: Count = 1
 
     def runs(self) -> dict[RunKey, RunSpec]:
-        """One run for each data set, share, encoder, draw and seed."""
+        """One run for each data set, share, encoder, draw and seed.
+
+        Raises:
+            StudyError: shares and numbers of documents are given, or none of them.
+        """
+        if bool(self.fractions) == bool(self.labelled):
+            raise StudyError("fractions and labelled: give one of them, shares or numbers of documents")
+        if self.draw == "seed":
+            return self.grid(self.variants)
         runs = {}
         for draw in self.draws:
             runs |= self.grid(partial(self.variants, draw=draw))
         return runs
 
-    def variants(self, data: DataSpec, draw: int) -> dict[str, dict[str, Any]]:
-        """What each share and encoder changes in a run on `data`."""
-        encoders = {PLAIN: self.encoder_for(data.name), PRETRAINED: self.pretrained_on([data.name])}
+    def variants(self, data: DataSpec, seed: int, draw: int | None = None) -> dict[str, dict[str, Any]]:
+        """What each share and encoder changes in a run on `data` with `seed`."""
+        encoders = {PLAIN: self.encoder_for(data.name), PRETRAINED: self.pretrained_on([data.name], seed=seed)}
+        common = {"window": self.window} | ({} if draw is None else {"data.draw": draw})
         return {
-            f"{method}, {subset_name(fraction)}": {
-                "window": self.window,
-                "encoder": encoder,
-                "data.train": self.documents(data, fraction),
-                "data.draw": draw,
-                "training.epochs": self.epochs(data, fraction),
-            }
-            for fraction in self.fractions
+            f"{method}, {name}": common
+            | {"encoder": encoder, "data.train": documents, "training.epochs": self.epochs(data, documents)}
+            for name, documents in self.subsets(data).items()
             for method, encoder in encoders.items()
         }
 
+    def subsets(self, data: DataSpec) -> dict[str, int | None]:
+        """The numbers of labelled documents by their names in tables; None is all there are."""
+        shares = {subset_name(fraction): self.documents(data, fraction) for fraction in self.fractions}
+        return shares | {f"{documents:,} labelled documents": documents for documents in self.labelled}
+
     def compared(self) -> dict[str, str]:
         """What each variant with further pre-training is compared with: the same share without it."""
-        shares = map(subset_name, self.fractions)
-        return {f"{PRETRAINED}, {share}": f"{PLAIN}, {share}" for share in shares}
+        return {f"{PRETRAINED}, {name}": f"{PLAIN}, {name}" for name in self.subsets(self.data[0])}
 
     def documents(self, data: DataSpec, fraction: float) -> int | None:
         """How many documents a share is, at least one for each class; None for all there are."""
@@ -77,9 +88,9 @@ class FewShot(PretrainingExperiment):
             return data.train
         return max(len(facts.classes), round(fraction * (data.train or facts.train)))
 
-    def epochs(self, data: DataSpec, fraction: float) -> int:
-        """Passes over the documents of a share: those of `training`, or more to reach `least_updates`."""
-        documents = self.documents(data, fraction) or dataset_facts(data.name).train
+    def epochs(self, data: DataSpec, documents: int | None) -> int:
+        """Passes over so many labelled documents: those of `training`, or more to reach `least_updates`."""
+        documents = documents or dataset_facts(data.name).train
         return max(
             self.training.epochs, math.ceil(self.least_updates / math.ceil(documents / self.training.batch_size))
         )

@@ -34,13 +34,13 @@ class LargerEncoder(PretrainingExperiment):
         """One run for each data set, encoder and seed, with and without further pre-training."""
         return self.grid(self.variants)
 
-    def variants(self, data: DataSpec) -> dict[str, dict[str, Any]]:
-        """What each variant changes in a run on `data`."""
+    def variants(self, data: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
+        """What each variant changes in a run on `data` with `seed`."""
         encoders = {
             "smaller": self.encoder,
-            "smaller + ITPT": self.pretrained_on([data.name]),
+            "smaller + ITPT": self.pretrained_on([data.name], seed=seed),
             "larger": self.larger,
-            "larger + ITPT": self.pretrained_on([data.name], self.larger, self.larger_pretraining),
+            "larger + ITPT": self.pretrained_on([data.name], self.larger, self.larger_pretraining, seed),
         }
         return {name: {"window": self.window, "encoder": encoder} for name, encoder in encoders.items()}
 

@@ -16,16 +16,24 @@ class LongTexts(LanguagesExperiment):
     Attributes:
         window: length of the window, and of the head that head+tail keeps.
         methods: rows of Table 2.
+        lengths: more windows, each with head+tail alone: what a longer window buys, beside the methods that do
+            without one.
     """
 
     page: ClassVar = "long_texts"
 
     window: WindowSize = WindowSize()
     methods: Annotated[tuple[Method, ...], Field(strict=False, min_length=1)] = METHODS
+    lengths: Annotated[tuple[Annotated[int, Field(ge=8)], ...], Field(strict=False)] = ()
 
     def runs(self) -> dict[RunKey, RunSpec]:
-        """One run for each data set, method and seed."""
-        return self.grid({method: {"window": self.window_for(method)} for method in self.methods})
+        """One run for each data set, method or window, and seed."""
+        methods = {method: {"window": self.window_for(method)} for method in self.methods}
+        windows = {
+            f"head+tail, window {length}": {"window": WindowSpec(method="head+tail", length=length)}
+            for length in self.lengths
+        }
+        return self.grid(methods | windows)
 
     def window_for(self, method: Method) -> WindowSpec:
         """The window of one method."""

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import EncoderSpec, MultitaskSpec, RunSpec, TrainingSpec, WindowSpec
+from tcstudy.spec import DataSpec, EncoderSpec, MultitaskSpec, RunSpec, TrainingSpec, WindowSpec
 
 
 class Multitask(PretrainingExperiment):
@@ -37,16 +37,13 @@ class Multitask(PretrainingExperiment):
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed; each seed has multi-task stages of its own."""
-        runs = {}
-        for seed in self.seeds:
-            runs |= self.grid(self.variants(seed), seeds=(seed,))
-        return runs
+        return self.grid(self.variants)
 
-    def variants(self, seed: int) -> dict[str, dict[str, Any]]:
+    def variants(self, data: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
         """What each variant changes in a run with `seed`."""
         plain = {"window": self.window}
         later = plain | {"training": self.later_training}
-        pretrained = self.pretrained_on(self.corpus)
+        pretrained = self.pretrained_on(self.corpus, seed=seed)
         return {
             "BERT-FiT": plain,
             "BERT-MFiT-FiT": later | {"encoder": self.together(self.encoder, seed)},
@@ -62,7 +59,7 @@ class Multitask(PretrainingExperiment):
         """What fine-tuning on all tasks at once makes of `encoder`."""
         return encoder.after(
             MultitaskSpec(
-                tasks=self.data,
+                tasks=tuple(self.drawn(data, seed) for data in self.data),
                 window=self.window,
                 training=self.multitask_training,
                 sampling=self.sampling,

@@ -1,11 +1,15 @@
 """What the paper's released code does differently from its text, one choice at a time."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import PRETRAINING_PROTOCOLS, PROTOCOLS, PretrainingProtocol, RunSpec, WindowSpec
+from tcstudy.spec import PRETRAINING_PROTOCOLS, PROTOCOLS, Optimizer, PretrainingProtocol, RunSpec, WindowSpec
+from tcstudy.value import Number
 
+Rate = Annotated[Number, Field(gt=0)]
 PLAIN = "BERT-FiT"
 PRETRAINED = "BERT-ITPT-FiT"
 
@@ -15,11 +19,14 @@ class ReleasedProtocol(PretrainingExperiment):
 
     Attributes:
         window: what the encoder sees of a text in fine-tuning.
+        rates: the learning rate of each optimiser besides the page's own, chosen on the page about rates; one without
+            has the rate of `training`.
     """
 
     page: ClassVar = "released_protocol"
 
     window: WindowSpec = WindowSpec()
+    rates: dict[Optimizer, Rate] = Field(default_factory=dict)
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed.
@@ -29,31 +36,39 @@ class ReleasedProtocol(PretrainingExperiment):
         """
         if (self.protocol, self.pretraining.protocol) != (PROTOCOLS["clean"], PRETRAINING_PROTOCOLS["clean"]):
             raise StudyError("protocol: each choice of the released code is switched alone here, so it must be clean")
-        return self.grid(lambda data: self.variants(data.name))
+        return self.grid(lambda data, seed: self.variants(data.name, seed))
 
-    def variants(self, dataset: str) -> dict[str, dict[str, Any]]:
-        """What each variant changes in a run on `dataset`, each baseline before its variants."""
+    def variants(self, dataset: str, seed: int | None = None) -> dict[str, dict[str, Any]]:
+        """What each variant changes in the run on `dataset` with `seed`, each baseline before its variants."""
         clean = PRETRAINING_PROTOCOLS["clean"]
         plain = {"window": self.window}
-        pretrained = self.pretrained_with(dataset, clean)
-        static = self.pretrained_with(dataset, clean.model_copy(update={"masking": "static"}))
-        test_text = self.pretrained_with(dataset, clean.model_copy(update={"text": "train and test"}))
-        released = self.pretrained_with(dataset, PRETRAINING_PROTOCOLS["released"])
+        pretrained, static, test_text, released = (
+            self.pretrained_with(dataset, protocol, seed)
+            for protocol in (
+                clean,
+                clean.model_copy(update={"masking": "static"}),
+                clean.model_copy(update={"text": "train and test"}),
+                PRETRAINING_PROTOCOLS["released"],
+            )
+        )
+        rate = self.rates.get("bertadam", self.training.learning_rate)
+        bertadam = {"protocol.optimizer": "bertadam", "training.learning_rate": rate}
+        as_released = {"protocol": PROTOCOLS["released"], "training.learning_rate": rate}
         return {
             PLAIN: plain,
             f"{PLAIN}, epoch selected on test": plain | {"protocol.selection": "test"},
-            f"{PLAIN}, BERTAdam": plain | {"protocol.optimizer": "bertadam"},
-            f"{PLAIN}, as released": plain | {"protocol": PROTOCOLS["released"]},
+            f"{PLAIN}, BERTAdam": plain | bertadam,
+            f"{PLAIN}, as released": plain | as_released,
             PRETRAINED: plain | pretrained,
             f"{PRETRAINED}, static masking": plain | static,
             f"{PRETRAINED}, test text in pre-training": plain | test_text,
-            f"{PRETRAINED}, as released": plain | released | {"protocol": PROTOCOLS["released"]},
+            f"{PRETRAINED}, as released": plain | released | as_released,
         }
 
-    def pretrained_with(self, dataset: str, protocol: PretrainingProtocol) -> dict[str, Any]:
+    def pretrained_with(self, dataset: str, protocol: PretrainingProtocol, seed: int | None) -> dict[str, Any]:
         """The encoder further pre-trained on `dataset` under `protocol`, as a change of a run."""
         recipe = self.pretraining.model_copy(update={"protocol": protocol})
-        return {"encoder": self.pretrained_on([dataset], recipe=recipe)}
+        return {"encoder": self.pretrained_on([dataset], recipe=recipe, seed=seed)}
 
     def compared(self) -> dict[str, str]:
         """What each variant is compared with, by variant: the clean run of the same encoder."""

@@ -34,20 +34,20 @@ class WithinTask(PretrainingExperiment):
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, stop and seed."""
         return self.grid(
-            lambda data: {
-                stop_name(stop): {"window": self.window, "encoder": self.encoder_after(data.name, stop)}
+            lambda data, seed: {
+                stop_name(stop): {"window": self.window, "encoder": self.encoder_after(data.name, stop, seed)}
                 for stop in self.stops
             }
         )
 
     def encoders(self) -> dict[tuple[str, int], EncoderSpec]:
-        """The encoders that were further pre-trained, by data set and stop."""
+        """The encoders that were further pre-trained, by data set and stop; of several pre-trainings the first."""
         return {
             (data.name, stop): self.encoder_after(data.name, stop) for data in self.data for stop in self.stops if stop
         }
 
-    def encoder_after(self, dataset: str, stop: int) -> EncoderSpec:
-        """The encoder after `stop` steps on the training texts of `dataset`; all steps are the usual encoder.
+    def encoder_after(self, dataset: str, stop: int, seed: int | None = None) -> EncoderSpec:
+        """The encoder after `stop` steps on the training texts of `dataset`, for the run with `seed`.
 
         Raises:
             StudyError: the schedule is shorter.
@@ -57,7 +57,7 @@ class WithinTask(PretrainingExperiment):
             raise StudyError(f"stops: {stop:,} steps are more than pretraining.steps, {last:,}")
         if stop == 0:
             return self.encoder_for(dataset)
-        encoder = self.pretrained_on([dataset])
+        encoder = self.pretrained_on([dataset], seed=seed)
         if stop == last:
             return encoder
         return encoder.before.after(encoder.stages[-1].model_copy(update={"stop": stop}))

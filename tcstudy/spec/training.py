@@ -9,6 +9,8 @@ from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError, nearest
 from tcstudy.value import Count, Number, Value
 
+Optimizer = Literal["adamw", "adamw without bias correction", "bertadam"]
+
 
 class Protocol(Value):
     """What paper and released code do differently in fine-tuning, as values.
@@ -20,7 +22,7 @@ class Protocol(Value):
         selection: the split on which the best epoch is chosen.
     """
 
-    optimizer: Literal["adamw", "adamw without bias correction", "bertadam"] = "adamw"
+    optimizer: Optimizer = "adamw"
     selection: Literal["validation", "test"] = "validation"
 
 

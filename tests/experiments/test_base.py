@@ -28,7 +28,7 @@ def test_a_run_names_its_draw_only_if_there_are_several():
 
 def test_variants_can_depend_on_the_data_set():
     experiment = Pretraining.model_validate(GIVEN | {"seeds": [0, 1]})
-    runs = experiment.grid(lambda data: {f"{data.name} rate": {"training.learning_rate": len(data.name) * 1e-5}})
+    runs = experiment.grid(lambda data, seed: {f"{data.name} rate": {"training.learning_rate": len(data.name) * 1e-5}})
     assert [tuple(key)[:3] for key in runs] == [
         (name, f"{name} rate", seed) for name in ("imdb", "yelp_full", "trec") for seed in (0, 1)
     ]
@@ -36,6 +36,28 @@ def test_variants_can_depend_on_the_data_set():
     assert list(experiment.grid({"plain": {}}, seeds=(1,))) == [
         RunKey(name, "plain", 1) for name in ("imdb", "yelp_full", "trec")
     ]
+
+
+def test_each_seed_can_have_a_draw_of_its_own():
+    experiment = Pretraining.model_validate(GIVEN | {"seeds": [10, 11], "draw": "seed"})
+    runs = experiment.grid({"plain": {}})
+    assert [(key.seed, key.draw) for key in runs if key.dataset == "imdb"] == [(10, 10), (11, 11)]
+    assert all(run.data.draw == run.seed for run in runs.values())
+    fixed = Pretraining.model_validate(GIVEN | {"seeds": [10, 11]}).grid({"plain": {}})
+    assert {run.data.draw for run in fixed.values()} == {0}
+
+
+def test_runs_take_several_pre_trainings_in_turn():
+    experiment = Pretraining.model_validate(GIVEN | {"seeds": [10, 11, 12], "pretrainings": 2})
+    seeds = [experiment.pretrained_on(["imdb"], seed=seed).stages[-1].recipe.seed for seed in experiment.seeds]
+    assert seeds == [0, 1, 0]
+    assert experiment.pretrained_on(["imdb"], seed=10) == experiment.pretrained_on(["imdb"])
+
+
+def test_no_corpus_holds_rows_that_are_tested():
+    data = [{"name": "trec", "train": 500, "test_from_train": 2000}, {"name": "imdb"}]
+    [stage] = Pretraining.model_validate(GIVEN | {"data": data}).pretrained_on(["trec", "imdb"]).stages
+    assert {text.name: text.test_from_train for text in stage.corpus} == {"imdb": 0, "trec": 2000}
 
 
 def test_a_variant_that_changes_the_draw_stands_in_a_place_of_its_own():

@@ -25,8 +25,20 @@ def test_the_rate_of_training_is_replaced_by_each_rate():
 
 def test_these_are_the_runs_of_layer_decay_without_decay(request):
     ours = read_parameters(request.config.rootpath / "params" / "mini" / "base_rate.yaml")
-    same = LayerDecay.model_validate(ours.values | {"decays": [1.0], "embeddings": "base"})
+    values = {name: value for name, value in ours.values.items() if name != "optimizers"}
+    same = LayerDecay.model_validate(values | {"decays": [1.0], "embeddings": "base"})
     assert [spec.id for spec in ours.experiment.runs().values()] == [spec.id for spec in same.runs().values()]
+
+
+def test_each_optimizer_is_run_at_every_rate():
+    plain = BaseRate.model_validate(GIVEN).runs()
+    several = BaseRate.model_validate(GIVEN | {"optimizers": ["adamw", "bertadam"]}).runs()
+    assert len(several) == 2 * len(plain)
+    for key, run in plain.items():
+        assert several[key] == run
+        assert several[key._replace(variant=f"{key.variant} bertadam")] == run.variant(
+            {"protocol.optimizer": "bertadam"}
+        )
 
 
 def test_no_rate_is_chosen_on_test_documents():

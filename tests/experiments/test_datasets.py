@@ -27,4 +27,4 @@ def test_our_numbers_stand_beside_the_papers():
 
 
 def test_the_catalogue_shows_every_set():
-    assert len(catalogue().rows) == 10
+    assert len(catalogue().rows) == 11

@@ -43,10 +43,10 @@ def test_every_share_with_both_encoders_in_every_draw():
 def test_epochs_are_added_where_documents_are_few():
     experiment = FewShot.model_validate(GIVEN | {"least_updates": 40, "training": {"batch_size": 24, "epochs": 3}})
     data = experiment.data[0]
-    assert experiment.epochs(data, 0.004) == 40  # 16 documents are one update an epoch
-    assert experiment.epochs(data, 0.025) == 8  # 100 are five
-    assert experiment.epochs(data, 1.0) == 3
-    assert FewShot.model_validate(GIVEN).epochs(data, 0.004) == 4  # the paper's
+    assert experiment.epochs(data, 16) == 40  # one update an epoch
+    assert experiment.epochs(data, 100) == 8  # five
+    assert experiment.epochs(data, 4000) == 3
+    assert FewShot.model_validate(GIVEN).epochs(data, 16) == 4  # the paper's
 
 
 @given(fraction=st.floats(0.0001, 1.0), train=st.integers(6, 5000))
@@ -60,3 +60,14 @@ def test_a_share_has_a_document_of_each_class_and_no_more_than_there_are(fractio
 def test_a_share_that_is_none_is_told(fraction):
     with pytest.raises(StudyError, match=r"a\.yaml: fractions\.0"):
         FewShot.parse(GIVEN | {"fractions": [fraction]}, "a.yaml")
+
+
+def test_subsets_can_be_numbers_of_documents():
+    given = {name: value for name, value in GIVEN.items() if name not in ("fractions", "draws")}
+    experiment = FewShot.model_validate(given | {"labelled": [20, 100], "seeds": [3, 4], "draw": "seed"})
+    runs = experiment.runs()
+    assert {run.data.train for run in runs.values()} == {20, 100}
+    assert all(run.data.draw == run.seed == key.draw for key, run in runs.items())
+    assert {key.variant for key in runs} == {*experiment.compared(), *experiment.compared().values()}
+    with pytest.raises(StudyError, match=r"a\.yaml: fractions and labelled: give one of them"):
+        FewShot.parse(GIVEN | {"labelled": [20]}, "a.yaml")

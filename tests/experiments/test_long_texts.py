@@ -60,3 +60,8 @@ def test_a_mistake_is_told_before_anything_runs(change, sentence):
         LongTexts.parse(GIVEN | change, "params/x/long_texts.yaml")
     assert str(error.value).startswith("params/x/long_texts.yaml: ")
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_longer_windows_stand_beside_the_methods():
+    runs = LongTexts.model_validate(GIVEN | {"methods": ["tail-only"], "lengths": [16, 32]}).runs()
+    assert {(run.window.method, run.window.length) for run in runs.values()} >= {("head+tail", 16), ("head+tail", 32)}

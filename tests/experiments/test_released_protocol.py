@@ -53,3 +53,12 @@ def test_the_baselines_are_clean():
 def test_a_page_whose_baselines_would_not_be_clean_is_refused(changed):
     with pytest.raises(StudyError, match=r"a\.yaml: protocol: each choice of the released code is switched alone"):
         ReleasedProtocol.parse(GIVEN | changed, "a.yaml")
+
+
+def test_an_optimizer_can_have_a_rate_of_its_own():
+    plain = ReleasedProtocol.model_validate(GIVEN).runs()
+    tuned = ReleasedProtocol.model_validate(GIVEN | {"rates": {"bertadam": 5e-6}}).runs()
+    for key, run in tuned.items():
+        same = run.protocol.optimizer != "bertadam"
+        assert (run == plain[key]) == same
+        assert same or run == plain[key].variant({"training.learning_rate": 5e-6})
