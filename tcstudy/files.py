@@ -32,15 +32,16 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, ending: str = DAMAGED) -> Path:
     """Rename a damaged file or folder, so that its place is free and nothing is lost; returns its new name.
 
-    `a.json` becomes `a.damaged`, anything else `<name>.damaged`; a second one `.damaged-2`, and so on.
+    `a.json` becomes `a.damaged`, anything else `<name>.damaged`; a second one `.damaged-2`, and so on. What
+    is whole, and only of no use here, gets another `ending`.
 
     Raises:
         OSError: it cannot be renamed.
     """
-    name = f"{path.name.removesuffix('.json')}{DAMAGED}"
+    name = f"{path.name.removesuffix('.json')}{ending}"
     free, number = path.with_name(name), 1
     while os.path.lexists(free):
         number += 1

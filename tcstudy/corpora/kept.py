@@ -9,6 +9,7 @@ from pathlib import Path
 import datasets
 import pyarrow
 
+from tcstudy.corpora import places
 from tcstudy.errors import StudyError
 from tcstudy.files import PARTIAL, digest_of, hold, remove, set_aside, told, write_whole
 from tcstudy.settings import Settings
@@ -68,7 +69,7 @@ def check_unchanged(name: str, digest: str, cache: Path, id: str) -> None:
     Raises:
         StudyError: it is another.
     """
-    remembered = Settings.read().cache / "digests" / name
+    remembered = places.remembered(name)
     with told(remembered.parent, "Digests", "TCSTUDY_CACHE"):
         if not remembered.exists():
             remembered.parent.mkdir(parents=True, exist_ok=True)

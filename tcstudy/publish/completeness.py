@@ -8,9 +8,11 @@ from tcstudy.study.store import run_store
 def what_is_missing(experiment: Experiment) -> str | None:
     """Why a page cannot be made without training or fetching, in words, or None."""
     runs, store = set(experiment.runs().values()), run_store()
-    there = sum(map(store.has, runs))
+    there = sum(store.get(run) is not None for run in runs)
     if there < len(runs):
-        return f"{there:,} of its {len(runs):,} runs are recorded"
+        unfit = sum(map(store.has, runs)) - there
+        others = f", and {unfit:,} records were made of other texts than are here" if unfit else ""
+        return f"{there:,} of its {len(runs):,} runs are recorded{others}"
     if away := [name for name in experiment.texts() if not is_at_hand(name)]:
         return f"{', '.join(away)} {'is' if len(away) == 1 else 'are'} not on this machine"
     return None

@@ -18,6 +18,7 @@ from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
 from tcstudy.study.record import SCHEMA, Cost, Identity, LearningCurve, Provenance, Record
 from tcstudy.study.store import Damaged, Store, sealed
+from tcstudy.study.texts import other_texts_of_encoder
 from tcstudy.training.outcome import HeadQuality, TextHeads
 from tcstudy.value import Value
 
@@ -52,10 +53,15 @@ class EncoderRecord(Value):
     provenance: Provenance
 
 
-def encoder_store() -> Store[EncoderRecord]:
-    """The store of encoder records, in the folder of run records, behind it the published ones."""
+def encoder_store(checked: bool = True) -> Store[EncoderRecord]:
+    """The store of encoder records, in the folder of run records, behind it the published ones.
+
+    Args:
+        checked: leave out records of encoders that were made of other texts than are here.
+    """
     settings = Settings.read()
-    return Store(settings.results / "encoders", EncoderRecord, settings.published / "encoders")
+    folders = settings.results / "encoders", EncoderRecord, settings.published / "encoders"
+    return Store(*folders, other_texts_of_encoder) if checked else Store(*folders)
 
 
 def encoder_records(specs: Iterable[EncoderSpec]) -> dict[EncoderSpec, EncoderRecord]:
@@ -114,6 +120,8 @@ def what_is_wrong(spec: EncoderSpec, record: EncoderRecord | None) -> str | None
     record = _own_record(spec) or record
     if record is None:
         return "has no record of how it was made"
+    if why := other_texts_of_encoder(record):
+        return f"was {why}"
     for name, digest in ({WEIGHTS: record.weights} | record.files).items():
         if not (folder / name).is_file():
             return f"lacks {name}"

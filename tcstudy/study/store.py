@@ -1,9 +1,11 @@
 """The store: one JSON file a run, written last and whole, found by the run's identity, known by its digest."""
 
+import functools
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -15,6 +17,7 @@ from tcstudy.files import hold, set_aside, told, write_whole
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, Identified
 from tcstudy.study.record import SCHEMA, Record
+from tcstudy.study.texts import other_texts_of_run
 
 
 class Kept(Protocol):
@@ -32,6 +35,10 @@ WITH_DIGEST = 2
 """The first schema whose files hold a digest of themselves."""
 
 
+UNFIT = ".of-other-texts"
+"""What the name of a record ends in that was whole and unfit when another one took its place."""
+
+
 class Damaged(StudyError):
     """A file is not what was written; says why, after the words "it is"."""
 
@@ -47,12 +54,20 @@ class Store(Generic[AnyRecord]):
         folder: made when the first record is put.
         kind: class of the records.
         published: another folder, where records are looked up that are not in `folder`; nothing in it is changed.
+        unfit: says of a whole record why it is not to be used here, or None.
     """
 
-    def __init__(self, folder: Path, kind: type[AnyRecord] = Record, published: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kind: type[AnyRecord] = Record,
+        published: Path | None = None,
+        unfit: Callable[[AnyRecord], str | None] = lambda record: None,
+    ) -> None:
         self.folder = folder
         self.kind = kind
         self.behind = Store(published, kind) if published and published != folder else None
+        self.unfit = unfit
 
     def path(self, spec: Identified) -> Path:
         """The file of a run's record, whether it exists or not."""
@@ -81,12 +96,17 @@ class Store(Generic[AnyRecord]):
         """The record of `spec`, or None.
 
         A file that is no record of this run is set aside as `*.damaged`, so that the run is made again; in the
-        published folder it is told and left.
+        published folder it is told and left. A record that is unfit is told, and left until another one is put.
 
         Raises:
             StudyError: the folder cannot be read, or a newer version of the package wrote the record.
         """
-        return self._own(spec) or (self._published(spec) if self.behind else None)
+        for record in (self._own(spec), self._published(spec) if self.behind else None):
+            if record and (why := self.unfit(record)):
+                tell_once(f"the record {record.id} is not used: it was {why}")
+            elif record:
+                return record
+        return None
 
     def _published(self, spec: Identified) -> AnyRecord | None:
         try:
@@ -146,6 +166,8 @@ class Store(Generic[AnyRecord]):
         """
         with told(self.folder, "Records", "TCSTUDY_RESULTS"):
             self.folder.mkdir(parents=True, exist_ok=True)
+            if (before := self._own(record.spec)) and self.unfit(before):
+                set_aside(self.path(record.spec), UNFIT)
             write_whole(self.path(record.spec), sealed(record))
 
     def lock(self, spec: Identified) -> AbstractContextManager:
@@ -164,7 +186,13 @@ def run_store() -> Store[Record]:
         StudyError: as `Settings.read`.
     """
     settings = Settings.read()
-    return Store(settings.results, published=settings.published)
+    return Store(settings.results, published=settings.published, unfit=other_texts_of_run)
+
+
+@functools.cache
+def tell_once(line: str) -> None:
+    """Print a line to the standard error output, once in a process however often a record is asked for."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def sealed(record: Kept) -> str:
