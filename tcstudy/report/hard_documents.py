@@ -12,6 +12,7 @@ from tcstudy.experiments.hard_documents import HardDocuments
 from tcstudy.report.documents import SeenText, corpus_or_reason
 from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.spec import DataSpec
+from tcstudy.study.lengths import tested_lengths
 from tcstudy.study.record import Record
 
 NEVER = "wrong with every method and seed"
@@ -35,17 +36,19 @@ def hardness(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     frames = []
     for dataset in dict.fromkeys(key.dataset for key in records):
         runs = {(key.variant, key.seed): record for key, record in records.items() if key.dataset == dataset}
-        tested = {cell: record.test for cell, record in runs.items() if record.test}
+        tested = {cell: record for cell, record in runs.items() if record.test}
         methods = list(dict.fromkeys(method for method, _ in tested))
         seeds = [seed for seed in {seed for _, seed in tested} if all((m, seed) in tested for m in methods)]
         if not seeds:
             continue
-        wrong = np.array([[tested[method, seed].wrong for seed in seeds] for method in methods])  # (methods, seeds, d)
+        wrong = np.array(
+            [[tested[method, seed].test.wrong for seed in seeds] for method in methods]
+        )  # (methods, seeds, d)
         frames.append(_documents(dataset, methods, wrong, next(iter(tested.values()))))
     return pd.concat(frames, ignore_index=True)
 
 
-def _documents(dataset: str, methods: Sequence[str], wrong: np.ndarray, test: object) -> pd.DataFrame:
+def _documents(dataset: str, methods: Sequence[str], wrong: np.ndarray, record: Record) -> pd.DataFrame:
     right = (~wrong).all(axis=1)  # (methods, documents)
     lost = wrong.all(axis=1)
     one = (right.sum(axis=0) == 1) & (lost.sum(axis=0) == len(methods) - 1) & (len(methods) > 1)
@@ -55,8 +58,8 @@ def _documents(dataset: str, methods: Sequence[str], wrong: np.ndarray, test: ob
         {
             "dataset": dataset,
             "document": np.arange(wrong.shape[2]),
-            "length": test.lengths.unpack().astype(int),
-            "label": test.labels.unpack().astype(int),
+            "length": tested_lengths(record),
+            "label": record.test.labels.unpack().astype(int),
             "wrong": wrong.mean(axis=(0, 1)),
             "runs": wrong.shape[0] * wrong.shape[1],
             "kind": kind,

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from tcstudy.corpora.report import DataReport
-from tcstudy.spec import AnyRun
+from tcstudy.spec import AnyRun, Identified
 from tcstudy.training.outcome import Evaluation, Forgetting, Training
 from tcstudy.value import Value
 
@@ -52,31 +52,33 @@ class Predictions(Value):
         labels: true class.
         predicted: class of the highest probability.
         confidence: that probability, in 65535ths.
-        lengths: wordpieces of the whole text; words of it, for a bag of words.
+        lengths: wordpieces of the whole text, in words for a bag of words; None since they are kept once for each set.
     """
 
     documents: int
     labels: Packed
     predicted: Packed
     confidence: Packed
-    lengths: Packed
+    lengths: Packed | None = None
 
     @classmethod
-    def pack(cls, labels: np.ndarray, probabilities: np.ndarray, lengths: np.ndarray) -> "Predictions":
-        """Pack labels (documents,), probabilities (documents, classes) and lengths (documents,)."""
+    def pack(cls, labels: np.ndarray, probabilities: np.ndarray, lengths: np.ndarray | None = None) -> "Predictions":
+        """Pack labels (documents,), probabilities (documents, classes) and, where they are not kept, lengths."""
         return cls(
             documents=len(labels),
             labels=Packed.pack(labels, "<u1"),
             predicted=Packed.pack(probabilities.argmax(axis=1), "<u1"),
             confidence=Packed.pack(np.rint(probabilities.max(axis=1) * 65535).clip(0, 65535), "<u2"),
-            lengths=Packed.pack(lengths, "<u4"),
+            lengths=None if lengths is None else Packed.pack(lengths, "<u4"),
         )
 
     @model_validator(mode="after")
     def _are_of_every_document(self) -> Self:
         for name in ("labels", "predicted", "confidence", "lengths"):
+            if (packed := getattr(self, name)) is None:
+                continue
             try:
-                numbers = getattr(self, name).unpack()
+                numbers = packed.unpack()
             except (ValueError, zlib.error) as error:
                 raise ValueError(f"{name} cannot be unpacked: {error}") from None
             if len(numbers) != self.documents:
@@ -87,6 +89,18 @@ class Predictions(Value):
     def wrong(self) -> np.ndarray:
         """Whether each test document was classified wrongly, shape (documents,)."""
         return self.predicted.unpack() != self.labels.unpack()
+
+
+class LengthsSpec(Identified):
+    """Which lengths: of what tested documents, and in what unit.
+
+    Attributes:
+        documents: content digest of the documents in the order in which they are tested.
+        unit: digest of the tokenizer whose wordpieces are counted, or "words".
+    """
+
+    documents: str
+    unit: str
 
 
 class LearningCurve(Value):
@@ -165,6 +179,7 @@ class Provenance(Value):
 class Record(Value):
     """One run: its spec and everything about its outcome that the study's numbers are computed from.
 
+    `lengths` names those of the test documents, which records held themselves before they were kept once for each set.
     `outcome` is "diverged" when the loss stopped being a finite number, at update `diverged_at`; the run has no
     predictions then.
     """
@@ -178,6 +193,7 @@ class Record(Value):
     best_epoch: int | None = None
     curve: LearningCurve
     test: Predictions | None = None
+    lengths: LengthsSpec | None = None
     forgetting: Forgetting | None = None
     cost: Cost
     data: DataReport

@@ -7,6 +7,8 @@ from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from tcstudy.catalog.datasets import absence
 from tcstudy.errors import StudyError, first_line
 from tcstudy.settings import Settings
@@ -15,7 +17,8 @@ from tcstudy.study.crew import crew
 from tcstudy.study.encoders import make_encoder
 from tcstudy.study.executors import open_executor
 from tcstudy.study.jobs import ATTEMPTS, do, jobs_for
-from tcstudy.study.record import Cost, LearningCurve, Predictions, Record
+from tcstudy.study.lengths import keep_lengths
+from tcstudy.study.record import Cost, LearningCurve, LengthsSpec, Predictions, Record
 from tcstudy.study.store import Store, run_store
 from tcstudy.training.outcome import Outcome
 
@@ -151,15 +154,20 @@ def _run_or_load(spec: AnyRun, store: Store[Record]) -> tuple[Record, bool]:
 
 
 def _make(spec: AnyRun) -> Record:
-    from tcstudy.corpora.loading import load_corpus  # the libraries of training, not needed where records exist
+    from tcstudy.corpora.loading import (  # the libraries of training, not needed where records exist
+        content_digest,
+        load_corpus,
+    )
     from tcstudy.study import provenance
 
     corpus = load_corpus(spec.data)
     outcome = _train_and_test(spec, corpus)
-    test = None
+    test, lengths = None, None
     if outcome.probabilities is not None:
-        labels, lengths = zip(*((document.label, document.length) for document in outcome.test), strict=True)
-        test = Predictions.pack(labels, outcome.probabilities, lengths)
+        test = Predictions.pack([document.label for document in outcome.test], outcome.probabilities)
+        lengths = LengthsSpec(documents=content_digest(corpus.test), unit=_unit_of_length(spec))
+        if crew().first:
+            keep_lengths(lengths, np.array([document.length for document in outcome.test]))
     return Record(
         semantics=SEMANTICS,
         id=spec.id,
@@ -169,11 +177,20 @@ def _make(spec: AnyRun) -> Record:
         best_epoch=outcome.best_epoch,
         curve=LearningCurve.thin(outcome.losses, outcome.evaluations, outcome.points),
         test=test,
+        lengths=lengths,
         forgetting=outcome.forgetting,
         cost=Cost.of(outcome),
         data=corpus.report,
         provenance=provenance.of(outcome, type(spec)),
     )
+
+
+def _unit_of_length(spec: AnyRun) -> str:
+    if isinstance(spec, BagOfWordsSpec):
+        return "words"
+    from tcstudy.encoding.tokens import load_vocabulary
+
+    return load_vocabulary(spec.encoder).fingerprint("lengths", ())
 
 
 def _train_and_test(spec: AnyRun, corpus: "Corpus") -> Outcome:
