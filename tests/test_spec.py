@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 
 from tcstudy.errors import StudyError
-from tcstudy.spec import PROTOCOLS, Protocol, RunSpec
+from tcstudy.spec import PROTOCOLS, EncoderSpec, Protocol, RunSpec
 
 GIVEN = {"data": {"name": "imdb", "train": 1000}, "encoder": {"name": "minilm-l6-uncased"}}
 
@@ -102,4 +102,31 @@ def test_facts_of_a_local_encoder_are_read_from_its_config():
 @pytest.mark.parametrize("name", ["../tiny", "/etc", "tiny/..", ".", ""])
 def test_an_encoder_cannot_be_a_path(name):
     with pytest.raises(StudyError, match="is not an encoder of the catalogue"):
-        RunSpec.parse(GIVEN | {"encoder": {"name": name, "revision": "0"}}, "a.yaml")
+        RunSpec.parse(GIVEN | {"encoder": {"name": name, "revision": "0" * 40}}, "a.yaml")
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The hub's cache on this machine, and nobody to ask."""
+    from huggingface_hub import constants
+
+    from tcstudy.catalog.encoders import commit_of
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    commit_of.cache_clear()
+    yield tmp_path / "hub"
+    commit_of.cache_clear()
+
+
+def test_a_branch_is_taken_for_its_commit_which_is_what_is_hashed(hub):
+    refs = hub / "models--owner--bert" / "refs"
+    refs.mkdir(parents=True)
+    (refs / "main").write_text("1" * 40)
+    moving = EncoderSpec(name="owner/bert", revision="main")
+    assert moving == EncoderSpec(name="owner/bert", revision="1" * 40)
+    assert "main" not in moving.canonical
+
+
+def test_a_branch_that_nobody_knows_is_told(hub):
+    with pytest.raises(StudyError, match="'main' of owner/bert is a name that can move, and the hub cannot be asked"):
+        EncoderSpec.parse({"name": "owner/bert", "revision": "main"}, "a.yaml")

@@ -1,5 +1,6 @@
 """The encoders: a row of facts for each that the study names, and the same facts read from a local folder's config."""
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ class EncoderFacts:
 
 _HUB_ID = re.compile(r"\w[\w.-]{0,99}/\w[\w.-]{0,99}")
 _REVISION = re.compile(r"\w[\w.-]{0,99}")  # no slash: it becomes part of a path in the hub's cache
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 ENCODERS = {
     row.name: row
@@ -118,10 +120,38 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
     if _HUB_ID.fullmatch(name):
         if revision is None:
             raise StudyError(f"'{name}' is an encoder of the hub and needs `revision`, the commit to take it at")
-        if not _REVISION.fullmatch(revision):
-            raise StudyError(f"'{revision}' is not the `revision` of an encoder of the hub, a commit such as 86b5e093")
+        if not _COMMIT.fullmatch(revision):
+            raise StudyError(f"'{revision}' is not the `revision` of an encoder of the hub, a commit of 40 digits")
         return None
     raise StudyError(f"'{name}' is not an encoder of the catalogue or of TCSTUDY_ENCODERS; {nearest(name, ENCODERS)}")
+
+
+@functools.cache
+def commit_of(name: str, revision: str) -> str:
+    """The commit that a revision of an encoder of the hub stands for now: itself, or that of a branch or tag.
+
+    A name that moves would let one description mean several encoders. The hub is asked once in a process; without it,
+    what its cache on this machine remembers is taken.
+
+    Raises:
+        StudyError: `revision` is no name of a revision, or nothing knows which commit it stands for.
+    """
+    if _COMMIT.fullmatch(revision) or not _HUB_ID.fullmatch(name):
+        return revision
+    if not _REVISION.fullmatch(revision):
+        raise StudyError(f"'{revision}' is not the `revision` of an encoder of the hub, a commit of 40 digits")
+    from huggingface_hub import HfApi, constants  # slow to import, and seldom needed
+
+    try:
+        return HfApi().model_info(name, revision=revision, timeout=10).sha
+    except Exception as error:  # noqa: BLE001 - whatever the network or the hub's client raises
+        kept = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "refs" / revision
+        if kept.is_file() and _COMMIT.fullmatch(commit := kept.read_text(encoding="utf-8").strip()):
+            return commit
+        raise StudyError(
+            f"revision: '{revision}' of {name} is a name that can move, and the hub cannot be asked which commit it "
+            f"stands for ({first_line(error)}); give the commit, 40 hexadecimal digits"
+        ) from None
 
 
 def fetched_facts(name: str, revision: str) -> EncoderFacts | None:

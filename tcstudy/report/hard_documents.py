@@ -12,7 +12,7 @@ from tcstudy.experiments.hard_documents import HardDocuments
 from tcstudy.report.documents import SeenText, corpus_or_reason
 from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.spec import DataSpec
-from tcstudy.study.lengths import tested_lengths
+from tcstudy.study.lengths import lengths_of
 from tcstudy.study.record import Record
 
 NEVER = "wrong with every method and seed"
@@ -58,7 +58,7 @@ def _documents(dataset: str, methods: Sequence[str], wrong: np.ndarray, record: 
         {
             "dataset": dataset,
             "document": np.arange(wrong.shape[2]),
-            "length": tested_lengths(record),
+            "length": lengths_of(record),
             "label": record.test.labels.unpack().astype(int),
             "wrong": wrong.mean(axis=(0, 1)),
             "runs": wrong.shape[0] * wrong.shape[1],

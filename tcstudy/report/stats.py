@@ -20,7 +20,7 @@ from tcstudy.report.intervals import (
     wrong_matrix,
 )
 from tcstudy.report.moderation import moderated
-from tcstudy.study.lengths import tested_lengths
+from tcstudy.study.lengths import lengths_of
 from tcstudy.study.record import Record
 
 
@@ -184,7 +184,7 @@ def error_by_length(records: Mapping[RunKey, Record], bins: int = 4) -> pd.DataF
         if not tested:
             continue
         if dataset not in places:
-            lengths = tested_lengths(next(record for record in runs.values() if record.test))
+            lengths = lengths_of(next(record for record in runs.values() if record.test))
             places[dataset] = (lengths, pd.qcut(lengths, bins, labels=False, duplicates="drop"))
         lengths, place = places[dataset]
         wrong = wrong_matrix([*runs.values()])

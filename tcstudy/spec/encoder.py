@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from tcstudy.catalog.encoders import encoder_facts
+from tcstudy.catalog.encoders import commit_of, encoder_facts
 from tcstudy.errors import StudyError
 from tcstudy.spec.documents import DataSpec, TextSpec, WindowSpec
 from tcstudy.spec.identity import Identified
@@ -88,7 +88,7 @@ class EncoderSpec(Identified):
 
     Attributes:
         name: a name of the catalogue, a folder in `TCSTUDY_ENCODERS`, or a hub id with revision.
-        revision: the commit of a hub id.
+        revision: the commit of a hub id; the name of a branch or tag is taken for the commit that it stands for now.
         layers: keep only so many of its layers, counted from below; None keeps all.
         stages: what it went through, in order; none for the published encoder itself.
     """
@@ -97,6 +97,11 @@ class EncoderSpec(Identified):
     revision: str | None = None
     layers: Count | None = None
     stages: Annotated[tuple[PretrainingSpec | MultitaskSpec, ...], Field(strict=False)] = ()
+
+    @field_validator("revision")
+    @classmethod
+    def _is_a_commit(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        return None if revision is None else commit_of(info.data.get("name", ""), revision)
 
     @model_validator(mode="after")
     def _exists(self) -> Self:

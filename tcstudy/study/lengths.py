@@ -41,7 +41,7 @@ def keep_lengths(spec: LengthsSpec, lengths: np.ndarray) -> None:
         store.put(Lengths(semantics=SEMANTICS, id=spec.id, spec=spec, lengths=packed))
 
 
-def tested_lengths(record: Record) -> np.ndarray:
+def lengths_of(record: Record) -> np.ndarray:
     """The length of each tested document of a run, shape (documents,): in wordpieces, in words for a bag of words.
 
     Raises:

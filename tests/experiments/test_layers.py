@@ -44,7 +44,7 @@ def test_the_last_layer_is_the_plain_model():
 
 def test_an_encoder_of_unknown_depth_is_told():
     with pytest.raises(StudyError, match=r"a\.yaml: encoder: how many layers owner/bert has is not known"):
-        Layers.parse(GIVEN | {"encoder": {"name": "owner/bert", "revision": "0"}}, "a.yaml")
+        Layers.parse(GIVEN | {"encoder": {"name": "owner/bert", "revision": "0" * 40}}, "a.yaml")
 
 
 def test_layers_of_different_encoders_meet_at_their_relative_depth():

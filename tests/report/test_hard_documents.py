@@ -6,7 +6,7 @@ from tcstudy.experiments import HardDocuments
 from tcstudy.report import hard_documents as report
 from tcstudy.report.documents import SeenText
 from tcstudy.report.tables import Notice
-from tcstudy.study.lengths import tested_lengths
+from tcstudy.study.lengths import lengths_of
 from tcstudy.study.record import Predictions
 from tcstudy.study.run import run_all
 
@@ -89,7 +89,7 @@ def test_texts_are_those_of_the_test_split(experiment):
     rows = report.hardness(records).assign(kind=report.NEVER, only=None)
     texts = list(report.texts(experiment, report.chosen(rows, 5)))
     assert len(texts) == 5
-    lengths = tested_lengths(next(iter(records.values()))).tolist()
+    lengths = lengths_of(next(iter(records.values()))).tolist()
     assert [len(text.vocabulary.offsets(text.text)) for text in texts] == lengths
     assert all(report.NEVER in text.label for text in texts)
 

@@ -10,8 +10,7 @@ from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import BagOfWordsSpec
-from tcstudy.study.lengths import lengths_store
-from tcstudy.study.lengths import tested_lengths as lengths_of
+from tcstudy.study.lengths import lengths_of, lengths_store
 from tcstudy.study.record import Predictions
 from tcstudy.study.results import verify
 from tcstudy.study.run import run
