@@ -12,6 +12,7 @@ from tcstudy.experiments.cost import Cost
 from tcstudy.experiments.datasets import Datasets
 from tcstudy.experiments.deviations import Deviations
 from tcstudy.experiments.domains import Domains
+from tcstudy.experiments.encoder import Encoder
 from tcstudy.experiments.few_shot import FewShot
 from tcstudy.experiments.forgetting import Forgetting
 from tcstudy.experiments.hard_documents import HardDocuments
@@ -31,6 +32,7 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
     experiment.page: experiment
     for experiment in (
         Datasets,
+        Encoder,
         BaseRate,
         LongTexts,
         Layers,

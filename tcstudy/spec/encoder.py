@@ -116,6 +116,11 @@ class EncoderSpec(Identified):
         return EncoderSpec(name=self.name, revision=self.revision)
 
     @property
+    def unstaged(self) -> "EncoderSpec":
+        """The published encoder with the layers of this one."""
+        return self.model_copy(update={"stages": ()})
+
+    @property
     def before(self) -> "EncoderSpec":
         """The encoder that the last stage began with."""
         return self.model_copy(update={"stages": self.stages[:-1]})
