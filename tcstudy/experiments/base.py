@@ -63,7 +63,7 @@ class Experiment(Value):
         return {}
 
     def compared(self) -> Mapping[str, str]:
-        """What the page's tables compare each variant with; empty where the page names one for all by itself."""
+        """What the page's tables compare each variant with; empty where nothing is compared."""
         return {}
 
     def texts(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from tcstudy.spec import AnyRun, BagOfWordsSpec, DataSpec, TrainingSpec, WindowS
 
 BAG_OF_WORDS = "TF-IDF + logistic regression"
 FEATURES = "BERT-Feat"
+PLAIN = "BERT-FiT"
 
 
 class Comparison(LanguagesExperiment, PretrainingExperiment):
@@ -37,6 +38,11 @@ class Comparison(LanguagesExperiment, PretrainingExperiment):
             for seed in self.seeds
         }
 
+    def compared(self) -> dict[str, str]:
+        """What each variant is compared with: plain fine-tuning."""
+        variants = {key.variant: None for key in self.runs()}
+        return {name: PLAIN for name in variants if name != PLAIN}
+
     def variants(self, data: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
         """What each variant changes in a run on `data` with `seed`.
 
@@ -52,4 +58,4 @@ class Comparison(LanguagesExperiment, PretrainingExperiment):
         pretrained = {
             name: plain | {"encoder": self.pretrained_on(corpus, seed=seed)} for name, corpus in corpora.items()
         }
-        return {FEATURES: plain | features, "BERT-FiT": plain} | pretrained
+        return {FEATURES: plain | features, PLAIN: plain} | pretrained

@@ -49,6 +49,10 @@ class Domains(PretrainingExperiment):
         encoders = {corpus: self.pretrained_on(names, seed=seed) for corpus, names in self.corpora().items()}
         return {corpus: plain | {"encoder": encoder} for corpus, encoder in encoders.items()} | {PLAIN: plain}
 
+    def compared(self) -> dict[str, str]:
+        """What each variant is compared with: no further pre-training."""
+        return dict.fromkeys(self.corpora(), PLAIN)
+
     def corpora(self) -> dict[str, tuple[str, ...]]:
         """The data sets of each corpus, by its name in tables."""
         return corpora([data.name for data in self.data])

@@ -9,6 +9,11 @@ from tcstudy.spec import RunSpec, WindowSpec
 from tcstudy.value import Number
 
 
+def decay_name(rate: float, decay: float) -> str:
+    """How tables call a rate of the top layer with a decay."""
+    return f"lr {rate:g} decay {decay:.2f}"
+
+
 class LayerDecay(FineTuningExperiment):
     """Every decay at every learning rate.
 
@@ -30,7 +35,7 @@ class LayerDecay(FineTuningExperiment):
         """One run for each data set, rate, decay and seed."""
         return self.grid(
             {
-                f"lr {rate:g} decay {decay:.2f}": {
+                decay_name(rate, decay): {
                     "window": self.window,
                     "training.learning_rate": rate,
                     "training.layer_decay": decay,
@@ -40,3 +45,9 @@ class LayerDecay(FineTuningExperiment):
                 for decay in self.decays
             }
         )
+
+    def compared(self) -> dict[str, str]:
+        """What each variant is compared with: the lowest rate without decay, where that is one of the decays."""
+        plain = decay_name(min(self.learning_rates), 1.0)
+        names = [decay_name(rate, decay) for rate in self.learning_rates for decay in self.decays]
+        return {name: plain for name in names if name != plain} if 1.0 in self.decays else {}

@@ -35,6 +35,11 @@ class LongTexts(LanguagesExperiment):
         }
         return self.grid(methods | windows)
 
+    def compared(self) -> dict[str, str]:
+        """What each variant is compared with: head+tail, where it is one of the methods."""
+        others = (method for method in self.methods if method != "head+tail")
+        return dict.fromkeys(others, "head+tail") if "head+tail" in self.methods else {}
+
     def window_for(self, method: Method) -> WindowSpec:
         """The window of one method."""
         head = self.window.head if method == "head+tail" else None

@@ -40,6 +40,11 @@ class WithinTask(PretrainingExperiment):
             }
         )
 
+    def compared(self) -> dict[str, str]:
+        """What each variant is compared with: the encoder as published, where it is one of the stops."""
+        names = {stop_name(stop) for stop in self.stops if stop}
+        return dict.fromkeys(sorted(names), stop_name(0)) if 0 in self.stops else {}
+
     def encoders(self) -> dict[tuple[str, int], EncoderSpec]:
         """The encoders that were further pre-trained, by data set and stop; of several pre-trainings the first."""
         return {
