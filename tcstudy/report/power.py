@@ -1,0 +1,374 @@
+"""What the comparisons of a page will be able to tell: the half-widths of their intervals, before anything is trained.
+
+The variances are those of paired differences in records. `docs/decisions/plan.md` has the reasons.
+"""
+
+import functools
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.experiments.base import Experiment, RunKey
+from tcstudy.report.claims import CLAIMS
+from tcstudy.report.intervals import LEVEL, Spread, combined, quantile
+from tcstudy.spec import AnyRun
+from tcstudy.study.record import Record
+
+MEAN = "mean"
+"""In place of a data set: the mean over all of them."""
+MOST_DRAWS = 1000
+"""More draws than that are no plan."""
+_SHARES = (np.arange(24) + 0.5) / 24  # of a distribution, to take a mean over it
+
+
+class Components(NamedTuple):
+    """What contributes to the variance of paired differences: runs, documents, and both together.
+
+    A difference of run r on document d is a mean plus a part of r, a part of d and a part of its own; these are the
+    variances of the three parts.
+    """
+
+    runs: float
+    documents: float
+    rest: float
+
+    def planned(self, draws: int, documents: int) -> Spread:
+        """The spread of a mean over `draws` runs and `documents` test documents, as `intervals.spread` finds it.
+
+        With a single run the interval is over documents only, as it will be then.
+        """
+        if draws == 1:
+            return Spread(0.0, 0.0, (self.documents + self.rest) / documents, (0, max(documents - 1, 1)))
+        of_runs = (self.runs + self.rest / documents) / draws
+        return Spread(0.0, of_runs, self.documents / documents, (draws - 1, max(documents - 1, 1)))
+
+
+def components(values: np.ndarray, correction: float = 1.0) -> Components:
+    """Estimate the components from differences of shape (runs, documents), two runs at least.
+
+    Args:
+        values: the differences.
+        correction: by which what is found between runs is divided.
+    """
+    runs, documents = values.shape
+    by_run, by_document = values.mean(axis=1), values.mean(axis=0)
+    rest = np.sum((values - by_document - by_run[:, None] + values.mean()) ** 2) / ((runs - 1) * (documents - 1))
+    of_runs = np.var(by_run, ddof=1) / correction - rest / documents
+    of_documents = np.var(by_document, ddof=1) - rest / runs
+    return Components(max(float(of_runs), 0.0), max(float(of_documents), 0.0), float(rest))
+
+
+def half_width(spreads: Sequence[Spread]) -> float:
+    """The mean half-width of 95% intervals of the mean over data sets, if their true variances are these.
+
+    An interval is made with an estimate of the variance between few runs. It is spread like a chi-square, so that the
+    mean of its root is below the root of its mean: by 6% for five runs.
+    """
+    of = combined([each.times(1 / len(spreads)) for each in spreads]) if len(spreads) > 1 else spreads[0]
+    if not of.of_runs:
+        return quantile(1 - LEVEL, of) * of.error
+    estimates = of.of_runs * stats.chi2.ppf(_SHARES, of.freedom[0]) / of.freedom[0]
+    drawn = [of._replace(of_runs=float(each)) for each in estimates]
+    return float(np.mean([quantile(1 - LEVEL, each) * each.error for each in drawn]))
+
+
+@dataclass(frozen=True)
+class Variances:
+    """The components of a comparison: of the difference of error rates, and of its share of the reference's.
+
+    `source` says which records they are of, by a name of `SOURCES`.
+    """
+
+    points: Components
+    shares: Components
+    source: str
+
+
+class Planned(NamedTuple):
+    """A comparison on one data set: its variances, the runs of each variant, and the test documents."""
+
+    dataset: str
+    variances: Variances
+    draws: int
+    documents: int
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a comparison will be able to tell.
+
+    Attributes:
+        variant, reference: what is compared with what.
+        smallest: the share of the reference's errors from which on a claim counts the difference, or None.
+        on: the data set; several where their mean is told.
+        whole: whether it is all that a comparison is about, not one of several sets whose mean decides.
+    """
+
+    variant: str
+    reference: str
+    smallest: float | None
+    on: tuple[Planned, ...]
+    whole: bool
+
+    @property
+    def dataset(self) -> str:
+        """The data set, or `MEAN`."""
+        return self.on[0].dataset if len(self.on) == 1 else MEAN
+
+    @property
+    def draws(self) -> int:
+        """Planned runs of each variant on a data set."""
+        return min(each.draws for each in self.on)
+
+    @property
+    def documents(self) -> int:
+        """Planned test documents, of all sets together."""
+        return sum(each.documents for each in self.on)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Of which records the variances are, by the names of `SOURCES`."""
+        return tuple(dict.fromkeys(each.variances.source for each in self.on))
+
+    @functools.cached_property
+    def points(self) -> float:
+        """Half-width of the 95% interval of the difference of error rates."""
+        return half_width([each.variances.points.planned(each.draws, each.documents) for each in self.on])
+
+    @functools.cached_property
+    def share(self) -> float:
+        """The same as a share of the reference's error rate."""
+        return self.share_with()
+
+    def share_with(self, draws: int = 1, documents: int = 1) -> float:
+        """`share` with so many times the planned draws and test documents."""
+        return half_width(
+            [each.variances.shares.planned(draws * each.draws, documents * each.documents) for each in self.on]
+        )
+
+    @property
+    def decides(self) -> bool:
+        """Whether an effect of twice the smallest could be told from none."""
+        return self.smallest is not None and self.share <= self.smallest
+
+    @functools.cached_property
+    def enough(self) -> int | None:
+        """The fewest draws with which `share` is no more than `smallest`; None if `MOST_DRAWS` are too few.
+
+        A single draw, whose interval says nothing of others, is not enough.
+        """
+
+        def fits(draws: int) -> bool:
+            planned = [each.variances.shares.planned(draws, each.documents) for each in self.on]
+            return half_width(planned) <= self.smallest
+
+        low, high = 2, MOST_DRAWS
+        if self.smallest is None or not fits(high):
+            return None
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if fits(middle) else (middle + 1, high)
+        return low
+
+
+Cell = Mapping[tuple[int, int], np.ndarray]
+"""Which test documents the runs of a variant got wrong, shape (documents,), by draw and seed."""
+
+
+class PastRuns:
+    """Records, to look up how much paired differences vary.
+
+    Args:
+        records: of runs, of any pages.
+    """
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.wrong = {record.id: record.test.wrong.astype(float) for record in records if record.test}
+        self.cells: dict[str, dict[str, tuple[dict[str, str], Cell]]] = {}
+        for record in records:
+            if record.id in self.wrong:
+                factors = _factors(record.spec)
+                _, cell = self.cells.setdefault(record.spec.data.name, {}).setdefault(
+                    json.dumps(factors), (factors, {})
+                )
+                cell[_place(record.spec)] = self.wrong[record.id]
+
+    def variances(self, variant: Sequence[AnyRun], reference: Sequence[AnyRun]) -> Variances | None:
+        """The variances of a comparison, from the nearest records there are.
+
+        These are its own runs; else comparisons on the same data set in which the same keys of the specs differ; else
+        all on that set; else all. None where no comparison is recorded with two pairs of runs.
+
+        Args:
+            variant, reference: the runs that will be compared.
+        """
+        ours = [
+            {_place(run): self.wrong[run.id] for run in runs if run.id in self.wrong} for runs in (variant, reference)
+        ]
+        if found := _compared(*ours):
+            return Variances(*map(components, found), "own")
+        differing = _differing(*(_factors(runs[0]) for runs in (variant, reference)))
+        return self._nearest(variant[0].data.name, differing)
+
+    @functools.cache  # noqa: B019 - lives as long as the plan
+    def _nearest(self, dataset: str, kind: frozenset[str]) -> Variances | None:
+        there = self._pairs(dataset)
+        if alike := [pair for differing, pair in there if differing == kind]:
+            return _pooled(alike, "alike")
+        if there:
+            return _pooled([pair for _, pair in there], "set")
+        everywhere = [pair for name in self.cells for _, pair in self._pairs(name)]
+        return _pooled(everywhere, "any") if everywhere else None
+
+    @functools.cache  # noqa: B019
+    def _pairs(self, dataset: str) -> list[tuple[frozenset[str], tuple[Components, Components]]]:
+        """All pairs of variants on a data set with the same documents: the keys that differ, and their components."""
+        cells = self.cells.get(dataset, {}).values()
+        found = []
+        for (factors, cell), (others, reference) in itertools.combinations(cells, 2):
+            differing = _differing(factors, others)
+            if not any(key.startswith("data.") for key in differing) and (pair := _compared(cell, reference)):
+                correction = _median_of_chi_square(len(pair[0]) - 1)
+                found.append((differing, tuple(components(values, correction) for values in pair)))
+        return found
+
+
+SOURCES = {
+    "own": "their own runs",
+    "alike": "the same kind on the same set",
+    "set": "all on the same set",
+    "any": "all on other sets",
+}
+"""Whose variances are taken, the nearest first."""
+
+
+def _place(run: AnyRun) -> tuple[int, int]:
+    return run.data.draw, run.seed
+
+
+def _compared(cell: Cell, reference: Cell) -> tuple[np.ndarray, np.ndarray] | None:
+    """Differences of errors, and as shares of the reference's rate, shape (runs, documents) each.
+
+    A row is a pair of runs with the same draw and seed; of several draws a draw, as in `intervals.wrong_matrix`. None
+    with fewer than two rows or documents, where the reference makes no errors, or where both are the same.
+    """
+    places = sorted(cell.keys() & reference.keys())
+    if {cell[place].shape for place in places} != {reference[place].shape for place in places}:
+        return None
+    by_draw = [[*group] for _, group in itertools.groupby(places, key=lambda place: place[0])]
+    groups = by_draw if len(by_draw) > 1 else [[place] for place in places]
+    if len(groups) < 2:
+        return None
+    wrong, other = (np.stack([np.mean([of[p] for p in group], axis=0) for group in groups]) for of in (cell, reference))
+    if wrong.shape[1] < 2 or not other.any() or (wrong == other).all():
+        return None
+    base = other.mean()
+    return wrong - other, (wrong - wrong.mean() / base * other) / base
+
+
+def _pooled(pairs: Sequence[tuple[Components, Components]], source: str) -> Variances:
+    """The median of each component: with the mean, a few runs that failed would decide."""
+    points, shares = (Components(*np.median([pair[of] for pair in pairs], axis=0).tolist()) for of in (0, 1))
+    return Variances(points, shares, source)
+
+
+@functools.cache
+def _median_of_chi_square(freedom: int) -> float:
+    """As a share of its mean: the median of estimates with few degrees of freedom is below what they estimate."""
+    return float(stats.chi2.median(freedom) / freedom)
+
+
+def _factors(run: AnyRun) -> dict[str, str]:
+    """What a run is but for its draw and seed: the values of its spec by key, one dot deep."""
+    flat: dict[str, str] = {"": type(run).__name__}
+    for name, value in run.model_dump(mode="json").items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": json.dumps(_without_seeds(part)) for key, part in value.items() if key != "draw"}
+        elif name != "seed":
+            flat[name] = json.dumps(value)
+    return flat
+
+
+def _without_seeds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_seeds(part) for key, part in value.items() if key not in ("seed", "draw")}
+    return [_without_seeds(part) for part in value] if isinstance(value, list) else value
+
+
+def _differing(factors: Mapping[str, str], others: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(key for key in factors.keys() | others.keys() if factors.get(key) != others.get(key))
+
+
+class Compared(NamedTuple):
+    """A comparison that a page makes: from which share on a claim counts it, and on which data sets; None for all."""
+
+    variant: str
+    reference: str
+    smallest: float | None = None
+    on: tuple[str, ...] | None = None
+    each: bool = False
+
+
+def comparisons(page: str, variants: Sequence[str], compared: Mapping[str, str]) -> list[Compared]:
+    """What a page compares: what claims about it do, and what its tables do besides.
+
+    Args:
+        page: its name.
+        variants: of its runs.
+        compared: as `Experiment.compared`.
+    """
+    claimed: dict[Compared, None] = {}
+    for part in (part for claim in CLAIMS if claim.page == page for part in claim.parts(variants)):
+        weights, reference = part.contrast.weights, part.contrast.reference
+        if part.quantity == "errors" and sorted(weights.values()) == [-1.0, 1.0]:
+            [variant] = weights.keys() - {reference}
+            claimed[Compared(variant, reference, part.smallest.share, part.on, part.each)] = None
+    pairs = {frozenset(each[:2]) for each in claimed}
+    others = [Compared(*pair) for pair in compared.items() if frozenset(pair) not in pairs]
+    return [each for each in (*claimed, *others) if {*each[:2]} <= {*variants}]
+
+
+def prospects(experiment: Experiment, past: PastRuns) -> list[Prospect]:
+    """What each comparison of a page will be able to tell, on each data set, and on the mean of several.
+
+    Comparisons without any variance in records are left out.
+    """
+    cells: dict[tuple[str, str], dict[RunKey, AnyRun]] = {}
+    for key, run in experiment.runs().items():
+        cells.setdefault((key.dataset, key.variant), {})[key] = run
+    variants, datasets = ([*dict.fromkeys(key[place] for key in cells)] for place in (1, 0))
+    found = []
+    for compared in comparisons(experiment.page, variants, experiment.compared()):
+        on = []
+        for dataset in datasets if compared.on is None else compared.on:
+            planned = _planned(dataset, *(cells.get((dataset, name), {}) for name in compared[:2]), past)
+            on += [planned] if planned else []
+        several = len(on) > 1 and not compared.each
+        found += [Prospect(*compared[:3], (each,), not several) for each in on]
+        found += [Prospect(*compared[:3], tuple(on), True)] if several else []
+    return found
+
+
+def _planned(
+    dataset: str, runs: Mapping[RunKey, AnyRun], others: Mapping[RunKey, AnyRun], past: PastRuns
+) -> Planned | None:
+    """A comparison on a data set; None where a variant is missing or both are the same runs, or nothing is recorded."""
+    ids = [{run.id for run in each.values()} for each in (runs, others)]
+    if not all(ids) or ids[0] == ids[1]:
+        return None
+    variances, data = past.variances([*runs.values()], [*others.values()]), next(iter(runs.values())).data
+    documents = data.test or dataset_facts(dataset).test
+    return Planned(dataset, variances, _draws(runs, others), documents) if variances else None
+
+
+def _draws(runs: Iterable[RunKey], others: Iterable[RunKey]) -> int:
+    """Rows that pairs of runs will make: the draws of training documents, or the seeds of a single one."""
+    pairs = {(key.draw, key.seed) for key in runs} & {(key.draw, key.seed) for key in others}
+    draws = {draw for draw, _ in pairs}
+    return max(1, len(draws) if len(draws) > 1 else len(pairs))
