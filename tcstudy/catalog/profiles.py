@@ -8,7 +8,7 @@ from typing import Literal
 class Profile:
     """A profile's name and the notice on its pages: kind of admonition, title and text.
 
-    `card` names the graphics card that a profile is made for (a row of `cards.py`), or is None: any machine will do.
+    `gpu` names the GPU that a profile is made for (a row of `gpus.py`), or is None: any machine will do.
     `decides` says whether its records can decide a claim of the paper.
     """
 
@@ -16,7 +16,7 @@ class Profile:
     kind: Literal["warning", "note"]
     title: str
     notice: str
-    card: str | None = None
+    gpu: str | None = None
     decides: bool = False
 
 
@@ -47,7 +47,7 @@ PROFILES = {
             "note",
             "Made by the profile paper",
             "This page was made by the profile `paper`: the paper's encoders, data sets, steps and rates.",
-            card="h100",
+            gpu="h100",
             decides=True,
         ),
         Profile(

@@ -86,33 +86,48 @@ def train(
 @app.command()
 def plan(
     paths: Annotated[list[Path], typer.Argument(help="Parameter files, or folders of them such as params/mini.")],
-    card: Annotated[
-        str | None, typer.Option(help="Tell GPU-hours of this card, h100 for example, instead of measuring.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    gpu: Annotated[str | None, typer.Option(help="Tell the hours of this GPU, h100 for example.")] = None,
+    details: Annotated[bool, typer.Option("--details", help="Tell each comparison, and all that is counted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    data: DataOption = None,
     results: ResultsOption = None,
 ) -> None:
-    """Say what parameter files will cost before anything is trained: runs, encoders, tokens, operations, hours.
+    """Say before anything is trained what parameter files cost, what they can tell, and whether they can run here.
 
-    Without a card the speed of this machine is measured, which takes some seconds; of files of a profile that is made
-    for a card, the hours are told for that card if there is no GPU here.
+    Hours here follow from the seconds in records; where no record tells them, and of files of a profile that is made
+    for a GPU where there is none, they are those of a GPU.
     """
-    files = checked_files(paths, None, results)
-    from tcstudy.catalog.profiles import PROFILES
-    from tcstudy.report.plan import plan_data, plan_table, sentences
-    from tcstudy.study.plan import plan_pages
-    from tcstudy.study.speed import choose_speeds
-
-    plans = plan_pages(sorted_runs(files))
-    speeds = choose_speeds(plans, [PROFILES[file.experiment.profile].card for file in files], card)
-    if as_json:
-        print(json.dumps(plan_data(plans, speeds), indent=1))
-        return
+    files = checked_files(paths, data, results)
     from rich.console import Console
 
+    from tcstudy.catalog.profiles import PROFILES
+    from tcstudy.report import plan as shown
+    from tcstudy.report.power import PastRuns, prospects
+    from tcstudy.study.encoders import encoder_store, is_made
+    from tcstudy.study.here import needs
+    from tcstudy.study.plan import plan_pages
+    from tcstudy.study.results import all_records
+    from tcstudy.study.speed import choose_speeds, speed_here
+    from tcstudy.study.store import run_store
+
+    records = all_records(run_store())
+    plans = plan_pages(sorted_runs(files), is_made)
+    here = None if gpu else speed_here(records, all_records(encoder_store()))
+    speeds = choose_speeds(plans, [PROFILES[file.experiment.profile].gpu for file in files], here, gpu)
+    past = PastRuns(records)
+    told = [prospects(file.experiment, past) for file in files]
+    needed = needs([run for page in plans for run in page.runs.new])
+    if as_json:
+        print(json.dumps(shown.plan_data(plans, speeds, told, needed), indent=1))
+        return
     console = Console()
-    console.print(plan_table(plans, speeds))
-    for sentence in sentences(speeds):
+    console.print(shown.plan_table(plans, speeds, told))
+    if details:
+        console.print(shown.work_table(plans))
+        for file, page in zip(files, told, strict=True):
+            if page:
+                console.print(shown.comparisons_table(str(file.path), page))
+    for sentence in (*shown.sentences(plans, speeds, told), *needed):
         console.print(sentence, highlight=False)
 
 
@@ -134,7 +149,7 @@ def doctor(
     from tcstudy.study.doctor import diagnose
 
     pages = sorted_runs(files)
-    cards = {PROFILES[file.experiment.profile].card for file in files} - {None}
+    cards = {PROFILES[file.experiment.profile].gpu for file in files} - {None}
     checks = diagnose(
         [run for page in pages for run in page.new], sum(p.recorded for p in pages), min(cards, default=None)
     )

@@ -1,69 +1,164 @@
-"""What a plan says: as a table and sentences for people, as plain data for programs."""
+"""What a plan says: as tables and sentences for people, as plain data for programs."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import PurePath
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
+from tcstudy.report.power import MOST_DRAWS, SOURCES, Prospect
 from tcstudy.study.plan import PagePlan, total
-from tcstudy.study.speed import Speed
+from tcstudy.study.speed import AT_ONCE, GpuSpeed, Speed, hours
 
 COUNTED = (
-    "Counted is what is left to make: runs that are neither recorded nor shared with a file before, and the encoders "
-    "that these runs need. Tokens forward are those predicted and those of frozen encoders. Tokens and operations are "
-    "at most so many on average, told from the mean lengths of texts."
+    "Counted is what is left to make: runs that are neither recorded nor shared with a file before, the encoders that "
+    "these runs need, and the texts they read. Tokens and operations are at most so many on average, told from the "
+    "mean lengths of texts."
 )
+HALF_WIDTH = (
+    "± is the half-width that the 95% intervals of the page's comparisons will have, as a share of the reference's "
+    "errors, lowest and highest; then the smallest share that a claim counts, and how many of the claims' comparisons "
+    "are fine enough for it. Variances are those in records of the nearest comparisons: {sources}. --details tells "
+    "each one."
+)
+NO_HALF_WIDTH = "What the comparisons will tell is not known: no two runs of two variants are recorded."
 
 
-def sentences(speeds: Sequence[Speed | None]) -> list[str]:
+def sentences(
+    plans: Sequence[PagePlan], speeds: Sequence[Speed | None], told: Sequence[Sequence[Prospect]] = ()
+) -> list[str]:
     """How the numbers were found."""
-    return [COUNTED, *dict.fromkeys(speed.told for speed in speeds if speed)]
+    found = [COUNTED, *dict.fromkeys(speed.told for speed in speeds if speed)]
+    for gpu in dict.fromkeys(speed.gpu for speed in speeds if isinstance(speed, GpuSpeed)):
+        on_it = [
+            (plan, speed)
+            for plan, speed in zip(plans, speeds, strict=True)
+            if isinstance(speed, GpuSpeed) and speed.gpu == gpu
+        ]
+        alone = sum(hours(plan, speed) for plan, speed in on_it)
+        shared = sum(hours(plan, replace(speed, at_once=AT_ONCE)) for plan, speed in on_it)
+        found.append(
+            f"{AT_ONCE} runs at once on each {gpu.name}, under CUDA MPS and with a core each, would take "
+            f"{shared:,.1f} instead of {alone:,.1f} GPU-hours: one computes while the others launch kernels."
+        )
+    sources = {source for page in told for each in page for source in each.sources}
+    if sources:
+        named = (f"{title} ({name})" for name, title in SOURCES.items() if name in sources)
+        found.append(HALF_WIDTH.format(sources=", ".join(named)))
+    elif told:
+        found.append(NO_HALF_WIDTH)
+    return found
 
 
 def hours_by_device(plans: Sequence[PagePlan], speeds: Sequence[Speed | None]) -> dict[str, float]:
     """Hours of all pages on each device that they are told for."""
-    hours: dict[str, float] = {}
+    found: dict[str, float] = {}
     for plan, speed in zip(plans, speeds, strict=True):
         if speed:
-            hours[speed.device] = hours.get(speed.device, 0.0) + speed.hours(plan.work)
-    return hours
+            found[speed.device] = found.get(speed.device, 0.0) + hours(plan, speed)
+    return found
 
 
-def plan_table(plans: Sequence[PagePlan], speeds: Sequence[Speed | None]) -> Table:
-    """One row for each page, and one for all together.
+def plan_table(plans: Sequence[PagePlan], speeds: Sequence[Speed | None], told: Sequence[Sequence[Prospect]]) -> Table:
+    """One row for each page that has runs, and one for all together.
 
     Args:
         plans: one for each page.
         speeds: for each page the speed that its hours are told by, None where there is nothing to compute.
+        told: for each page what its comparisons will be able to tell.
     """
     by_device = hours_by_device(plans, speeds)
     several = len(by_device) > 1
-    on = "" if several else "".join(f",\n{device}" for device in by_device)
-    table = Table("page", box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
-    for name in (*_COUNTS, f"hours{on}", *(["where"] if several else [])):
+    on = "" if several else "".join(f"\n{device}" for device in by_device)
+    table = _table()
+    for name in ("runs", "left", "en-\ncoders", "tokens", f"hours{on}", *(["where"] if several else [])):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, plan, speed in zip(_short([plan.runs.page for plan in plans]), plans, speeds, strict=True):
-        hours = {speed.device: speed.hours(plan.work)} if speed else {}
-        table.add_row(name, *_counted(plan), *_hours(hours)[: several + 1])
+    for name in ("±", "smallest", "fine\nenough"):
+        table.add_column(name, justify="right", no_wrap=True)
+    names = _short([plan.runs.page for plan in plans])
+    for name, plan, speed, page in zip(names, plans, speeds, told, strict=True):
+        if not plan.runs.runs:
+            continue
+        on_one = {speed.device: hours(plan, speed)} if speed else {}
+        table.add_row(name, *_counted(plan), *_hours(on_one)[: several + 1], *_fineness(page))
     table.add_section()
-    table.add_row("total", *_counted(total(plans)), *_hours(by_device)[: several + 1])
+    table.add_row("total", *_counted(total(plans)), *_hours(by_device)[: several + 1], "", "", "")
     return table
 
 
-_COUNTS = (
-    "runs",
-    "re-\ncord-\ned",
-    "shar-\ned",
-    "pre-\ntrain-\nings",
-    "multi-\ntask",
-    "tokens\ntrain-\ned",
-    "tokens\nfor-\nward",
-    "oper-\nations",
-)
+def _table() -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+    table.add_column("page", no_wrap=True)
+    return table
+
+
+def _counted(plan: PagePlan) -> list[str]:
+    work, encoders = plan.work, plan.pretrainings + plan.multitask
+    tokens = work.training_tokens + work.forward_tokens
+    return [f"{plan.runs.runs:,}", f"{len(plan.runs.new):,}", f"{encoders:,}", rounded(tokens)]
+
+
+def _fineness(page: Sequence[Prospect]) -> tuple[str, str, str]:
+    """Lowest and highest half-width of a page's comparisons, the smallest effects that count, how many can tell them.
+
+    Where claims speak of the page, their comparisons only.
+    """
+    whole = [each for each in page if each.whole]
+    claimed = [each for each in whole if each.smallest is not None]
+    widths = sorted(each.share for each in claimed or whole)
+    if not widths:
+        return "", "", ""
+    ends = dict.fromkeys(f"{width:.1%}" if width < 0.095 else f"{width:.0%}" for width in (widths[0], widths[-1]))
+    smallest = dict.fromkeys(f"{each.smallest:.0%}" for each in claimed)
+    enough = f"{sum(each.decides for each in claimed)} of {len(claimed)}" if claimed else ""
+    return "–".join(ends), ", ".join(smallest), enough
+
+
+def work_table(plans: Sequence[PagePlan]) -> Table:
+    """One row for each page with all that is counted."""
+    table = _table()
+    for name in ("recorded", "shared", "pre-\ntrainings", "multi-\ntask", "updates", "tokens\ntrained"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("tokens\nforward", "FLOPs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    names = [*_short([plan.runs.page for plan in plans]), "total"]
+    for name, plan in zip(names, [*plans, total(plans)], strict=True):
+        runs, work = plan.runs, plan.work
+        amounts = (work.updates, work.training_tokens, work.forward_tokens)
+        table.add_row(
+            name,
+            *(f"{count:,}" for count in (runs.recorded, runs.shared, plan.pretrainings, plan.multitask)),
+            *map(rounded, amounts),
+            f"{work.operations:.1e}".replace("e+", "e") if work.operations else "0",
+        )
+    return table
+
+
+def comparisons_table(page: str, told: Sequence[Prospect]) -> Table:
+    """A few rows for each comparison of a page: each data set, and the mean of several."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False, title=page, title_justify="left")
+    table.add_column("comparison (what counts)")
+    for name in ("draws", "texts", "±\npoints", "±\nshare", "twice\ndraws", "twice\ntexts", "draws\nneeded", "by"):
+        table.add_column(name, justify="right", no_wrap=True)
+    before = None
+    for each in told:
+        counts = "" if each.smallest is None else f" ({each.smallest:.0%})"
+        if (title := f"{each.variant} / {each.reference}{counts}") != before:
+            table.add_row(title)
+        before = title
+        table.add_row(
+            f"  {each.dataset}",
+            f"{each.draws:,}",
+            f"{each.documents:,}",
+            f"{100 * each.points:.1f}",
+            *(f"{width:.1%}" for width in (each.share, each.share_with(draws=2), each.share_with(documents=2))),
+            "" if each.smallest is None else f"{each.enough or f'>{MOST_DRAWS:,}'}",
+            "+".join(each.sources),
+        )
+    return table
 
 
 def _short(pages: Sequence[str]) -> list[str]:
@@ -75,20 +170,10 @@ def _short(pages: Sequence[str]) -> list[str]:
     return list(pages)
 
 
-def _counted(plan: PagePlan) -> list[str]:
-    runs, work = plan.runs, plan.work
-    return [
-        *(f"{count:,}" for count in (runs.runs, runs.recorded, runs.shared, plan.pretrainings, plan.multitask)),
-        rounded(work.training_tokens),
-        rounded(work.forward_tokens),
-        f"{work.operations:.1e}".replace("e+", "e") if work.operations else "0",
-    ]
-
-
-def _hours(hours: Mapping[str, float]) -> tuple[str, str]:
+def _hours(by_device: Mapping[str, float]) -> tuple[str, str]:
     """Hours and devices, one a line."""
-    numbers = [f"{number:,.2f}" if number >= 0.01 else "<0.01" for number in hours.values()]
-    return "\n".join(numbers) or "0", "\n".join(hours)
+    numbers = [f"{number:,.2f}" if number >= 0.01 else "<0.01" for number in by_device.values()]
+    return "\n".join(numbers) or "0", "\n".join(by_device)
 
 
 def rounded(number: int) -> str:
@@ -101,17 +186,30 @@ def rounded(number: int) -> str:
     return f"{number / 1000**power:.3g}{' kMGT'[power].strip()}"
 
 
-def plan_data(plans: Sequence[PagePlan], speeds: Sequence[Speed | None]) -> dict[str, Any]:
-    """The same as plain data, hours not rounded; for JSON."""
+def plan_data(
+    plans: Sequence[PagePlan],
+    speeds: Sequence[Speed | None],
+    told: Sequence[Sequence[Prospect]],
+    needed: Sequence[str],
+) -> dict[str, Any]:
+    """The same as plain data, not rounded; for JSON."""
     pages = [
-        _counts(plan) | {"hours": speed.hours(plan.work) if speed else 0.0, "device": speed.device if speed else None}
-        for plan, speed in zip(plans, speeds, strict=True)
+        _counts(plan)
+        | {"hours": hours(plan, speed) if speed else 0.0, "device": speed.device if speed else None}
+        | {"comparisons": [_comparison(each) for each in page]}
+        for plan, speed, page in zip(plans, speeds, told, strict=True)
     ]
     return {
         "pages": pages,
         "total": _counts(total(plans)) | {"hours": hours_by_device(plans, speeds)},
-        "told": sentences(speeds),
+        "told": sentences(plans, speeds, told),
+        "here": list(needed),
     }
+
+
+def _comparison(each: Prospect) -> dict[str, Any]:
+    names = ("variant", "reference", "dataset", "draws", "documents", "points", "share", "smallest", "sources")
+    return {name: getattr(each, name) for name in names}
 
 
 def _counts(plan: PagePlan) -> dict[str, Any]:

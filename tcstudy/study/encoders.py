@@ -108,6 +108,11 @@ def weights_folder(spec: EncoderSpec) -> Path:
     return Settings.read().weights / spec.id
 
 
+def is_made(spec: EncoderSpec) -> bool:
+    """Whether the weights of an encoder are in their folder, with a record of their own; they are not verified."""
+    return (weights_folder(spec) / OWN_RECORD).is_file()
+
+
 def what_is_wrong(spec: EncoderSpec, record: EncoderRecord | None) -> str | None:
     """What is wrong with the folder of an encoder, in words, or None.
 

@@ -1,13 +1,24 @@
 """What pages will cost, before anything is trained: which runs and encoders are left to be made, and their work."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from tcstudy.catalog.encoders import EncoderFacts, encoder_facts, fetched_facts
 from tcstudy.errors import StudyError
 from tcstudy.spec import AnyRun, EncoderSpec, MultitaskSpec, RunSpec
-from tcstudy.study.work import Work, measuring_work, multitask_work, pretraining_work, run_work
+from tcstudy.study.work import (
+    Work,
+    measuring_work,
+    multitask_work,
+    pretraining_work,
+    run_work,
+    texts_read,
+    tokenising_work,
+)
+
+Kind = Literal["fine-tuning", "pre-training", "multi-task", "tokenising"]
 
 
 @dataclass(frozen=True)
@@ -38,50 +49,73 @@ def sort_runs(pages: Mapping[str, Iterable[AnyRun]], is_recorded: Callable[[AnyR
 
 
 @dataclass(frozen=True)
+class PlannedWork:
+    """Something that takes time: a fine-tuning with its predictions, the making of an encoder, or tokenising.
+
+    `encoder` is the name of the published encoder that it begins with; empty for tokenising.
+    """
+
+    kind: Kind
+    encoder: str
+    work: Work
+
+
+@dataclass(frozen=True)
 class PagePlan:
     """What a page adds to the pages before it.
 
     Attributes:
         runs: its runs; a bag of words, which takes seconds, adds no work.
         pretrainings, multitask: encoders to be trained for the new ones, counted with the first page that needs them.
-        work: of these encoders and of the new runs. Of a further pre-training that a page before stops sooner, the
-            later updates.
+        parts: the work of these encoders and of the new runs, one by one. Of a further pre-training that a page before
+            stops sooner, the later updates; the texts of a data set are tokenised once.
     """
 
     runs: PageRuns
     pretrainings: int
     multitask: int
-    work: Work
+    parts: tuple[PlannedWork, ...]
+
+    @functools.cached_property
+    def work(self) -> Work:
+        """All of it."""
+        return sum((part.work for part in self.parts), Work())
 
 
-def plan_pages(pages: Iterable[PageRuns]) -> list[PagePlan]:
+def plan_pages(pages: Iterable[PageRuns], is_made: Callable[[EncoderSpec], bool] = lambda _: False) -> list[PagePlan]:
     """What each page adds to those before it.
+
+    Args:
+        pages: their runs.
+        is_made: whether the weights of an encoder are there; it is not made again then, nor what it was made of.
 
     Raises:
         StudyError: the size of an encoder is not known.
     """
     facts_of = functools.cache(known_facts)  # read from the settings' folder each time
-    ledger = _Ledger()
+    ledger = _Ledger(is_made)
     plans = []
     for page in pages:
         runs = [run for run in page.new if isinstance(run, RunSpec)]
         before = ledger.counts()
-        work = Work()
+        parts = [part for run in runs for part in ledger.read(run)]
         for encoder in dict.fromkeys(run.encoder for run in runs):
-            for made in encoder.made_on_the_way():
-                work += ledger.make(made, facts_of(made.name, made.revision))
+            parts += ledger.make(encoder, facts_of(encoder.name, encoder.revision))
         for run in runs:
-            work += run_work(run, facts_of(run.encoder.name, run.encoder.revision))
+            facts = facts_of(run.encoder.name, run.encoder.revision)
+            parts.append(PlannedWork("fine-tuning", run.encoder.name, run_work(run, facts)))
         pretrainings, multitask = (now - then for now, then in zip(ledger.counts(), before, strict=True))
-        plans.append(PagePlan(page, pretrainings, multitask, work))
+        plans.append(PagePlan(page, pretrainings, multitask, tuple(parts)))
     return plans
 
 
 class _Ledger:
-    """The encoders made so far: each training is made once, a further pre-training up to its latest stop."""
+    """What was made so far: each training is made once, a further pre-training up to its latest stop."""
 
-    def __init__(self) -> None:
-        self.made: set[str] = set()
+    def __init__(self, is_made: Callable[[EncoderSpec], bool]) -> None:
+        self.is_made = is_made
+        self.done: set[str] = set()
+        self.tokenised: set[tuple[str, str]] = set()
         self.multitask = 0
         self.updates: dict[str, int] = {}  # of each further pre-training, by the identity of its last encoder
 
@@ -89,20 +123,36 @@ class _Ledger:
         """Further pre-trainings and multi-task trainings."""
         return len(self.updates), self.multitask
 
-    def make(self, encoder: EncoderSpec, facts: EncoderFacts) -> Work:
-        """Note the last stage of `encoder`; what it adds to the work so far."""
-        if encoder.id in self.made:
-            return Work()
-        self.made.add(encoder.id)
+    def read(self, run: RunSpec) -> Iterator[PlannedWork]:
+        """Note the texts that a run reads; the tokenising of those that were not read before."""
+        for name in sorted(texts_read(run)):
+            if (name, run.encoder.name) not in self.tokenised:
+                self.tokenised.add((name, run.encoder.name))
+                yield PlannedWork("tokenising", "", tokenising_work(name))
+
+    def make(self, encoder: EncoderSpec, facts: EncoderFacts) -> list[PlannedWork]:
+        """Note `encoder` and all that it is made of; what is left to be made of them, the latest stage first."""
+        parts = []
+        for made in reversed(encoder.made_on_the_way()):
+            if made.id in self.done or self.is_made(made):
+                break
+            self.done.add(made.id)
+            parts += self._last_stage(made, facts)
+        return parts
+
+    def _last_stage(self, encoder: EncoderSpec, facts: EncoderFacts) -> Iterator[PlannedWork]:
         stage = encoder.stages[-1]
         if isinstance(stage, MultitaskSpec):
             self.multitask += 1
-            return multitask_work(encoder, facts)
+            yield PlannedWork("multi-task", encoder.name, multitask_work(encoder, facts))
+            return
         training = encoder.to_the_end.id
         done = self.updates.get(training, 0)
         self.updates[training] = max(done, stage.last_step)
         work = measuring_work(encoder, facts)
-        return work + pretraining_work(encoder, facts, done) if stage.last_step > done else work
+        if stage.last_step > done:
+            work += pretraining_work(encoder, facts, done)
+        yield PlannedWork("pre-training", encoder.name, work)
 
 
 def known_facts(name: str, revision: str | None = None) -> EncoderFacts:
@@ -125,4 +175,5 @@ def total(plans: Sequence[PagePlan]) -> PagePlan:
     counts = (sum(getattr(plan.runs, name) for plan in plans) for name in ("runs", "recorded", "shared"))
     new = tuple(run for plan in plans for run in plan.runs.new)
     pretrainings, multitask = sum(plan.pretrainings for plan in plans), sum(plan.multitask for plan in plans)
-    return PagePlan(PageRuns("total", *counts, new), pretrainings, multitask, sum((p.work for p in plans), Work()))
+    parts = tuple(part for plan in plans for part in plan.parts)
+    return PagePlan(PageRuns("total", *counts, new), pretrainings, multitask, parts)

@@ -59,6 +59,11 @@ def read_all(store: Store[AnyRecord]) -> tuple[list[AnyRecord], list[Check]]:
     return records, findings
 
 
+def all_records(store: Store[AnyRecord]) -> list[AnyRecord]:
+    """The records of a store that are whole; none where there is no folder."""
+    return read_all(store)[0] if store.known_paths() else []
+
+
 def chosen(
     records: Iterable[Record],
     places: Mapping[str, Sequence[Place]],

@@ -1,91 +1,212 @@
-"""How long work takes: on a card at an assumed share of its peak, or on this machine at a speed that is measured."""
+"""How long planned work takes: on a GPU by what its vendor says and launches take, here by the seconds in records."""
 
+import functools
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from tcstudy.catalog.cards import card_facts
-from tcstudy.spec import RunSpec
-from tcstudy.study.plan import PagePlan, known_facts
-from tcstudy.study.work import Body, Work, document_tokens
+import numpy as np
+from scipy.optimize import nnls
+
+from tcstudy.catalog.encoders import EncoderFacts
+from tcstudy.catalog.gpus import GPUS, Gpu, gpu_facts
+from tcstudy.spec import PretrainingSpec, RunSpec
+from tcstudy.study.encoders import EncoderRecord
+from tcstudy.study.plan import PagePlan, PlannedWork, known_facts
+from tcstudy.study.record import Record
+from tcstudy.study.work import MICRO_BATCH_TOKENS, Work, measuring_work, multitask_work, pretraining_work, run_work
 
 UTILISATION = 0.35
-"""Share of a card's peak that is assumed, in training and in prediction alike."""
+"""Share of a GPU's peak that is assumed while it computes, in training and in prediction alike."""
+PASS_SECONDS = 0.001
+"""For a layer's kernels to be launched, forward and backward, however little they compute."""
+OPTIMISER_BYTES = 50
+"""Read and written for each weight in an update: by AdamW 28, by clipping 12, by zeroing 4, for a copy in bf16 6."""
+CHECKPOINTS = 1 / 30
+"""The share of training that saving its state takes at most."""
+TOKENISED_PER_SECOND = 600_000
+"""Wordpieces that one core makes of texts in a second."""
+AT_ONCE = 3
+"""Runs that share a GPU, where the plan says what that changes."""
+USUAL_GPU = "h100"
+"""For which hours are told where there is neither a GPU nor a record to tell them by."""
+FEWEST = 5
+"""Records of one kind and encoder from which seconds are told for that kind alone."""
+
+
+class Speed(Protocol):
+    """How fast a device is: its name, and in a sentence or two how that is known."""
+
+    device: str
+    told: str
+
+    def seconds(self, part: PlannedWork) -> float:
+        """Seconds that the device takes for a part of a plan."""
+
+
+def hours(plan: PagePlan, speed: Speed) -> float:
+    """Hours that a device takes for a plan."""
+    return sum(map(speed.seconds, plan.parts)) / 3600
 
 
 @dataclass(frozen=True)
-class Speed:
-    """How fast a device is.
+class GpuSpeed:
+    """A GPU that computes at `UTILISATION` of its peak, or waits for the host to launch kernels, whichever is longer.
 
     Attributes:
-        device: the name of a card, or `here`.
-        training, forward: floating-point operations per second, in training and where tokens go forward only.
-        update: seconds that each update of the weights takes besides.
-        told: how this is known, in a sentence or two.
+        gpu: which.
+        at_once: runs that share it, each with a host process of its own, so that one computes while others launch.
+        reason: a sentence that says why hours are told for it, or none.
+    """
+
+    gpu: Gpu
+    at_once: int = 1
+    reason: str = ""
+
+    @property
+    def device(self) -> str:
+        """Its name in the table."""
+        return self.gpu.name
+
+    @property
+    def told(self) -> str:
+        """How the hours are found."""
+        told = (
+            f"Hours on {self.gpu.name} are those of one {self.gpu.title} ({self.gpu.memory} GB), one run at a time. "
+            f"For each training the longer one counts of computing, at an assumed {UTILISATION:.0%} of its "
+            f"{self.gpu.peak:g} TFLOP/s in {self.gpu.precision}, and of launching kernels, "
+            f"{1000 * PASS_SECONDS:g} ms a layer and micro-batch forward and backward. Only real tokens are computed, "
+            f"and a batch of up to {MICRO_BATCH_TOKENS:,} tokens is one micro-batch. Tokenising and checkpoints are in "
+            "the hours."
+        )
+        return f"{told} {self.reason}".strip()
+
+    def seconds(self, part: PlannedWork) -> float:
+        """Seconds for a part of a plan, tokenising on one core included."""
+        work, rate, launch = part.work, UTILISATION * self.gpu.peak * 1e12, PASS_SECONDS / self.at_once
+        optimising = OPTIMISER_BYTES * work.updated_weights / (self.gpu.bandwidth * 1e9)
+        training = max(work.training_operations / rate + optimising, launch * work.training_passes)
+        forward = max(work.forward_operations / rate, launch / 3 * work.forward_passes)
+        return (1 + CHECKPOINTS) * training + forward + work.tokenised / TOKENISED_PER_SECOND
+
+
+@dataclass(frozen=True)
+class RecordedSpeed:
+    """A machine by what work like this took when records were made on it.
+
+    Attributes:
+        device: `here`.
+        told: how this is known.
+        rates: seconds for an operation of training, one of forward passes and an update, by kind and encoder; the
+            kind is empty for all of an encoder, the encoder as well for all there are.
     """
 
     device: str
-    training: float
-    forward: float
-    update: float
     told: str
+    rates: Mapping[tuple[str, str], np.ndarray]
 
-    def hours(self, work: Work) -> float:
-        """Hours that the device takes for `work`."""
-        computing = work.training_operations / self.training + work.forward_operations / self.forward
-        return (computing + work.updates * self.update) / 3600
+    def seconds(self, part: PlannedWork) -> float:
+        """Seconds for a part of a plan, by the records of its kind and encoder, else of its encoder, else by all."""
+        keys = ((part.kind, part.encoder), ("", part.encoder), ("", ""))
+        rates = next(self.rates[key] for key in keys if key in self.rates)
+        return float(_amounts(part.work) @ rates) + part.work.tokenised / TOKENISED_PER_SECOND
+
+
+def recorded_speed(runs: Iterable[Record], encoders: Iterable[EncoderRecord], device: str) -> RecordedSpeed | None:
+    """What records tell of the speed of this machine; None where none was made on such a device.
+
+    Seconds are regressed on operations and updates, none of which can take less than no time, so that the relative
+    errors are small.
+
+    Args:
+        runs, encoders: records; those of bags of words tell nothing.
+        device: how the name of the device in a record begins, "cpu" for example. Of several such devices the one of
+            the latest record counts.
+    """
+    records = [record for record in runs if isinstance(record.spec, RunSpec)] + list(encoders)
+    made = [record for record in records if record.provenance.device.startswith(device)]
+    if not made:
+        return None
+    on = max(made, key=lambda record: record.provenance.made).provenance.device
+    made = [record for record in made if record.provenance.device == on]
+    groups: dict[tuple[str, str], list[tuple[Work, float]]] = {}
+    facts_of = functools.cache(known_facts)  # read from the settings' folder each time
+    for part, seconds in (_timed(record, facts_of) for record in made):
+        for key in ((part.kind, part.encoder), ("", part.encoder), ("", "")):
+            groups.setdefault(key, []).append((part.work, seconds))
+    kept = {key: timed for key, timed in groups.items() if len(timed) >= FEWEST or key == ("", "")}
+    told = (
+        f"Hours here follow from the seconds that {len(made):,} recorded trainings took ({on}), by their operations "
+        "and updates: of the same encoder and kind where there are some, else of the same encoder, else of all."
+    )
+    return RecordedSpeed("here", told, {key: _regressed(timed) for key, timed in kept.items()})
+
+
+def _timed(
+    record: Record | EncoderRecord, facts_of: Callable[[str, str | None], EncoderFacts]
+) -> tuple[PlannedWork, float]:
+    """What a record's training would have been planned as, and the seconds that it took."""
+    encoder = record.spec.encoder if isinstance(record, Record) else record.spec
+    facts = facts_of(encoder.name, encoder.revision)
+    if isinstance(record, Record):
+        kind, work = "fine-tuning", run_work(record.spec, facts)
+    elif isinstance(encoder.stages[-1], PretrainingSpec):
+        kind, work = "pre-training", pretraining_work(encoder, facts) + measuring_work(encoder, facts)
+    else:
+        kind, work = "multi-task", multitask_work(encoder, facts)
+    return PlannedWork(kind, encoder.name, work), record.cost.training_seconds + record.cost.evaluation_seconds
+
+
+def _amounts(work: Work) -> np.ndarray:
+    """What seconds depend on, shape (3,)."""
+    return np.array([work.training_operations, work.forward_operations, work.updates], dtype=float)
+
+
+def _regressed(timed: Sequence[tuple[Work, float]]) -> np.ndarray:
+    """Seconds for each of `_amounts`, shape (3,), by non-negative least squares of the relative errors."""
+    amounts = np.stack([_amounts(work) / seconds for work, seconds in timed])  # (records, 3)
+    scale = amounts.max(axis=0)
+    scale[scale == 0] = 1.0
+    return nnls(amounts / scale, np.ones(len(timed)))[0] / scale
 
 
 def choose_speeds(
-    plans: Sequence[PagePlan], made_for: Sequence[str | None], card: str | None = None
+    plans: Sequence[PagePlan], made_for: Sequence[str | None], here: Speed | None, gpu: str | None = None
 ) -> list[Speed | None]:
     """The speed at which the hours of each page are told; None for a page with nothing to compute.
 
-    It is that of the card that is asked for; else, where there is no GPU, that of the card that the page's profile is
-    made for; else this machine's, which is measured once for all pages.
+    It is that of the GPU that is asked for; else that of the GPU that the page's profile is made for, where there is
+    none here; else this machine's by its records, and that of a usual GPU where there are no records.
 
     Args:
         plans: one for each page.
-        made_for: for each page the card that its profile is made for, or None.
-        card: the card that is asked for, or None.
+        made_for: for each page the GPU that its profile is made for, or None.
+        here: the speed of this machine, or None if it is not known.
+        gpu: the GPU that is asked for, or None.
 
     Raises:
-        StudyError: there is no such card.
+        StudyError: there is no such GPU.
     """
-    if card:
-        speeds = [card_speed(card) for _ in plans]
-    elif any(made_for) and not has_gpu():
-        speeds = [_in_place_of_a_gpu(name) if name else None for name in made_for]
+    if gpu:
+        speeds = [GpuSpeed(gpu_facts(gpu)) for _ in plans]
     else:
-        speeds = [None for _ in plans]
-    working = [bool(plan.work.operations) for plan in plans]
-    here = [plan for plan, works, speed in zip(plans, working, speeds, strict=True) if works and speed is None]
-    measured = (
-        measure_speed([run for plan in here for run in plan.runs.new if isinstance(run, RunSpec)]) if here else None
-    )
-    return [(speed or measured) if works else None for works, speed in zip(working, speeds, strict=True)]
+        unknown = GpuSpeed(gpu_facts(USUAL_GPU), reason="No record tells how long work like this takes here.")
+        without = "No GPU is found here, and the profile is made for one."
+        instead = [None if has_gpu() else name for name in made_for]
+        speeds = [GpuSpeed(gpu_facts(name), reason=without) if name else here or unknown for name in instead]
+    return [speed if plan.parts else None for plan, speed in zip(plans, speeds, strict=True)]
 
 
-def card_speed(name: str) -> Speed:
-    """The speed that a card is assumed to have: `UTILISATION` of its peak.
-
-    Raises:
-        StudyError: there is no such card.
-    """
-    card = card_facts(name)
-    reached = UTILISATION * card.peak * 1e12
-    told = (
-        f"Hours on {name} are GPU-hours of one {card.title} ({card.memory} GB) at an assumed {UTILISATION:.0%} of its "
-        f"peak of {card.peak:g} TFLOP/s, that of dense products in {card.precision}; float32, in which runs compute "
-        "unless accelerate is set up for mixed precision, takes several times as long."
-    )
-    return Speed(name, reached, reached, 0.0, told)
-
-
-def _in_place_of_a_gpu(card: str) -> Speed:
-    speed = card_speed(card)
-    return replace(speed, told=f"{speed.told} No GPU is found on this machine, and the profile is made for one.")
+def speed_here(runs: Iterable[Record], encoders: Iterable[EncoderRecord]) -> Speed | None:
+    """The speed of this machine: by records made on such a device, else of its GPU by the table; None if unknown."""
+    name = gpu_here()
+    if name is None:
+        return recorded_speed(runs, encoders, "cpu")
+    words = name.lower().replace("-", " ").split()
+    listed = [gpu for gpu in GPUS.values() if all(word in " ".join(words) for word in gpu.name.split("-"))]
+    return recorded_speed(runs, encoders, name) or (GpuSpeed(listed[0]) if listed else None)
 
 
 def has_gpu() -> bool:
@@ -98,41 +219,10 @@ def has_gpu() -> bool:
     return make_accelerator().device.type != "cpu"
 
 
-def measure_speed(runs: Sequence[RunSpec]) -> Speed:
-    """The speed of this machine with the largest of the runs' encoders, from batches of their documents' lengths."""
-    from tcstudy.training.calibrate import calibrate  # loads torch
+def gpu_here() -> str | None:
+    """The name of the GPU that runs of this process would use, or None."""
+    if not has_gpu():
+        return None
+    import torch
 
-    names = {(run.encoder.name, run.encoder.revision): run.encoder for run in runs}
-    known = [(encoder, known_facts(*name)) for name, encoder in names.items()]
-    encoder, facts = max(known, key=lambda pair: Body(pair[1].layers, pair[1].width, 1).forward(1))
-    lengths = [round(min(document_tokens(run.data, run.window), run.window.length)) for run in runs]
-    batch_size = max(run.training.batch_size for run in runs)
-    timed = calibrate(encoder, facts, (min(lengths), max(lengths)), batch_size)
-    small, large = timed.small, timed.large
-    operations = [Body(facts.layers, facts.width, batch.longest).forward(batch.tokens) for batch in (small, large)]
-    training, update = line_through(
-        *((3 * o, batch.training) for o, batch in zip(operations, (small, large), strict=True))
-    )
-    forward = operations[1] / large.prediction
-    told = (
-        f"Hours here, on this machine ({timed.device}), follow from steps on {small.tokens:,} and {large.tokens:,} "
-        f"tokens, timed just now with an encoder of {facts.name}'s size: {training / 1e9:,.0f} GFLOP/s in training and "
-        f"{update:.2f} s for each update besides, {forward / 1e9:,.0f} GFLOP/s in prediction."
-    )
-    return Speed("here", training, forward, update, told)
-
-
-def line_through(small: tuple[int, float], large: tuple[int, float]) -> tuple[float, float]:
-    """Operations per second, and seconds besides, that two steps of (operations, seconds) agree with.
-
-    Where noise makes the constant negative, or the larger step the quicker one, all seconds go by operations.
-
-    >>> line_through((100, 1.5), (300, 2.5))
-    (200.0, 1.0)
-    """
-    (few, seconds), (many, more_seconds) = small, large
-    if many > few and more_seconds > seconds:
-        rate = (many - few) / (more_seconds - seconds)
-        if (besides := seconds - few / rate) >= 0:
-            return rate, besides
-    return many / more_seconds, 0.0
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else str(torch.accelerator.current_accelerator())

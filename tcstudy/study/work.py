@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import EncoderFacts
 from tcstudy.spec import (
+    AnyRun,
     DataSpec,
     EncoderSpec,
     FeatureSpec,
@@ -21,9 +22,16 @@ from tcstudy.spec import (
     WindowSpec,
 )
 
-BILSTM_UNITS = 300  # these three are told where they are used as well, in modules that load torch
+BILSTM_UNITS = 300  # these four are told where they are used as well, in modules that load torch
 MOST_HELD_OUT = 500
 MOST_PAIRS = 500
+MICRO_BATCH_TOKENS = 16_384
+"""What a GPU takes at once: a batch of the optimiser that is no larger is one micro-batch."""
+RECURRENT_STEP = 0.03
+"""A biLSTM's step from one token to the next beside the kernels of a Transformer layer: one after the other, each
+takes the time of a few launches (tens of microseconds both ways), however little it computes."""
+LONGEST = 4
+"""The longest text of a batch, in mean lengths; only the steps of a biLSTM depend on it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,11 @@ class Work:
         forward_tokens: tokens that go through an encoder forward only, to be predicted or because it is frozen.
         training_operations: floating-point operations of training, of an encoder or of what stands on a frozen one.
         forward_operations: floating-point operations on the tokens that go forward only.
+        training_passes: micro-batches of a GPU times the layers that they go through, forward and backward; the
+            kernels of a layer take some time to be launched, however little is in the micro-batch.
+        forward_passes: the same of those that go forward only.
+        updated_weights: weights times the updates that the optimiser makes of them.
+        tokenised: wordpieces of texts that are read for the first time.
     """
 
     updates: int = 0
@@ -43,6 +56,10 @@ class Work:
     forward_tokens: int = 0
     training_operations: int = 0
     forward_operations: int = 0
+    training_passes: float = 0
+    forward_passes: float = 0
+    updated_weights: int = 0
+    tokenised: int = 0
 
     def __add__(self, other: "Work") -> "Work":
         return Work(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
@@ -58,14 +75,17 @@ class Body:
     """What is computed of an encoder: its layers, their width, and the tokens of a window.
 
     A layer has 12 width^2 weights, each of them a multiplication and an addition for a token, and two attention
-    products over the window. The way back costs twice the way forward.
+    products over the window. The backward pass costs twice the forward pass.
 
+    `embedded` are the weights of the embeddings; `recurrent` the steps that a biLSTM on the encoder takes for a batch.
     `head` is, of what stands on the encoder, the weights times the tokens that go through them.
     """
 
     layers: int
     width: int
     length: int
+    embedded: int = 0
+    recurrent: float = 0
 
     def forward(self, tokens: int) -> int:
         """Operations of `tokens` on their way forward."""
@@ -73,13 +93,35 @@ class Body:
 
     def train(self, updates: int, tokens: int, head: int = 0, frozen: bool = False) -> Work:
         """The work of training it, or only what stands on it, on `tokens`."""
+        batches = updates * max(1, math.ceil(tokens / max(1, updates) / MICRO_BATCH_TOKENS))
+        reader = batches * self.recurrent * RECURRENT_STEP
         if frozen:
-            return Work(updates, 0, tokens, 6 * head, self.forward(tokens))
-        return Work(updates, tokens, 0, 3 * self.forward(tokens) + 6 * head, 0)
+            return Work(
+                updates=updates,
+                forward_tokens=tokens,
+                training_operations=6 * head,
+                forward_operations=self.forward(tokens),
+                training_passes=reader,
+                forward_passes=batches * self.layers,
+            )
+        return Work(
+            updates=updates,
+            training_tokens=tokens,
+            training_operations=3 * self.forward(tokens) + 6 * head,
+            training_passes=batches * self.layers + reader,
+            updated_weights=updates * (self.embedded + 12 * self.layers * self.width**2),
+        )
 
     def predict(self, tokens: int, head: int = 0) -> Work:
         """The work of predictions from `tokens`."""
-        return Work(forward_tokens=tokens, forward_operations=self.forward(tokens) + 2 * head)
+        passes = math.ceil(tokens / MICRO_BATCH_TOKENS) * (self.layers + self.recurrent * RECURRENT_STEP)
+        operations = self.forward(tokens) + 2 * head
+        return Work(forward_tokens=tokens, forward_operations=operations, forward_passes=passes)
+
+
+def embedding_weights(facts: EncoderFacts) -> int:
+    """Weights of an encoder's embeddings, of wordpieces and positions."""
+    return (facts.vocabulary + facts.max_length) * facts.width
 
 
 def tokens_per_document(window: WindowSpec, wordpieces: float) -> float:
@@ -126,9 +168,10 @@ def run_work(run: RunSpec, facts: EncoderFacts) -> Work:
     """The work of a fine-tuning, its predictions and measures; `facts` are its encoder's, which is there already."""
     depth = run.encoder.layers or facts.layers
     read = run.features.layers or (depth - 1,)
-    body = Body(max(read) + 1, facts.width, run.window.length)
     weights = reader_weights(run.features, facts.width)
     length = document_tokens(run.data, run.window)
+    steps_of_reader = min(run.window.length, LONGEST * length) if weights else 0
+    body = Body(max(read) + 1, facts.width, run.window.length, embedding_weights(facts), steps_of_reader)
     train, validation, test = split_sizes(run.data)
     epochs, steps = run.training.epochs, math.ceil(train / run.training.batch_size)
     selection = test if run.protocol.selection == "test" else validation
@@ -159,7 +202,7 @@ def pretraining_work(encoder: EncoderSpec, facts: EncoderFacts, done: int = 0) -
     """
     stage, recipe = encoder.stages[-1], encoder.stages[-1].recipe
     updates = stage.last_step - done
-    body = Body(encoder.layers or facts.layers, facts.width, recipe.length)
+    body = Body(encoder.layers or facts.layers, facts.width, recipe.length, embedding_weights(facts))
     tokens = math.ceil(recipe.batch_size * pair_tokens(stage))  # of one update
     return body.train(updates, updates * tokens, updates * _projection(recipe, tokens, facts), recipe.frozen)
 
@@ -195,8 +238,26 @@ def multitask_work(encoder: EncoderSpec, facts: EncoderFacts) -> Work:
     mean = sum(share * length for share, length in zip(shares, lengths, strict=True)) / sum(shares)
     training = stage.training
     updates = training.epochs * sum(math.ceil(size / training.batch_size) for size in sizes)
-    body = Body(encoder.layers or facts.layers, facts.width, stage.window.length)
+    body = Body(encoder.layers or facts.layers, facts.width, stage.window.length, embedding_weights(facts))
     return body.train(updates, math.ceil(updates * training.batch_size * mean), frozen=training.frozen)
+
+
+def texts_read(run: AnyRun) -> set[str]:
+    """The data sets whose texts a run reads, those of its encoder's stages included."""
+    names = {run.data.name}
+    if isinstance(run, RunSpec):
+        for stage in run.encoder.stages:
+            texts = stage.corpus if isinstance(stage, PretrainingSpec) else stage.tasks
+            names |= {text.name for text in texts}
+        if run.measures.general_text:
+            names.add(run.measures.general_text.name)
+    return names
+
+
+def tokenising_work(name: str) -> Work:
+    """The work of making wordpieces of all texts of a data set."""
+    facts = dataset_facts(name)
+    return Work(tokenised=round((facts.train + facts.test) * facts.wordpieces))
 
 
 def _projection(recipe: PretrainingRecipe, tokens: int, facts: EncoderFacts) -> int:

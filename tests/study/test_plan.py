@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from tcstudy.catalog.datasets import DATASETS
 from tcstudy.catalog.encoders import ENCODERS
+from tcstudy.catalog.gpus import gpu_facts
 from tcstudy.cli import app
 from tcstudy.encoding.windows import fractions
 from tcstudy.errors import StudyError
 from tcstudy.experiments.long_texts import METHODS
+from tcstudy.publish.parameters import read_parameters
 from tcstudy.spec import (
     BagOfWordsSpec,
     DataSpec,
@@ -28,9 +32,11 @@ from tcstudy.spec import (
 )
 from tcstudy.study import speed as speed_module
 from tcstudy.study import work as work_module
-from tcstudy.study.plan import PagePlan, known_facts, plan_pages, sort_runs, total
+from tcstudy.study.encoders import EncoderRecord
+from tcstudy.study.plan import PagePlan, PlannedWork, known_facts, plan_pages, sort_runs, total
+from tcstudy.study.record import Cost, Record
 from tcstudy.study.run import run
-from tcstudy.study.speed import Speed, card_speed, choose_speeds, line_through
+from tcstudy.study.speed import GpuSpeed, RecordedSpeed, choose_speeds, hours, recorded_speed
 from tcstudy.study.work import Body, Work, multitask_work, pretraining_work, run_work, tokens_per_document
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +61,15 @@ def from_encoder(encoder: EncoderSpec, seed: int = 0) -> RunSpec:
     return RUN.model_copy(update={"encoder": encoder, "seed": seed})
 
 
-def planned(*pages: list, recorded: tuple = ()) -> list[PagePlan]:
+def planned(*pages: list, recorded: tuple = (), made: tuple = ()) -> list[PagePlan]:
     ids = {spec.id for spec in recorded}
-    return plan_pages(sort_runs({f"page{i}": page for i, page in enumerate(pages)}, lambda spec: spec.id in ids))
+    runs = sort_runs({f"page{i}": page for i, page in enumerate(pages)}, lambda spec: spec.id in ids)
+    return plan_pages(runs, lambda encoder: encoder in made)
+
+
+def trained(plan: PagePlan) -> Work:
+    """The work of a plan without the tokenising."""
+    return sum((part.work for part in plan.parts if part.kind != "tokenising"), Work())
 
 
 def test_one_run_by_hand():
@@ -164,10 +176,13 @@ def test_a_multi_task_training_by_hand():
 def test_what_is_told_twice_is_told_the_same():
     from tcstudy.corpora import text
     from tcstudy.models import bilstm
-    from tcstudy.training import pretrain
+    from tcstudy.study import here
+    from tcstudy.training import devices, pretrain
 
     told = work_module.BILSTM_UNITS, work_module.MOST_HELD_OUT, work_module.MOST_PAIRS
     assert told == (bilstm.UNITS, text.MOST_HELD_OUT, pretrain.MOST_PAIRS)
+    budgets = devices.OTHER_MICRO_BATCH_TOKENS, devices.USUAL_MICRO_BATCH_TOKENS["cpu"]
+    assert budgets == (work_module.MICRO_BATCH_TOKENS, here.CPU_MICRO_BATCH_TOKENS)
 
 
 def test_a_run_takes_the_updates_that_were_planned(spec):
@@ -182,7 +197,7 @@ def test_equal_runs_are_counted_once_and_recorded_ones_cost_nothing():
     one, other = planned([first, second, first], [second, third], recorded=(third,))
     assert (one.runs.runs, one.runs.recorded, one.runs.shared) == (2, 0, 0)
     assert (other.runs.runs, other.runs.recorded, other.runs.shared) == (2, 1, 1)
-    assert (one.work, other.work) == (run_work(first, BASE) + run_work(second, BASE), Work())
+    assert (trained(one), other.work) == (run_work(first, BASE) + run_work(second, BASE), Work())
 
 
 def test_stops_of_one_pretraining_are_one_training():
@@ -240,74 +255,202 @@ def test_an_encoder_of_the_hub_has_a_size_once_it_is_fetched(tmp_path, monkeypat
     assert (facts.layers, facts.width, facts.vocabulary, facts.local) == (3, 8, 50, None)
 
 
-def test_hours_are_operations_by_speed_and_updates():
-    work = Work(updates=360, training_operations=7_200_000, forward_operations=3_600_000)
-    assert Speed("x", training=2000, forward=1000, update=10, told="").hours(work) == 1 + 1 + 1
-    card = card_speed("h100")
-    assert card.hours(Work(training_operations=10**18)) == pytest.approx(10**18 / (0.35 * 989.4e12) / 3600)
-    with pytest.raises(StudyError, match="'h10' is not a card of the table; did you mean 'h100'"):
-        card_speed("h10")
+def test_encoders_that_are_there_are_not_made_again_nor_what_they_were_made_of():
+    general = pretrained()
+    task = general.after(pretrained(steps=50).stages[0])
+    [page] = planned([from_encoder(task)], made=(general,))
+    assert (page.pretrainings, trained(page).updates) == (1, 50 + 84)
+    [page] = planned([from_encoder(task)], made=(task,))
+    assert (page.pretrainings, trained(page).updates) == (0, 84)
 
 
-@given(st.floats(1, 1e6), st.floats(0, 10), st.integers(1, 10**6), st.integers(1, 10**6))
-def test_two_steps_tell_their_rate_and_constant(rate, besides, few, more):
-    steps = [(count, besides + count / rate) for count in (few, few + more)]
-    found_rate, found_besides = line_through(*steps)
-    predicted = [found_besides + count / found_rate for count, _ in steps]
-    assert predicted[1] == pytest.approx(steps[1][1], rel=1e-6)
-    assert found_rate > 0
-    assert found_besides >= 0
+def test_a_general_stage_that_all_pages_begin_with_is_counted_once():
+    general = pretrained(steps=3000)
+    tasks = [general.after(pretrained(steps=steps).stages[0]) for steps in (50, 70)]
+    first, second = planned([from_encoder(tasks[0])], [from_encoder(general), from_encoder(tasks[1])])
+    assert (first.pretrainings, second.pretrainings) == (2, 1)
+    assert trained(first).updates + trained(second).updates == 3000 + 50 + 70 + 3 * 84
 
 
-def test_a_profile_that_is_made_for_a_card_is_told_for_it_where_there_is_no_gpu(monkeypatch):
-    here = Speed("here", 1.0, 1.0, 0.0, "measured")
-    monkeypatch.setattr(speed_module, "measure_speed", lambda runs: here)
+def test_texts_are_tokenised_once_for_all_pages():
+    general = {"measures.general_text": {"name": "ag_news"}}
+    first, second = planned([from_encoder(pretrained())], [from_encoder(PUBLISHED), RUN.variant(general)])
+    assert first.work.tokenised == 50_000 * 292 + (5452 + 500) * 11  # IMDb's documents, TREC's as corpus
+    assert second.work.tokenised == (120_000 + 7600) * DATASETS["ag_news"].wordpieces
+
+
+def test_seconds_on_a_gpu_by_hand():
+    h100 = GpuSpeed(gpu_facts("h100"))
+
+    def seconds(speed: GpuSpeed = h100, **amounts: float) -> float:
+        return speed.seconds(PlannedWork("fine-tuning", "bert-base-uncased", Work(**amounts)))
+
+    assert seconds(training_operations=10**18) == pytest.approx(10**18 / (0.35 * 989.4e12) * 31 / 30)
+    assert seconds(forward_operations=10**18) == pytest.approx(10**18 / (0.35 * 989.4e12))
+    assert seconds(updated_weights=10**12) == pytest.approx(50e12 / 3350e9 * 31 / 30)
+    assert seconds(training_passes=12_000) == pytest.approx(12 * 31 / 30)  # 1 ms for each layer
+    assert seconds(forward_passes=12_000) == pytest.approx(4)
+    assert seconds(tokenised=1_200_000) == 2
+    both = seconds(training_operations=10**18, training_passes=12_000)
+    assert both == seconds(training_operations=10**18)  # the longer one counts
+    together = GpuSpeed(h100.gpu, at_once=3)
+    assert seconds(together, training_passes=12_000) == pytest.approx(4 * 31 / 30)
+    assert seconds(together, training_operations=10**18) == seconds(training_operations=10**18)
+
+
+def test_short_batches_wait_for_launches_and_long_ones_compute():
+    """An update of BERT-base on an H100: 24 questions of TREC launch for 12 ms, 24 full windows compute for longer."""
+    h100 = GpuSpeed(gpu_facts("h100"))
+    short, long = (
+        run_work(RUN.variant({"data": data, "window.length": 512}), BASE)
+        for data in ({"name": "trec", "test": 1}, {"name": "sogou", "test": 1})
+    )
+    launched = h100.seconds(PlannedWork("fine-tuning", "bert-base-uncased", short)) / short.updates
+    assert launched == pytest.approx(0.012 * 31 / 30, rel=0.02)
+    assert h100.seconds(PlannedWork("fine-tuning", "bert-base-uncased", long)) / long.updates > 0.018
+
+
+def test_a_batch_over_the_budget_is_several_micro_batches():
+    hierarchical = RUN.variant({"window.method": "hierarchical mean", "data": {"name": "sogou"}, "window.length": 512})
+    work = run_work(hierarchical, BASE)
+    assert work.training_passes == 2 * 12 * work.updates  # 24 texts of 737 wordpieces and more
+    assert run_work(RUN, BASE).training_passes == 12 * 84
+
+
+def test_a_bilstm_waits_from_token_to_token():
+    frozen = RUN.variant({"training.frozen": True, "features.reader": "bilstm"})
+    work = run_work(frozen, BASE)
+    assert work.training_passes == pytest.approx(84 * 128 * 0.03)
+    assert (work.updated_weights, run_work(RUN, BASE).updated_weights) == (
+        0,
+        84 * ((30_522 + 512) * 768 + 12 * 12 * 768**2),
+    )
+
+
+def test_a_gpu_without_bf16_is_told_in_fp32():
+    assert "15.7 TFLOP/s in fp32" in GpuSpeed(gpu_facts("v100")).told
+    with pytest.raises(StudyError, match="'h10' is not a GPU of the table; did you mean 'h100'"):
+        gpu_facts("h10")
+
+
+def as_recorded(spec: RunSpec | EncoderSpec, seconds: float, device: str = "cpu, 2 threads", made: str = "2026-01-01"):
+    kind = Record if isinstance(spec, RunSpec) else EncoderRecord
+    cost = Cost.model_construct(training_seconds=0.75 * seconds, evaluation_seconds=0.25 * seconds)
+    return kind.model_construct(spec=spec, cost=cost, provenance=SimpleNamespace(device=device, made=made))
+
+
+def test_seconds_of_records_tell_what_their_operations_and_updates_take():
+    truth = Work(training_operations=1, forward_operations=2, updates=10**11)  # seconds by 10^11 of each
+
+    def seconds(work: Work) -> float:
+        amounts = ("training_operations", "forward_operations", "updates")
+        return sum(getattr(work, name) * getattr(truth, name) for name in amounts) / 1e11
+
+    sizes = [(100, 500), (300, 50), (500, 300), (700, 600), (200, 20), (900, 100)]
+    runs = [RUN.variant({"data.train": train, "data.test": test}) for train, test in sizes]
+    found = recorded_speed([as_recorded(run, seconds(run_work(run, BASE))) for run in runs], [], "cpu")
+    other = run_work(RUN, BASE)
+    assert found.seconds(PlannedWork("fine-tuning", "bert-base-uncased", other)) == pytest.approx(seconds(other))
+    # no pre-training is recorded, nor another encoder: they are told by what there is
+    assert found.seconds(PlannedWork("pre-training", "minilm-l6-uncased", other)) == pytest.approx(seconds(other))
+    assert found.seconds(PlannedWork("tokenising", "", Work(tokenised=600_000))) == 1
+    slow = [
+        as_recorded(pretrained(steps=n), 5 * seconds(pretraining_work(pretrained(steps=n), BASE)))
+        for n in range(90, 95)
+    ]
+    both = recorded_speed([as_recorded(run, seconds(run_work(run, BASE))) for run in runs], slow, "cpu")
+    of = pretraining_work(pretrained(), BASE)
+    assert both.seconds(PlannedWork("pre-training", "bert-base-uncased", of)) == pytest.approx(
+        5 * seconds(of), rel=0.05
+    )
+
+
+def test_hours_here_are_those_of_the_latest_device_of_its_kind():
+    runs = [RUN.variant({"data.train": train}) for train in (100, 200, 300)]
+    old = [as_recorded(run, 100.0) for run in runs]
+    new = [as_recorded(run, 1.0, device="cpu, 8 threads", made="2026-02-01") for run in runs]
+    gpu = [as_recorded(run, 0.1, device="NVIDIA L4, bf16", made="2026-03-01") for run in runs]
+    found = recorded_speed([*new, *old, *gpu], [], "cpu")
+    assert "3 recorded trainings took (cpu, 8 threads)" in found.told
+    assert found.seconds(PlannedWork("fine-tuning", "bert-base-uncased", run_work(runs[0], BASE))) < 2
+    assert recorded_speed([*gpu, as_bag()], [], "cpu") is None
+
+
+def as_bag() -> Record:
+    return Record.model_construct(spec=BagOfWordsSpec(data=RUN.data), provenance=SimpleNamespace(device="cpu", made=""))
+
+
+def test_hours_are_told_for_what_is_here_or_what_a_profile_is_made_for(monkeypatch):
+    here = RecordedSpeed("here", "recorded", {("", ""): np.ones(3)})
     plans = planned([RUN], [from_encoder(PUBLISHED, 1)], [])
-    for gpu, expected in [(False, ["h100", "here", None]), (True, ["here", "here", None])]:
+    for gpu, expected in [(False, ["a100", "here", None]), (True, ["here", "here", None])]:
         monkeypatch.setattr(speed_module, "has_gpu", lambda gpu=gpu: gpu)
-        speeds = choose_speeds(plans, ["h100", None, None])
+        speeds = choose_speeds(plans, ["a100", None, None], here)
         assert [speed.device if speed else None for speed in speeds] == expected
         assert any("No GPU is found" in speed.told for speed in speeds if speed) is not gpu
-    assert {speed.device for speed in choose_speeds(plans, ["h100", None, None], "l4") if speed} == {"l4"}
+    assert {speed.device for speed in choose_speeds(plans, ["a100", None, None], here, "l4") if speed} == {"l4"}
+    [unknown, *_] = choose_speeds(plans, [None] * 3, None)
+    assert (unknown.device, "No record tells" in unknown.told) == ("h100", True)
 
 
-def test_nothing_is_measured_where_nothing_is_left_to_compute(monkeypatch):
-    monkeypatch.setattr(speed_module, "measure_speed", lambda runs: pytest.fail("measured"))
-    assert choose_speeds(planned([RUN], recorded=(RUN,)), [None]) == [None]
+def test_a_gpu_that_is_here_is_known_by_its_name_or_its_records(monkeypatch):
+    monkeypatch.setattr(speed_module, "gpu_here", lambda: "NVIDIA A100-SXM4-80GB")
+    assert speed_module.speed_here([], []).device == "a100"
+    record = as_recorded(RUN, 1.0, device="NVIDIA A100-SXM4-80GB, bf16")
+    assert speed_module.speed_here([record], []).device == "here"
+    monkeypatch.setattr(speed_module, "gpu_here", lambda: "NVIDIA Unheard-of")
+    assert speed_module.speed_here([record], []) is None
 
 
-def test_this_machine_is_measured_with_real_steps(spec):
+def test_a_recorded_run_takes_about_the_seconds_that_are_planned_for_it(spec):
+    record = run(spec)
     [page] = plan_pages(sort_runs({"page": [spec]}, lambda spec: False))
-    [measured] = choose_speeds([page], [None])
-    assert measured.device == "here"
-    assert 0 < measured.training < 1e15
-    assert 0 < measured.forward < 1e15
-    assert 0 < measured.hours(page.work) < 0.1  # the run takes about a second
-    assert "tiny's size" in measured.told
+    took = record.cost.training_seconds + record.cost.evaluation_seconds
+    found = recorded_speed([record], [], "cpu")
+    assert hours(page, found) * 3600 == pytest.approx(took + page.work.tokenised / 600_000, rel=0.01)
 
 
 def test_the_command_tells_a_table_and_the_same_as_json(spec, tmp_path):
     parameters = tmp_path / "long_texts.yaml"
     given_data = json.dumps([spec.data.model_dump()])
     parameters.write_text(f"encoder: {{name: tiny}}\nwindow: {{length: 16}}\ndata: {given_data}\nseeds: [0, 1]\n")
-    printed = json.loads(CliRunner().invoke(app, ["plan", str(parameters), "--card", "l4", "--json"]).stdout)
+    printed = json.loads(CliRunner().invoke(app, ["plan", str(parameters), "--gpu", "l4", "--json"]).stdout)
     [page] = printed["pages"]
     assert (page["runs"], page["recorded"], page["shared"]) == (12, 0, 0)
     assert page["operations"] == page["training_operations"] + page["forward_operations"] > 0
     assert printed["total"]["hours"] == {"l4": page["hours"]}
-    table = CliRunner().invoke(app, ["plan", str(parameters), "--card", "l4"]).stdout
+    table = CliRunner().invoke(app, ["plan", str(parameters), "--gpu", "l4"]).stdout
     assert "long_texts" in table
     assert "assumed 35%" in " ".join(table.split())
-    assert (
-        CliRunner()
-        .invoke(app, ["run", "--check", str(parameters)])
-        .stdout.endswith("fine; 12 runs, 0 recorded, 0 shared with files before\n")
-    )
+    assert printed["here"][0] == "Texts in the folder of TCSTUDY_DATA: bbc_news."
+    assert "no two runs of two variants are recorded" in " ".join(table.split())
+    checked = CliRunner().invoke(app, ["run", "--check", str(parameters)]).stdout
+    assert checked.endswith("fine; 12 runs, 0 recorded, 0 shared with files before\n")
+
+
+def test_the_command_tells_what_the_comparisons_of_recorded_runs_can_tell(spec, tmp_path):
+    parameters = tmp_path / "long_texts.yaml"
+    data, methods = json.dumps([spec.data.model_dump()]), "[head-only, head+tail]"
+    given = f"encoder: {{name: tiny}}\nwindow: {{length: 16}}\ndata: {data}\nmethods: {methods}\nseeds: [0, 1, 2]\n"
+    parameters.write_text(given)
+    runs = read_parameters(parameters).experiment.runs()
+    for key, made in runs.items():
+        if key.seed < 2:
+            run(made)
+    [page] = json.loads(CliRunner().invoke(app, ["plan", str(parameters), "--json"]).stdout)["pages"]
+    assert (page["recorded"], page["device"]) == (4, "here")
+    [comparison] = page["comparisons"]
+    assert (comparison["variant"], comparison["reference"], comparison["draws"]) == ("head+tail", "head-only", 3)
+    assert comparison["sources"] == ["own"]
+    assert 0 < comparison["points"] < comparison["share"]
+    details = CliRunner().invoke(app, ["plan", str(parameters), "--details"]).stdout
+    assert "head+tail / head-only (2%)" in details
+    assert f"{100 * comparison['share']:.1f}%" in details
 
 
 def test_the_paper_is_planned_without_torch_data_or_hub():
     program = (
-        "import sys; from tcstudy import cli; sys.argv[1:] = ['plan', 'params/paper', '--json', '--card', 'a100']\n"
+        "import sys; from tcstudy import cli; sys.argv[1:] = ['plan', 'params/paper', '--json', '--gpu', 'a100']\n"
         "try: cli.main()\nexcept SystemExit as end: assert not end.code\n"
         "assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
     )

