@@ -41,8 +41,8 @@ def sentences(
         alone = sum(hours(plan, speed) for plan, speed in on_it)
         shared = sum(hours(plan, replace(speed, at_once=AT_ONCE)) for plan, speed in on_it)
         found.append(
-            f"{AT_ONCE} runs at once on each {gpu.name}, under CUDA MPS and with a core each, would take "
-            f"{shared:,.1f} instead of {alone:,.1f} GPU-hours: one computes while the others launch kernels."
+            f"{AT_ONCE} runs at once on each {gpu.name}, under CUDA MPS and with a core each, take {shared:,.1f} "
+            f"instead of {alone:,.1f} GPU-hours at best: one computes while the other launches kernels."
         )
     sources = {source for page in told for each in page for source in each.sources}
     if sources:

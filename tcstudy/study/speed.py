@@ -28,7 +28,7 @@ CHECKPOINTS = 1 / 30
 """The share of training that saving its state takes at most."""
 TOKENISED_PER_SECOND = 600_000
 """Wordpieces that one core makes of texts in a second."""
-AT_ONCE = 3
+AT_ONCE = 2
 """Runs that share a GPU, where the plan says what that changes."""
 USUAL_GPU = "h100"
 """For which hours are told where there is neither a GPU nor a record to tell them by."""

@@ -36,7 +36,7 @@ from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.plan import PagePlan, PlannedWork, known_facts, plan_pages, sort_runs, total
 from tcstudy.study.record import Cost, Record
 from tcstudy.study.run import run
-from tcstudy.study.speed import GpuSpeed, RecordedSpeed, choose_speeds, hours, recorded_speed
+from tcstudy.study.speed import AT_ONCE, GpuSpeed, RecordedSpeed, choose_speeds, hours, recorded_speed
 from tcstudy.study.work import Body, Work, multitask_work, pretraining_work, run_work, tokens_per_document
 
 ROOT = Path(__file__).parents[2]
@@ -457,3 +457,14 @@ def test_the_paper_is_planned_without_torch_data_or_hub():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     printed = json.loads(done.stdout)
     assert sum(page["operations"] for page in printed["pages"]) == printed["total"]["operations"] > 10**18
+
+
+def test_the_papers_setting_fits_150_hours_of_an_h100_that_runs_share():
+    files = [read_parameters(path) for path in sorted((ROOT / "params" / "paper").glob("*.yaml"))]
+    plans = plan_pages(sort_runs({file.page: file.experiment.runs().values() for file in files}, lambda spec: False))
+    alone, together = (
+        sum(hours(plan, GpuSpeed(gpu_facts("h100"), at_once=runs)) for plan in plans) for runs in (1, AT_ONCE)
+    )
+    assert together <= 150 < alone
+    launched = sum(plan.work.training_passes for plan in plans) / 1000 / 3600
+    assert alone > launched  # nothing is launched faster than by 1 ms a layer
