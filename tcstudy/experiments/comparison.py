@@ -40,7 +40,7 @@ class Comparison(LanguagesExperiment, PretrainingExperiment):
 
     def compared(self) -> dict[str, str]:
         """What each variant is compared with: plain fine-tuning."""
-        variants = {key.variant: None for key in self.runs()}
+        variants = dict.fromkeys(key.variant for key in self.runs())
         return {name: PLAIN for name in variants if name != PLAIN}
 
     def variants(self, data: DataSpec, seed: int) -> dict[str, dict[str, Any]]:

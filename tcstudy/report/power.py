@@ -14,9 +14,10 @@ import numpy as np
 from scipy import stats
 
 from tcstudy.catalog.datasets import dataset_facts
-from tcstudy.experiments.base import Experiment, RunKey
+from tcstudy.experiments.base import Experiment
 from tcstudy.report.claims import CLAIMS
 from tcstudy.report.intervals import LEVEL, Spread, combined, quantile
+from tcstudy.report.reductions import reduction_values
 from tcstudy.spec import AnyRun
 from tcstudy.study.record import Record
 
@@ -268,8 +269,7 @@ def _compared(cell: Cell, reference: Cell) -> tuple[np.ndarray, np.ndarray] | No
     wrong, other = (np.stack([np.mean([of[p] for p in group], axis=0) for group in groups]) for of in (cell, reference))
     if wrong.shape[1] < 2 or not other.any() or (wrong == other).all():
         return None
-    base = other.mean()
-    return wrong - other, (wrong - wrong.mean() / base * other) / base
+    return wrong - other, reduction_values(wrong, other)
 
 
 def _pooled(pairs: Sequence[tuple[Components, Components]], source: str) -> Variances:
@@ -305,33 +305,48 @@ def _differing(factors: Mapping[str, str], others: Mapping[str, str]) -> frozens
     return frozenset(key for key in factors.keys() | others.keys() if factors.get(key) != others.get(key))
 
 
+Runs = Mapping[tuple[int, int], AnyRun]
+"""The runs of a variant on a data set, by draw and seed."""
+
+
 class Compared(NamedTuple):
-    """A comparison that a page makes: from which share on a claim counts it, and on which data sets; None for all."""
+    """A comparison that a page makes.
+
+    Attributes:
+        variant, reference: what is compared with what.
+        runs: of both, by data set.
+        smallest: the share from which on a claim counts a difference; None where no claim speaks of it.
+        each: whether a claim decides each data set by itself.
+    """
 
     variant: str
     reference: str
+    runs: Mapping[str, tuple[Runs, Runs]]
     smallest: float | None = None
-    on: tuple[str, ...] | None = None
     each: bool = False
 
 
-def comparisons(page: str, variants: Sequence[str], compared: Mapping[str, str]) -> list[Compared]:
-    """What a page compares: what claims about it do, and what its tables do besides.
+def comparisons(experiment: Experiment) -> list[Compared]:
+    """What a page compares: what claims about it do, then what its tables do besides."""
+    cells: dict[tuple[str, str], dict[tuple[int, int], AnyRun]] = {}
+    for key, run in experiment.runs().items():
+        cells.setdefault((key.dataset, key.variant), {})[key.draw, key.seed] = run
+    datasets, variants = ([*dict.fromkeys(key[place] for key in cells)] for place in (0, 1))
 
-    Args:
-        page: its name.
-        variants: of its runs.
-        compared: as `Experiment.compared`.
-    """
-    claimed: dict[Compared, None] = {}
-    for part in (part for claim in CLAIMS if claim.page == page for part in claim.parts(variants)):
+    def both(variant: str, reference: str, on: Iterable[str]) -> dict[str, tuple[Runs, Runs]]:
+        pairs = {name: tuple(cells.get((name, each), {}) for each in (variant, reference)) for name in on}
+        return {name: pair for name, pair in pairs.items() if all(pair) and pair[0] != pair[1]}
+
+    found = []
+    for part in (part for claim in CLAIMS if claim.page == experiment.page for part in claim.parts(variants)):
         weights, reference = part.contrast.weights, part.contrast.reference
         if part.quantity == "errors" and sorted(weights.values()) == [-1.0, 1.0]:
             [variant] = weights.keys() - {reference}
-            claimed[Compared(variant, reference, part.smallest.share, part.on, part.each)] = None
-    pairs = {frozenset(each[:2]) for each in claimed}
-    others = [Compared(*pair) for pair in compared.items() if frozenset(pair) not in pairs]
-    return [each for each in (*claimed, *others) if {*each[:2]} <= {*variants}]
+            runs = both(variant, reference, part.on or datasets)
+            found.append(Compared(variant, reference, runs, part.smallest.share, part.each))
+    claimed = {frozenset(each[:2]) for each in found}
+    others = [pair for pair in experiment.compared().items() if frozenset(pair) not in claimed]
+    return [each for each in (*found, *(Compared(*pair, both(*pair, datasets)) for pair in others)) if each.runs]
 
 
 def prospects(experiment: Experiment, past: PastRuns) -> list[Prospect]:
@@ -339,36 +354,29 @@ def prospects(experiment: Experiment, past: PastRuns) -> list[Prospect]:
 
     Comparisons without any variance in records are left out.
     """
-    cells: dict[tuple[str, str], dict[RunKey, AnyRun]] = {}
-    for key, run in experiment.runs().items():
-        cells.setdefault((key.dataset, key.variant), {})[key] = run
-    variants, datasets = ([*dict.fromkeys(key[place] for key in cells)] for place in (1, 0))
     found = []
-    for compared in comparisons(experiment.page, variants, experiment.compared()):
-        on = []
-        for dataset in datasets if compared.on is None else compared.on:
-            planned = _planned(dataset, *(cells.get((dataset, name), {}) for name in compared[:2]), past)
-            on += [planned] if planned else []
+    for compared in comparisons(experiment):
+        planned = [_planned(dataset, *runs, past) for dataset, runs in compared.runs.items()]
+        on = tuple(each for each in planned if each)
+        names = (compared.variant, compared.reference, compared.smallest)
         several = len(on) > 1 and not compared.each
-        found += [Prospect(*compared[:3], (each,), not several) for each in on]
-        found += [Prospect(*compared[:3], tuple(on), True)] if several else []
+        found += [Prospect(*names, (each,), not several) for each in on]
+        found += [Prospect(*names, on, True)] if several else []
     return found
 
 
-def _planned(
-    dataset: str, runs: Mapping[RunKey, AnyRun], others: Mapping[RunKey, AnyRun], past: PastRuns
-) -> Planned | None:
-    """A comparison on a data set; None where a variant is missing or both are the same runs, or nothing is recorded."""
-    ids = [{run.id for run in each.values()} for each in (runs, others)]
-    if not all(ids) or ids[0] == ids[1]:
+def _planned(dataset: str, runs: Runs, others: Runs, past: PastRuns) -> Planned | None:
+    """A comparison on a data set; None where nothing is recorded."""
+    variances = past.variances([*runs.values()], [*others.values()])
+    if variances is None:
         return None
-    variances, data = past.variances([*runs.values()], [*others.values()]), next(iter(runs.values())).data
-    documents = data.test or dataset_facts(dataset).test
-    return Planned(dataset, variances, _draws(runs, others), documents) if variances else None
+    data = next(iter(runs.values())).data
+    documents = (data.test or dataset_facts(dataset).test) + data.test_from_train
+    return Planned(dataset, variances, _draws(runs.keys() & others.keys()), documents)
 
 
-def _draws(runs: Iterable[RunKey], others: Iterable[RunKey]) -> int:
+def _draws(places: Iterable[tuple[int, int]]) -> int:
     """Rows that pairs of runs will make: the draws of training documents, or the seeds of a single one."""
-    pairs = {(key.draw, key.seed) for key in runs} & {(key.draw, key.seed) for key in others}
-    draws = {draw for draw, _ in pairs}
-    return max(1, len(draws) if len(draws) > 1 else len(pairs))
+    places = list(places)
+    draws = {draw for draw, _ in places}
+    return max(1, len(draws) if len(draws) > 1 else len(places))

@@ -57,7 +57,7 @@ def _texts_from(name: str) -> str:
     if folder and (folder / name).is_dir():
         return "in the folder of TCSTUDY_DATA"
     if absence(name):
-        return "not available here, so that their runs are left out"
+        return "not available here (their runs are counted, and left out if they are run here)"
     if facts.wheel:
         return "in the package index"
     return "fetched before" if is_at_hand(name) else "on the hub"

@@ -149,7 +149,8 @@ def split_sizes(data: DataSpec) -> tuple[int, int, int]:
     """Training, validation and test documents, at most: which texts stand in two splits is not known without them."""
     facts = dataset_facts(data.name)
     validation = data.validation or max(1, facts.train // 10)
-    return data.train or facts.train - validation, validation, data.test or facts.test
+    left = facts.train - validation - data.test_from_train
+    return data.train or left, validation, (data.test or facts.test) + data.test_from_train
 
 
 def evaluations(epochs: int, steps_per_epoch: int, every: int | None) -> int:
@@ -219,13 +220,27 @@ def pair_tokens(stage: PretrainingSpec) -> float:
 
 
 def measuring_work(encoder: EncoderSpec, facts: EncoderFacts) -> Work:
-    """The work of measuring a further pre-trained encoder's heads on the documents held out of its corpus."""
+    """The work of measuring a further pre-trained encoder's heads.
+
+    They are measured on the documents held out of the corpus, and before and after the stage on those of each of its
+    sets and of those that it is measured on besides.
+    """
     stage = encoder.stages[-1]
-    texts = [(text.documents or dataset_facts(text.name).train, dataset_facts(text.name)) for text in stage.corpus]
-    documents = sum(number for number, _ in texts)
-    held_out = max(1, min(MOST_HELD_OUT, documents // 10))
-    wordpieces = sum(number * of.wordpieces for number, of in texts) * held_out / documents
-    return _measure_heads(encoder, facts, stage.recipe, wordpieces)
+    sizes = {text.name: text.documents or dataset_facts(text.name).train for text in stage.corpus}
+    documents = sum(sizes.values())
+    share = _held_out(documents) / documents
+    wordpieces = {name: share * size * dataset_facts(name).wordpieces for name, size in sizes.items()}
+    together = sum(wordpieces.values())
+    for text in stage.measured_on:
+        there = dataset_facts(text.name)
+        held_out = _held_out(text.documents or (there.train if there.classes else there.test))
+        wordpieces[text.name] = held_out * there.wordpieces
+    often = [together, *wordpieces.values(), *wordpieces.values()]
+    return sum((_measure_heads(encoder, facts, stage.recipe, each) for each in often), Work())
+
+
+def _held_out(documents: int) -> int:
+    return max(1, min(MOST_HELD_OUT, documents // 10))
 
 
 def multitask_work(encoder: EncoderSpec, facts: EncoderFacts) -> Work:
@@ -247,7 +262,7 @@ def texts_read(run: AnyRun) -> set[str]:
     names = {run.data.name}
     if isinstance(run, RunSpec):
         for stage in run.encoder.stages:
-            texts = stage.corpus if isinstance(stage, PretrainingSpec) else stage.tasks
+            texts = (*stage.corpus, *stage.measured_on) if isinstance(stage, PretrainingSpec) else stage.tasks
             names |= {text.name for text in texts}
         if run.measures.general_text:
             names.add(run.measures.general_text.name)

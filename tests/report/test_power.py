@@ -3,6 +3,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from tcstudy.experiments.comparison import Comparison
+from tcstudy.experiments.layer_decay import LayerDecay
 from tcstudy.experiments.layers import Layers
 from tcstudy.experiments.long_texts import LongTexts
 from tcstudy.report import power
@@ -181,9 +183,25 @@ def test_variances_of_many_comparisons_are_their_medians():
 
 
 def test_a_page_compares_what_its_claims_and_its_tables_do():
-    found = comparisons("long_texts", ["head-only", "tail-only", "head+tail"], {"tail-only": "head+tail"})
-    assert [each[:3] for each in found] == [("head+tail", "head-only", 0.02), ("head+tail", "tail-only", 0.02)]
-    assert comparisons("base_rate", ["a", "b", "c"], {"a": "b", "c": "lost"}) == [power.Compared("a", "b")]
+    page = {"encoder": {"name": "bert-base-uncased"}, "data": [{"name": "imdb"}]}
+    methods = LongTexts.model_validate({**page, "methods": ["head-only", "tail-only", "head+tail"]})
+    found = comparisons(methods)  # the claim's, which are those of the table the other way round
+    assert [each.smallest for each in found] == [0.02, 0.02]
+    assert [[run.window.method for runs in each.runs["imdb"] for run in runs.values()] for each in found] == [
+        ["head+tail", "head-only"],
+        ["head+tail", "tail-only"],
+    ]
+    decays = LayerDecay.model_validate({**page, "learning_rates": [2e-5], "decays": [1.0, 0.95, 0.9]})
+    claimed, other = comparisons(decays)
+    assert (claimed.smallest, other.smallest) == (0.01, None)
+    decayed = [
+        [run.training.layer_decay for of in each.runs["imdb"] for run in of.values()] for each in (claimed, other)
+    ]
+    assert decayed == [[0.95, 1.0], [0.9, 1.0]]
+    kinds = Comparison.model_validate({**page, "data": [{"name": "trec"}, {"name": "imdb"}], "seeds": [0]})
+    names = [each[:2] for each in comparisons(kinds)]
+    assert ("BERT-FiT", "BERT-ITPT-FiT") in names
+    assert ("BERT-IDPT-FiT", "BERT-ITPT-FiT") not in names  # both sets are the only ones of their kinds
 
 
 def test_each_comparison_of_a_page_is_told_on_each_set_and_on_their_mean(past):

@@ -1,5 +1,6 @@
 import itertools
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,15 @@ from tcstudy.study.plan import PagePlan, PlannedWork, known_facts, plan_pages, s
 from tcstudy.study.record import Cost, Record
 from tcstudy.study.run import run
 from tcstudy.study.speed import AT_ONCE, GpuSpeed, RecordedSpeed, choose_speeds, hours, recorded_speed
-from tcstudy.study.work import Body, Work, multitask_work, pretraining_work, run_work, tokens_per_document
+from tcstudy.study.work import (
+    Body,
+    Work,
+    measuring_work,
+    multitask_work,
+    pretraining_work,
+    run_work,
+    tokens_per_document,
+)
 
 ROOT = Path(__file__).parents[2]
 BASE = ENCODERS["bert-base-uncased"]
@@ -148,6 +157,23 @@ def test_all_documents_of_a_set_less_those_for_validation():
     assert work.updates == 2 * -(-(5452 - 545) // 24)
     assert work.training_tokens == 2 * (5452 - 545) * 13
     assert work.forward_tokens == (2 * 545 + 500) * 13
+
+
+def test_documents_that_are_tested_on_besides_are_not_trained_on():
+    work = run_work(RUN.variant({"data": {"name": "trec", "validation": 500, "test_from_train": 4000}}), BASE)
+    assert work.training_tokens == 2 * (5452 - 500 - 4000) * 13
+    assert work.forward_tokens == (2 * 500 + 500 + 4000) * 13
+
+
+def test_heads_are_measured_on_each_text_before_and_after_and_on_all_together():
+    stage = pretrained().stages[0]
+    [trec, general] = [TextSpec(name="trec", documents=1000), TextSpec(name="general", documents=100)]
+    encoder = PUBLISHED.after(stage.model_copy(update={"corpus": (trec,), "measured_on": (general,)}))
+    # 100 questions of 11 wordpieces and 10 texts of 366.3, in pairs of 61 and three special tokens; twice for NSP,
+    # and no more than 500 pairs
+    questions, texts = (math.ceil(2 * documents * 64 / 61) for documents in (100 * 11, 10 * 366.3))
+    assert measuring_work(encoder, BASE).forward_tokens == 3 * questions + 2 * texts
+    assert measuring_work(pretrained(), BASE).forward_tokens == 3 * math.ceil(2 * 500 * 11 * 64 / 61)
 
 
 def test_a_pretraining_by_hand():
