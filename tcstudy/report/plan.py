@@ -118,7 +118,7 @@ def _fineness(page: Sequence[Prospect]) -> tuple[str, str, str]:
 
 
 def work_table(plans: Sequence[PagePlan]) -> Table:
-    """One row for each page with all that is counted."""
+    """One row for each page that has runs, with all that is counted."""
     table = _table()
     for name in ("recorded", "shared", "pre-\ntrainings", "multi-\ntask", "updates", "tokens\ntrained"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -126,6 +126,8 @@ def work_table(plans: Sequence[PagePlan]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     names = [*_short([plan.runs.page for plan in plans]), "total"]
     for name, plan in zip(names, [*plans, total(plans)], strict=True):
+        if not plan.runs.runs:
+            continue
         runs, work = plan.runs, plan.work
         amounts = (work.updates, work.training_tokens, work.forward_tokens)
         table.add_row(

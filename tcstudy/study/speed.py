@@ -3,7 +3,8 @@
 import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from scipy.optimize import nnls
 
 from tcstudy.catalog.encoders import EncoderFacts
 from tcstudy.catalog.gpus import GPUS, Gpu, gpu_facts
+from tcstudy.errors import StudyError
 from tcstudy.spec import PretrainingSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.plan import PagePlan, PlannedWork, known_facts
@@ -133,13 +135,18 @@ def recorded_speed(runs: Iterable[Record], encoders: Iterable[EncoderRecord], de
     made = [record for record in made if record.provenance.device == on]
     groups: dict[tuple[str, str], list[tuple[Work, float]]] = {}
     facts_of = functools.cache(known_facts)  # read from the settings' folder each time
-    for part, seconds in (_timed(record, facts_of) for record in made):
-        for key in ((part.kind, part.encoder), ("", part.encoder), ("", "")):
-            groups.setdefault(key, []).append((part.work, seconds))
+    for record in made:
+        with suppress(StudyError):  # of the hub, and not fetched: its size is not known
+            part, seconds = _timed(record, facts_of)
+            for key in ((part.kind, part.encoder), ("", part.encoder), ("", "")):
+                groups.setdefault(key, []).append((part.work, seconds))
+    if not groups:
+        return None
     kept = {key: timed for key, timed in groups.items() if len(timed) >= FEWEST or key == ("", "")}
+    used = len(groups["", ""])
     told = (
-        f"Hours here follow from the seconds that {len(made):,} recorded trainings took ({on}), by their operations "
-        "and updates: of the same encoder and kind where there are some, else of the same encoder, else of all."
+        f"Hours here follow from the seconds that {used:,} recorded trainings took ({on}), by their operations and "
+        "updates: of the same encoder and kind where there are some, else of the same encoder, else of all."
     )
     return RecordedSpeed("here", told, {key: _regressed(timed) for key, timed in kept.items()})
 
@@ -147,7 +154,7 @@ def recorded_speed(runs: Iterable[Record], encoders: Iterable[EncoderRecord], de
 def _timed(
     record: Record | EncoderRecord, facts_of: Callable[[str, str | None], EncoderFacts]
 ) -> tuple[PlannedWork, float]:
-    """What a record's training would have been planned as, and the seconds that it took."""
+    """A record's training as it would have been planned if its tokens had been known, and the seconds that it took."""
     encoder = record.spec.encoder if isinstance(record, Record) else record.spec
     facts = facts_of(encoder.name, encoder.revision)
     if isinstance(record, Record):
@@ -156,6 +163,9 @@ def _timed(
         kind, work = "pre-training", pretraining_work(encoder, facts) + measuring_work(encoder, facts)
     else:
         kind, work = "multi-task", multitask_work(encoder, facts)
+    if work.training_tokens:
+        computed = work.training_operations * record.cost.tokens / work.training_tokens
+        work = replace(work, training_operations=round(computed))
     return PlannedWork(kind, encoder.name, work), record.cost.training_seconds + record.cost.evaluation_seconds
 
 

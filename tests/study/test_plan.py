@@ -359,9 +359,20 @@ def test_a_gpu_without_bf16_is_told_in_fp32():
         gpu_facts("h10")
 
 
-def as_recorded(spec: RunSpec | EncoderSpec, seconds: float, device: str = "cpu, 2 threads", made: str = "2026-01-01"):
-    kind = Record if isinstance(spec, RunSpec) else EncoderRecord
-    cost = Cost.model_construct(training_seconds=0.75 * seconds, evaluation_seconds=0.25 * seconds)
+def as_recorded(
+    spec: RunSpec | EncoderSpec,
+    seconds: float,
+    device: str = "cpu, 2 threads",
+    made: str = "2026-01-01",
+    share: float = 1.0,
+) -> Record | EncoderRecord:
+    """A record of something that computed a `share` of the tokens that are planned for it."""
+    is_run = isinstance(spec, RunSpec)
+    work = run_work(spec, BASE) if is_run else pretraining_work(spec, BASE)
+    cost = Cost.model_construct(
+        training_seconds=0.75 * seconds, evaluation_seconds=0.25 * seconds, tokens=share * work.training_tokens
+    )
+    kind = Record if is_run else EncoderRecord
     return kind.model_construct(spec=spec, cost=cost, provenance=SimpleNamespace(device=device, made=made))
 
 
@@ -391,6 +402,16 @@ def test_seconds_of_records_tell_what_their_operations_and_updates_take():
     )
 
 
+def test_a_record_of_fewer_tokens_than_planned_took_longer_for_each():
+    runs = [RUN.variant({"data.train": train}) for train in (100, 200, 300)]
+    whole, half = (
+        recorded_speed([as_recorded(run, run_work(run, BASE).updates, share=share) for run in runs], [], "cpu")
+        for share in (1, 0.5)
+    )
+    one = PlannedWork("fine-tuning", "bert-base-uncased", Work(training_operations=10**15))
+    assert half.seconds(one) == pytest.approx(2 * whole.seconds(one))
+
+
 def test_hours_here_are_those_of_the_latest_device_of_its_kind():
     runs = [RUN.variant({"data.train": train}) for train in (100, 200, 300)]
     old = [as_recorded(run, 100.0) for run in runs]
@@ -400,6 +421,9 @@ def test_hours_here_are_those_of_the_latest_device_of_its_kind():
     assert "3 recorded trainings took (cpu, 8 threads)" in found.told
     assert found.seconds(PlannedWork("fine-tuning", "bert-base-uncased", run_work(runs[0], BASE))) < 2
     assert recorded_speed([*gpu, as_bag()], [], "cpu") is None
+    unknown = RUN.variant({"encoder": {"name": "owner/bert", "revision": "0" * 40}})
+    assert recorded_speed([as_recorded(unknown, 1.0)], [], "cpu") is None
+    assert recorded_speed([as_recorded(unknown, 1.0), *new], [], "cpu").told == found.told
 
 
 def as_bag() -> Record:
