@@ -478,7 +478,7 @@ def test_the_command_tells_a_table_and_the_same_as_json(spec, tmp_path):
     assert checked.endswith("fine; 12 runs, 0 recorded, 0 shared with files before\n")
 
 
-def test_the_command_tells_what_the_comparisons_of_recorded_runs_can_tell(spec, tmp_path):
+def test_the_command_tells_what_the_comparisons_of_recorded_runs_can_tell(spec, tmp_path, monkeypatch):
     parameters = tmp_path / "long_texts.yaml"
     data, methods = json.dumps([spec.data.model_dump()]), "[head-only, head+tail]"
     given = f"encoder: {{name: tiny}}\nwindow: {{length: 16}}\ndata: {data}\nmethods: {methods}\nseeds: [0, 1, 2]\n"
@@ -496,6 +496,9 @@ def test_the_command_tells_what_the_comparisons_of_recorded_runs_can_tell(spec, 
     details = CliRunner().invoke(app, ["plan", str(parameters), "--details"]).stdout
     assert "head+tail / head-only (2%)" in details
     assert f"{100 * comparison['share']:.1f}%" in details
+    monkeypatch.setattr("tcstudy.study.store.other_texts_of_run", lambda record: "made of other texts")
+    [page] = json.loads(CliRunner().invoke(app, ["plan", str(parameters), "--json"]).stdout)["pages"]
+    assert page["recorded"] == 0  # they would be made again
 
 
 def test_the_paper_is_planned_without_torch_data_or_hub():
