@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 from tcstudy.catalog.datasets import DATASETS
+from tcstudy.experiments.encoder import PUBLISHED
+from tcstudy.report.published import printed_errors
 from tcstudy.report.tables import Table, percent
 from tcstudy.spec import EncoderSpec
 from tcstudy.study.encoders import EncoderRecord
@@ -135,6 +138,16 @@ def examples_table(texts: Sequence[TextHeads], name: str) -> Table:
         for example in text.examples
     ]
     return Table(("text", "the word", "the head's guesses"), rows, "Masked words of general text, filled in", name)
+
+
+def printed_errors_of(errors: pd.DataFrame) -> pd.Series:
+    """The paper's test errors of BERT-base, fine-tuned as it was published, on the data sets of `errors`.
+
+    Args:
+        errors: as `stats.errors` gives them.
+    """
+    printed = printed_errors("table-6").loc[["BERT-FiT"]].rename({"BERT-FiT": PUBLISHED}, level="row")
+    return printed[printed.index.get_level_values("column").isin(errors["dataset"].unique())]
 
 
 def loss_curve(ax: Axes, record: EncoderRecord) -> None:
