@@ -26,7 +26,7 @@ class Settings:
         published: records of the published study are looked up here and never written (`TCSTUDY_PUBLISHED`).
         weights: encoders that the study made, further pre-trained or multi-task fine-tuned, and the states of trainings
             that are under way (`TCSTUDY_WEIGHTS`).
-        executor: where runs are made, as `study.executors` names it (`TCSTUDY_EXECUTOR`).
+        executor: where runs are made, as `study.parsl` names it (`TCSTUDY_EXECUTOR`).
         micro_batch_tokens: tokens that go through the encoder at once (`TCSTUDY_MICRO_BATCH_TOKENS`), or None
             for the device's usual number; changes speed and memory, not the gradient.
     """

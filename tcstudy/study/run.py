@@ -15,9 +15,9 @@ from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec, EncoderSpec
 from tcstudy.study.crew import crew
 from tcstudy.study.encoders import make_encoder
-from tcstudy.study.executors import open_executor
-from tcstudy.study.jobs import ATTEMPTS, do, jobs_for
+from tcstudy.study.jobs import jobs_for
 from tcstudy.study.lengths import keep_lengths
+from tcstudy.study.parsl import ATTEMPTS, do, open_executor
 from tcstudy.study.record import Cost, LearningCurve, LengthsSpec, Predictions, Record
 from tcstudy.study.store import Store, run_store
 from tcstudy.training.outcome import Outcome
@@ -91,8 +91,8 @@ def _made(specs: Iterable[AnyRun], executor: str) -> Iterator[AnyRun]:
     failures = 0
     while left:
         try:
-            with open_executor(executor) as pool:
-                for job, new in do(jobs_for(left.values()), pool, make):
+            with open_executor(executor) as submit:
+                for job, new in do(jobs_for(left.values()), submit, make):
                     failures = 0
                     if job.spec.id in left:
                         yield left.pop(job.spec.id)

@@ -1,19 +1,26 @@
 import contextlib
 import os
+import signal
+import subprocess
+import sys
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 
 import psutil
 import pytest
 import torch
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+from parsl.jobs.errors import TooManyJobFailuresError
 
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import BagOfWordsSpec, EncoderSpec, MultitaskSpec, PretrainingSpec
+from tcstudy.study import parsl
 from tcstudy.study.encoders import encoder_records
-from tcstudy.study.executors import Inline, open_executor
-from tcstudy.study.jobs import ATTEMPTS, do, jobs_for
-from tcstudy.study.run import run_all
+from tcstudy.study.jobs import jobs_for
+from tcstudy.study.parsl import ATTEMPTS, GRACE, LOSSES, do, open_executor
+from tcstudy.study.run import make, run_all
 
 RECIPE = {"steps": 6, "batch_size": 4, "length": 16}
 TASK = {"name": "bbc_news", "train": 20, "validation": 20, "test": 30}
@@ -60,29 +67,40 @@ class Log:
         return True
 
 
-def test_inline_does_them_in_their_order_and_what_has_become_possible_first(study):
+def test_this_process_does_them_in_their_order_and_is_given_no_settings(study):
     jobs, log = jobs_for(study.values()), Log()
-    assert [job.spec.id for job, _ in do(jobs, Inline(), log)] == log.asked
-    assert sorted(log.asked) == sorted(jobs)
-    for before, after in zip(log.asked, log.asked[1:], strict=False):
-        if jobs[after].after == before:
-            break
-    else:
-        pytest.fail("no run came right after its encoder")
+    assert [job.spec.id for job, _ in do(jobs, None, log)] == log.asked == list(jobs)
+    assert log.asked.index(study["late"].id) == log.asked.index(pretrained().id) + 1
+    given = []
+    assert len(list(do(jobs, None, lambda spec, settings: given.append(settings) or True))) == len(jobs)
+    assert set(given) == {None}
 
 
 def test_a_lost_worker_is_replaced_and_a_mistake_ends_it_all(study):
-    jobs = jobs_for(study.values())
-    lost = {pretrained(2).id: [OSError("worker lost")] * (ATTEMPTS - 1)}
+    jobs, encoder = jobs_for(study.values()), pretrained(2).id
+    lost = [WorkerLost(0, "node"), ManagerLost(b"manager", "node")]
     with ThreadPoolExecutor(3) as pool:
-        log = Log(**lost)
-        assert len(list(do(jobs, pool, log))) == len(jobs)
-        assert log.asked.count(pretrained(2).id) == ATTEMPTS
-        for errors in ([OSError("worker lost")] * ATTEMPTS, [StudyError("no such data")]):
-            log = Log(**{pretrained(2).id: list(errors)})
-            with pytest.raises(type(errors[0])):
-                list(do(jobs, pool, log))
+        log = Log(**{encoder: [*lost, *[OSError("no disk")] * (ATTEMPTS - 1)]})
+        assert len(list(do(jobs, pool.submit, log))) == len(jobs)
+        assert log.asked.count(encoder) == len(lost) + ATTEMPTS
+        for errors, told in (
+            ([OSError("no disk")] * ATTEMPTS, OSError),
+            ([StudyError("no such data")], StudyError),
+            ([TooManyJobFailuresError("stderr=sbatch: error: no such partition")], BrokenExecutor),
+        ):
+            log = Log(**{encoder: list(errors)})
+            with pytest.raises(told, match=r"no disk|no such data|^sbatch: error: no such partition"):
+                list(do(jobs, pool.submit, log))
             assert study["early"].id not in log.asked
+
+
+def test_a_job_that_loses_every_worker_ends_it_all(spec):
+    jobs = jobs_for([spec])
+    with ThreadPoolExecutor(1) as pool:
+        log = Log(**{spec.id: [WorkerLost(0, "node")] * LOSSES})
+        with pytest.raises(StudyError, match=f"was lost {LOSSES} times .* has it memory enough"):
+            list(do(jobs, pool.submit, log))
+    assert len(log.asked) == LOSSES
 
 
 def test_two_processes_make_what_one_makes(study, monkeypatch):
@@ -98,17 +116,26 @@ def test_two_processes_make_what_one_makes(study, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_hundred_runs_are_right_though_a_worker_is_killed_every_ten_seconds(spec, monkeypatch, capsys):
+def test_two_hundred_runs_are_right_though_a_worker_is_killed_every_ten_seconds(spec, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("MARKER", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     runs = {seed: spec.variant({"seed": seed, "training.epochs": 1}) for seed in range(200)}
     done, killed = threading.Event(), []
 
+    def workers():
+        """Those of the pool, without the first process that it starts, which keeps its books."""
+        pools = [
+            process for process in started_by(str(tmp_path)) if "process_worker_pool" in " ".join(process.cmdline())
+        ]
+        children = [child for pool in pools for child in pool.children()]
+        children = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return sorted(children, key=psutil.Process.create_time)[1:]
+
     def kill():
         while not done.wait(10 if killed else 3):
             with contextlib.suppress(psutil.Error, IndexError):  # the one or all of them are just being replaced
-                workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
-                victim = workers[len(killed) % 2]
+                victim = workers()[len(killed) % 2]
                 victim.kill()
                 killed.append(victim.pid)
 
@@ -118,7 +145,7 @@ def test_two_hundred_runs_are_right_though_a_worker_is_killed_every_ten_seconds(
     finally:
         done.set()
     assert killed
-    assert 1 <= capsys.readouterr().err.count("a worker was lost; what it did is begun again") <= len(killed)
+    assert 1 <= capsys.readouterr().err.count("a worker was lost; what it did is begun again") <= 2 * len(killed)
     assert not list(Settings.read().results.glob("*.damaged*"))
     monkeypatch.setenv("TCSTUDY_RESULTS", str(Settings.read().results / "alone"))
     threads = torch.get_num_threads()
@@ -127,6 +154,97 @@ def test_two_hundred_runs_are_right_though_a_worker_is_killed_every_ten_seconds(
     torch.set_num_threads(threads)
     assert list(records) == list(alone) == list(range(200))
     assert [record.test for record in records.values()] == [record.test for record in alone.values()]
+
+
+def started_by(marker):
+    """All processes that found `marker` in their environment, but for this one."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("MARKER") == marker and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
+COMMAND = """
+import signal, time
+from tcstudy.study.parsl import open_executor
+with open_executor("local:2") as submit:
+    print(submit(abs, -3).result(), flush=True)
+    busy = [submit(time.sleep, 600) for _ in range(2)]
+    print("busy", flush=True)
+    busy[0].result()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_outlives_a_command(signal_sent, tmp_path):
+    environment = os.environ | {"MARKER": str(tmp_path)}
+    command = subprocess.Popen(
+        [sys.executable, "-c", COMMAND], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert [command.stdout.readline() for _ in range(2)] == ["3\n", "busy\n"]
+    assert len(started_by(str(tmp_path))) > 4
+    if signal_sent == signal.SIGKILL:
+        command.kill()
+    else:
+        os.killpg(command.pid, signal.SIGINT)  # as a terminal sends Ctrl-C, to all in the foreground
+    assert command.wait(60) == -signal_sent
+    until = time.monotonic() + (GRACE + 30 if signal_sent == signal.SIGKILL else 5)
+    while left := started_by(str(tmp_path)):
+        assert time.monotonic() < until, left
+        time.sleep(0.5)
+
+
+@pytest.mark.slow
+def test_a_block_whose_queue_was_left_locked_is_given_up_and_its_tasks_count_as_lost(monkeypatch):
+    monkeypatch.setattr(parsl, "LOOK", 1)
+    monkeypatch.setattr(parsl, "STUCK", 8)
+    with open_executor("local:1") as submit:
+        worker = submit(os.getpid).result(120)
+        time.sleep(1)  # it waits for a task now
+        psutil.Process(worker).kill()
+        task = submit(os.getpid)
+        with pytest.raises((WorkerLost, ManagerLost)):
+            task.result(180)
+        assert submit(os.getpid).result(120) != worker
+
+
+@pytest.mark.slow
+def test_without_its_interchange_an_executor_is_broken_and_is_closed(monkeypatch, spec):
+    monkeypatch.setattr(parsl, "LOOK", 1)
+    with pytest.raises(BrokenExecutor, match="the interchange of Parsl is gone"), open_executor("local:1") as submit:
+        assert submit(abs, -3).result(120) == 3
+        [interchange] = [child for child in psutil.Process().children() if "interchange" in " ".join(child.cmdline())]
+        interchange.kill()
+        list(do(jobs_for([spec]), submit, make))
+
+
+def test_workers_share_the_gpus_that_this_process_may_use(monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7")
+    assert parsl._slots(0) == ["4", "GPU-7"]
+    assert parsl._slots(3) == ["4", "GPU-7", "4"]
+    for rank, gpu in enumerate(parsl._slots(3)):
+        monkeypatch.setenv("PARSL_WORKER_POOL_ID", "manager")
+        monkeypatch.setenv("PARSL_WORKER_RANK", str(rank))
+        assert parsl._work(str(tmp_path), parsl._slots(3), os.environ.get, "CUDA_VISIBLE_DEVICES") == gpu
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert parsl._slots(0) == [""]
+    assert parsl._slots(2) == ["", ""]
+
+
+def test_without_parsl_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "parsl", None)
+    monkeypatch.setitem(sys.modules, "parsl.config", None)
+    with (
+        pytest.raises(StudyError, match=r"local:2 needs Parsl: pip install 'tcstudy\[cluster\]'"),
+        open_executor("local:2"),
+    ):
+        pass
+    with open_executor("inline") as submit:
+        assert submit is None
 
 
 @pytest.mark.parametrize(
@@ -147,10 +265,3 @@ def test_the_settings_name_the_executor(spec, monkeypatch):
     monkeypatch.setenv("TCSTUDY_EXECUTOR", "nowhere")
     with pytest.raises(StudyError, match="'nowhere' is not an executor"):
         run_all({"x": spec})
-
-
-def test_the_future_of_an_inline_call_is_finished():
-    future = Inline().submit(divmod, 7, 2)
-    assert isinstance(future, Future)
-    assert future.result() == (3, 1)
-    assert isinstance(Inline().submit(divmod, 7, 0).exception(), ZeroDivisionError)
