@@ -49,11 +49,6 @@ def set_aside(path: Path, ending: str = DAMAGED) -> Path:
     return path.rename(free)
 
 
-def is_set_aside(path: Path) -> bool:
-    """Whether the file or folder bears a name that `set_aside` gives."""
-    return re.search(rf"{re.escape(DAMAGED)}(-\d+)?$", path.name) is not None
-
-
 def write_whole(path: Path, text: str) -> None:
     """Write a text file in one step: it is there completely or not at all, whenever the process or machine stops.
 

@@ -139,35 +139,6 @@ def plan(
 
 
 @app.command()
-def doctor(
-    paths: Annotated[list[Path], typer.Argument(help="Parameter files, or folders of them such as params/smoke.")],
-    data: DataOption = None,
-    results: ResultsOption = None,
-) -> None:
-    """Say whether this machine can run what parameter files ask; exit status 1 if it cannot.
-
-    Looked at are versions, memory, disks, the device, each data set and encoder, and whether the hub and the package
-    index can be reached where something has to come from there.
-    """
-    files = checked_files(paths, data, results)
-    from tcstudy.catalog.profiles import PROFILES
-    from tcstudy.report.checks import checks_table
-    from tcstudy.study.checks import failed
-    from tcstudy.study.doctor import diagnose
-
-    pages = sorted_runs(files)
-    cards = {PROFILES[file.experiment.profile].gpu for file in files} - {None}
-    checks = diagnose(
-        [run for page in pages for run in page.new], sum(p.recorded for p in pages), min(cards, default=None)
-    )
-    from rich.console import Console
-
-    Console().print(checks_table(checks))
-    if failed(checks):
-        raise typer.Exit(1)
-
-
-@app.command()
 def book(
     profile: Annotated[
         str, typer.Option(help="The profile whose executed pages are shown as one's own run.")

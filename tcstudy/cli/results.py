@@ -1,4 +1,4 @@
-"""The commands `tcstudy results ...`: list, verify, compare and prune records."""
+"""The commands `tcstudy results ...`: list, verify and compare records."""
 
 import os
 from collections import defaultdict
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tcstudy.publish.parameters import ParameterFile
     from tcstudy.study.results import Place
 
-results_app = typer.Typer(no_args_is_help=True, help="List, verify, compare and prune the records of runs.")
+results_app = typer.Typer(no_args_is_help=True, help="List, verify and compare the records of runs.")
 
 FilesArgument = Annotated[
     list[Path] | None, typer.Argument(help="Only records that these parameter files need, or folders of them.")
@@ -91,29 +91,6 @@ def compare(
     _print(compared_sentence(comparison))
     if differ or failed(comparison.findings):
         raise typer.Exit(1)
-
-
-@results_app.command()
-def prune(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="Parameter files whose records and encoders stay; none: all stay.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it is only told what would be deleted.")] = False,
-    results: FolderOption = None,
-) -> None:
-    """Tell what can go: what was set aside as damaged or left half written, stale locks, and what no file needs."""
-    _use(results)
-    from tcstudy.report.results import prunable_table, pruned_sentence
-    from tcstudy.settings import Settings
-    from tcstudy.study import pruning
-
-    needed = [run for file in _files(paths) for run in file.experiment.runs().values()] if paths else None
-    items = pruning.prunable(Settings.read(), needed)
-    if items:
-        _print(prunable_table(items))
-    if yes:
-        pruning.prune(items)
-    _print(pruned_sentence(items, deleted=yes))
 
 
 def _files(paths: list[Path] | None) -> "list[ParameterFile]":

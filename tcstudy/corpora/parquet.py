@@ -1,6 +1,5 @@
 """Parquet files of a local data folder: what is read of them, and what is said of those that cannot be read."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,20 +43,6 @@ def open_data(path: Path) -> ParquetFile:
     if any(names.count(name) > 1 for name in COLUMNS):
         raise StudyError(f"{path} has a column twice; it has {shown(names)}.")
     return parquet
-
-
-def count_labels(path: Path) -> dict[object, int]:
-    """How many rows of a data file have each label; texts are not read.
-
-    Raises:
-        StudyError: the file cannot be read, or has other columns.
-    """
-    counts: Counter[object] = Counter()
-    with open_data(path) as parquet, _telling(path):
-        for batch in parquet.iter_batches(100 * ROWS, columns=["label"]):
-            for found in batch.column(0).value_counts().to_pylist():
-                counts[found["values"]] += found["counts"]
-    return dict(counts)
 
 
 def write_columns(path: Path, table: Path) -> None:

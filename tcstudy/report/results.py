@@ -1,15 +1,11 @@
-"""Records as tables for a terminal: listed, beside those of another folder, and what can go."""
+"""Records as tables for a terminal: listed, and beside those of another folder."""
 
-import os
-from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tcstudy.report.plan import rounded
-from tcstudy.study.pruning import Prunable
 from tcstudy.study.record import Record
 from tcstudy.study.results import Compared, Comparison, Listed
 
@@ -63,27 +59,3 @@ def compared_sentence(comparison: Comparison) -> str:
         f"last bit), {len(comparison.runs) - equal:,} with others. {comparison.only_ours:,} more are in the first "
         f"folder only, {comparison.only_theirs:,} in the second only."
     )
-
-
-def prunable_table(items: Sequence[Prunable]) -> Table:
-    """One row for each file or folder that can go, and one for all locks of a folder."""
-    table = _table("bytes", "why", "file or folder", whole=("bytes",))
-    locks = Counter(item.path.parent for item in items if _is_lock(item))
-    rows = [(item.size, item.why, item.path) for item in items if not _is_lock(item)]
-    rows += [(0, f"{number:,} locks that nobody holds", folder) for folder, number in locks.items()]
-    for size, why, path in rows:
-        near = os.path.relpath(path)
-        table.add_row(*map(Text, (rounded(size), why, str(path) if near.startswith("..") else near)))
-    return table
-
-
-def _is_lock(item: Prunable) -> bool:
-    return item.path.parent.name == "locks"
-
-
-def pruned_sentence(items: Sequence[Prunable], deleted: bool) -> str:
-    """How much can go, or went."""
-    if not items:
-        return "Nothing is there that could go."
-    told = f"{len(items):,} files or folders, {rounded(sum(item.size for item in items))} bytes"
-    return f"{told}: deleted." if deleted else f"{told}: say --yes to delete them."

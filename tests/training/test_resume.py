@@ -17,7 +17,6 @@ from tcstudy.models.multitask import CLASSIFIERS
 from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec, MultitaskSpec
 from tcstudy.study import run as study
-from tcstudy.study.pruning import prunable
 from tcstudy.study.store import Store
 from tcstudy.training import checkpoint, finetune, multitask
 
@@ -220,19 +219,6 @@ def test_the_state_of_a_run_is_beside_the_weights_until_its_record_is_written(sp
     plain = study.run(spec.variant({"measures.every": 2}))  # the same training, measured more often
     assert interrupted.test == plain.test
     assert interrupted.curve.losses == plain.curve.losses
-
-
-def test_of_states_those_of_recorded_and_of_unneeded_runs_can_go(spec):
-    other, settings = spec.variant({"seed": 1}), Settings.read()
-    study.run(spec)
-    for one in (spec, other):
-        settings.state(one.id).write_bytes(b"left by a process that was killed just then")
-
-    def states(needed):
-        return {item.path.stem for item in prunable(settings, needed) if item.path.parent == settings.weights}
-
-    assert states(None) == states([spec, other]) == {spec.id}
-    assert states([spec]) == {spec.id, other.id}
 
 
 def test_a_short_run_writes_no_state(spec, monkeypatch):
