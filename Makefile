@@ -41,7 +41,7 @@ lab: env ## open the pages in JupyterLab
 	@$(BIN)/jupyter lab book
 
 bench: fetch ## measure speed beside Hugging Face's Trainer, and how it grows; nothing else should run meanwhile
-	@$(BIN)/tcstudy bench
+	@$(BIN)/python -m benchmarks.speed
 
 lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock
 	@$(PYTHON) -m venv --clear _build/lock

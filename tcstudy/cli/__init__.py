@@ -161,26 +161,6 @@ def fetch() -> None:
             print(f"{project}: verified, {wheel.filename}")
 
 
-@app.command()
-def bench(
-    only: Annotated[list[str] | None, typer.Option(help="Only this measurement; can be given several times.")] = None,
-    repetitions: Annotated[int | None, typer.Option(min=1, help="Turns, 3 by default; with --quick 1.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Do hardly any work, to see that everything runs.")] = False,
-    output: Annotated[Path, typer.Option(help="The file that is written.")] = Path("_build/bench.json"),
-    encoder: Annotated[str, typer.Option(help="Which encoder is trained.")] = "minilm-l6-uncased",
-    data: DataOption = None,
-) -> None:
-    """Measure speed: beside Hugging Face's Trainer on the same work, at the start, and as the work grows.
-
-    Takes the better part of an hour on two CPU cores, during which nothing else should run.
-    """
-    if data:
-        os.environ["TCSTUDY_DATA"] = str(data.absolute())
-    from tcstudy.bench.run import bench_here
-
-    bench_here(encoder, repetitions, quick, only or [], output)
-
-
 def _print_failures(failed: "list[PageResult]") -> None:
     from rich.console import Console
     from rich.table import Table

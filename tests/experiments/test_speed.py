@@ -1,19 +1,35 @@
+import json
 from pathlib import Path
 
 import jupytext
 import matplotlib.pyplot as plt
 import pytest
 
-from tcstudy.bench import figures, tables
-from tcstudy.bench.results import OWN, Bench, Comparison, Growth, Machine, Point, Startup, Timing, Turn, Workload
 from tcstudy.experiments import Speed
-from tcstudy.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "book" / "speed.md"
+WORKLOAD = {"dataset": "bbc_news", "length": 16, "batch_size": 4, "steps": 2, "documents": 8, "warm_up": 4}
 
 
-def timing(seconds: float) -> Timing:
-    return Timing(seconds=seconds, steps=2, tokens=100, padded_tokens=125, operations=3000, peak_memory_bytes=2_000_000)
+def timing(seconds: float) -> dict:
+    counts = {"steps": 2, "tokens": 100, "padded_tokens": 125, "operations": 3000, "peak_memory_bytes": 2_000_000}
+    return {"seconds": seconds} | counts
+
+
+def bench(day: int, device: str, *rival: float) -> dict:
+    """One comparison by hand, the package taking 2 seconds in each turn; one start; one growth."""
+    turns = [{"ceiling": timing(1.0), "sides": {"tcstudy": timing(2.0), "Trainer": timing(other)}} for other in rival]
+    machine = {"made": f"2026-01-0{day}T03:04:05", "package": "1", "libraries": {}, "system": "s", "device": device}
+    points = [{"amount": n, "timings": [timing(n / 10)]} for n in (10, 20)]
+    growth = {"name": "x", "title": "loading records", "across": "runs in a study", "points": points}
+    return {
+        "quick": False,
+        "encoder": "tiny",
+        "machine": machine | {"processors": 2},
+        "comparisons": [{"name": "x", "title": "fine-tuning", "workload": WORKLOAD, "turns": turns}],
+        "startups": [{"name": "help", "title": "tcstudy --help", "seconds": [0.5, 0.25, 0.75]}],
+        "growths": [growth],
+    }
 
 
 def test_it_trains_nothing():
@@ -21,62 +37,51 @@ def test_it_trains_nothing():
 
 
 @pytest.fixture
-def bench() -> Bench:
-    """One comparison with two turns, one start, one growth."""
-    workload = Workload(dataset="bbc_news", length=16, batch_size=4, steps=2, documents=8, warm_up=4)
-    turns = tuple(
-        Turn(ceiling=timing(1.0), sides={OWN: timing(2.0), "Trainer": timing(seconds)}) for seconds in (4.0, 6.0)
-    )
-    machine = Machine(made="2026-01-02T03:04:05", package="1", libraries={}, system="s", device="d", processors=2)
-    points = tuple(Point(amount=n, timings=(timing(n / 10),)) for n in (10, 20))
-    return Bench(encoder="tiny", repetitions=2, machine=machine).adding(
-        Comparison(name="finetune-long", title="fine-tuning, long reviews", workload=workload, turns=turns),
-        Startup(name="help", title="tcstudy --help", seconds=(0.5, 0.25, 0.75)),
-        Growth(name="scale-plan", title="planning runs", across="runs in a study", points=points),
-    )
-
-
-def test_tables_say_what_was_measured(bench):
-    assert [row[1:] for row in tables.speeds(bench).rows] == [
-        (OWN, "50", "–", "20%", "50%", "2"),
-        ("Trainer", "21 (17–25)", "2.50 (2.00–3.00)", "20%", "21% (17%–25%)", "2"),
-    ]
-    assert tables.startups(bench).rows == [("tcstudy --help", "0.50 (0.25–0.75)")]
-    assert tables.growths(bench).rows[1] == ("planning runs", "20 runs in a study", "2", "100,000", "2")
-    assert tables.workloads(bench).rows[0][1] == "BBC News"
-    assert tables.found(bench).title == "Measured on 2026-01-02, in 2 turns"
-    assert tables.found(bench.model_copy(update={"quick": True})).kind == "warning"
-
-
-def test_figures_show_what_the_tables_say(bench):
-    figure, axes = plt.subplots(1, 3)
-    figures.ratios(axes[0], tables.ratio_rows(bench))
-    [bar] = axes[0].patches
-    assert bar.get_x() + bar.get_width() == pytest.approx(2.5)
-    figures.speeds(axes[1], tables.speed_rows(bench))
-    assert [patch.get_width() for patch in axes[1].patches] == pytest.approx([50, 25 / 1.2], rel=1e-2)
-    [(across, growths)] = tables.growths_by_amount(bench).items()
-    figures.growth(axes[2], tables.growth_lines(growths, "peak_memory"), across, "megabytes", scale=1e6)
-    assert axes[2].lines[0].get_xydata().tolist() == [[10, 2], [20, 2]]
-    plt.close(figure)
-
-
-@pytest.mark.parametrize("measured", [False, True])
-def test_the_page_shows_the_projects_file_or_says_that_there_is_none(bench, measured, tmp_path, monkeypatch):
-    """All its cells, run one after the other as a kernel would."""
+def shown(tmp_path, monkeypatch):
+    """All cells of the page, run one after the other as a kernel would: their names, and what they displayed."""
     (tmp_path / "params").mkdir()
     (tmp_path / "_toc.yml").touch()
+    (tmp_path / "results" / "bench").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    if measured:
-        (tmp_path / "results" / "bench").mkdir(parents=True)
-        (Settings.read().root / "results" / "bench" / "bench.json").write_text(bench.text())
-    shown: list = []
-    names: dict = {"display": lambda *objects: shown.extend(objects)}
-    for cell in jupytext.read(PAGE).cells:
-        if cell.cell_type == "code":
-            exec(cell.source, names)
-    assert names["bench"].comparisons == (bench.comparisons if measured else ())
-    assert len(shown) == 5
-    assert all(table.markdown() and table.html() for table in shown)
-    names["figure"].canvas.draw()
-    plt.close("all")
+
+    def show(*benches: dict) -> tuple[dict, list]:
+        for number, one in enumerate(benches):
+            (tmp_path / "results" / "bench" / f"{number}.json").write_text(json.dumps(one))
+        displayed: list = []
+        names: dict = {"display": lambda *objects: displayed.extend(objects)}
+        for cell in jupytext.read(PAGE).cells:
+            if cell.cell_type == "code":
+                exec(cell.source, names)
+        names["figure"].canvas.draw()
+        plt.close("all")
+        return names, displayed
+
+    return show
+
+
+def test_ratios_are_shown_with_their_range_over_days_and_machines(shown):
+    quick = bench(3, "quick", 200.0) | {"quick": True}
+    names, displayed = shown(bench(1, "cpu", 4.0, 6.0), bench(2, "gpu", 3.0), quick)
+    assert names["days"] == ["2026-01-01", "2026-01-02"]
+    assert names["ratios"].rows == [("fine-tuning, tiny", "Trainer", "1.50", "2.00", "3.00", "2")]
+    assert [row[1:] for row in names["speeds"].rows] == [
+        ("tcstudy", "2026-01-01, cpu", "50 (50–50)", "50%", "20%", "2"),
+        ("Trainer", "2026-01-01, cpu", "21 (17–25)", "21%", "20%", "2"),
+        ("tcstudy", "2026-01-02, gpu", "50 (50–50)", "50%", "20%", "2"),
+        ("Trainer", "2026-01-02, gpu", "33 (33–33)", "33%", "20%", "2"),
+    ]
+    assert names["shares"]["median"].tolist() == pytest.approx([0.5, 0.25])
+    assert names["axes"][0, 0].lines[0].get_xydata().tolist() == [[10, 1], [20, 2]]
+    assert all(table.markdown() and table.html() for table in displayed)
+
+
+def test_without_measurements_the_page_says_so(shown):
+    names, displayed = shown()
+    assert not len(names["turns"])
+    assert len(displayed) == 4
+
+
+def test_the_projects_own_file_is_shown(shown):
+    own = json.loads((PAGE.parents[1] / "results" / "bench" / "bench.json").read_text())
+    names, _ = shown(own)
+    assert len(names["ratios"].rows) == sum(len(one["turns"][0]["sides"]) - 1 for one in own["comparisons"])
