@@ -8,13 +8,11 @@ import datasets
 import numpy as np
 
 from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.catalog.limits import MOST_HELD_OUT
 from tcstudy.corpora.loading import load_source
 from tcstudy.corpora.report import TextReport, TextsUsed
 from tcstudy.errors import StudyError
 from tcstudy.spec import PretrainingSpec, TextSpec
-
-MOST_HELD_OUT = 500
-"""Documents on which pre-training is measured and not trained: a tenth of the corpus, at most so many."""
 
 
 @dataclass(frozen=True)

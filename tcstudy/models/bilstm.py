@@ -3,10 +3,9 @@
 import torch
 from torch import nn
 
+from tcstudy.catalog.limits import BILSTM_UNITS
 from tcstudy.encoding.batches import MicroBatch
 from tcstudy.models.hierarchy import SelfAttentionPooling, split_by_document
-
-UNITS = 300  # in each direction, Lin et al. 2017
 
 
 class BiLSTMReader(nn.Module):
@@ -23,8 +22,8 @@ class BiLSTMReader(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.width = 2 * UNITS
-        self.lstm = nn.LSTM(width, UNITS, batch_first=True, bidirectional=True)
+        self.width = 2 * BILSTM_UNITS
+        self.lstm = nn.LSTM(width, BILSTM_UNITS, batch_first=True, bidirectional=True)
         self.pooling = SelfAttentionPooling(self.width)
 
     def select(self, states: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from tcstudy.catalog.datasets import absence, dataset_facts
 from tcstudy.catalog.encoders import EncoderFacts
+from tcstudy.catalog.limits import CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS
 from tcstudy.corpora.places import is_at_hand
 from tcstudy.settings import Settings
 from tcstudy.spec import AnyRun, RunSpec
 from tcstudy.study.plan import known_facts
 from tcstudy.study.speed import gpu_here
-from tcstudy.study.work import MICRO_BATCH_TOKENS, embedding_weights, texts_read
+from tcstudy.study.work import embedding_weights, texts_read
 
 GIB = 2**30
 PROCESS_BYTES = 1.5 * GIB
@@ -20,7 +21,6 @@ TRAINING_BYTES = 20
 """For each weight: itself, its gradient, the optimiser's two moments, and the best epoch's copy."""
 ACTIVATION_BYTES = 160
 """For each token, layer and number of a hidden state that the backward pass needs."""
-CPU_MICRO_BATCH_TOKENS = 2048
 
 
 def needs(runs: Iterable[AnyRun]) -> list[str]:

@@ -13,12 +13,13 @@ from scipy.optimize import nnls
 
 from tcstudy.catalog.encoders import EncoderFacts
 from tcstudy.catalog.gpus import GPUS, Gpu, gpu_facts
+from tcstudy.catalog.limits import MICRO_BATCH_TOKENS
 from tcstudy.errors import StudyError
 from tcstudy.spec import PretrainingSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.plan import PagePlan, PlannedWork, known_facts
 from tcstudy.study.record import Record
-from tcstudy.study.work import MICRO_BATCH_TOKENS, Work, measuring_work, multitask_work, pretraining_work, run_work
+from tcstudy.study.work import Work, measuring_work, multitask_work, pretraining_work, run_work
 
 UTILISATION = 0.35
 """Share of a GPU's peak that is assumed while it computes, in training and in prediction alike."""

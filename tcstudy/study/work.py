@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import EncoderFacts
+from tcstudy.catalog.limits import BILSTM_UNITS, MICRO_BATCH_TOKENS, MOST_HELD_OUT, MOST_PAIRS
 from tcstudy.spec import (
     AnyRun,
     DataSpec,
@@ -22,11 +23,6 @@ from tcstudy.spec import (
     WindowSpec,
 )
 
-BILSTM_UNITS = 300  # these four are told where they are used as well, in modules that load torch
-MOST_HELD_OUT = 500
-MOST_PAIRS = 500
-MICRO_BATCH_TOKENS = 16_384
-"""What a GPU takes at once: a batch of the optimiser that is no larger is one micro-batch."""
 RECURRENT_STEP = 0.03
 """A biLSTM's step from one token to the next beside the kernels of a Transformer layer: one after the other, each
 takes the time of a few launches (tens of microseconds both ways), however little it computes."""

@@ -10,11 +10,9 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import parse_flag_from_env
 
+from tcstudy.catalog.limits import CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
-
-USUAL_MICRO_BATCH_TOKENS = {"cpu": 2048}
-OTHER_MICRO_BATCH_TOKENS = 16_384
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from malloc.h
 
@@ -55,9 +53,8 @@ def keep_freed_memory() -> None:
 
 def micro_batch_tokens(accelerator: Accelerator) -> int:
     """Tokens that go through an encoder at once: by the settings, or what is usual on this device."""
-    return Settings.read().micro_batch_tokens or USUAL_MICRO_BATCH_TOKENS.get(
-        accelerator.device.type, OTHER_MICRO_BATCH_TOKENS
-    )
+    usual = CPU_MICRO_BATCH_TOKENS if accelerator.device.type == "cpu" else MICRO_BATCH_TOKENS
+    return Settings.read().micro_batch_tokens or usual
 
 
 def device_name(accelerator: Accelerator) -> str:

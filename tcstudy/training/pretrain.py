@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from transformers.utils.logging import disable_progress_bar
 
 from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.catalog.limits import MOST_PAIRS
 from tcstudy.corpora.text import Part, Text, Texts, load_text
 from tcstudy.encoding.pairs import UNKNOWN
 from tcstudy.encoding.pretraining import MaskedPair, PairStream, Position, PretrainingBatch, collate_pairs
@@ -29,8 +30,6 @@ from tcstudy.training.optim import make_optimizer
 from tcstudy.training.outcome import FilledMask, HeadQuality, StageOutcome, TextHeads
 from tcstudy.training.state_file import StateFile
 
-MOST_PAIRS = 500
-"""Pairs of held-out text that the heads are measured on."""
 EXAMPLES, GUESSES, AROUND = 8, 3, 12
 """Masked words that are kept as examples, guesses of each, and wordpieces on either side of it."""
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from tcstudy.catalog.limits import BILSTM_UNITS as UNITS
 from tcstudy.encoding.batches import collate, plan_micro_batches
 from tcstudy.encoding.documents import Document
 from tcstudy.encoding.windows import fractions
-from tcstudy.models.bilstm import UNITS, BiLSTMReader
+from tcstudy.models.bilstm import BiLSTMReader
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder
 from tcstudy.spec import EncoderSpec, FeatureSpec, WindowSpec

@@ -32,7 +32,6 @@ from tcstudy.spec import (
     WindowSpec,
 )
 from tcstudy.study import speed as speed_module
-from tcstudy.study import work as work_module
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.plan import PagePlan, PlannedWork, known_facts, plan_pages, sort_runs, total
 from tcstudy.study.record import Cost, Record
@@ -197,18 +196,6 @@ def test_a_multi_task_training_by_hand():
     work = multitask_work(PUBLISHED.after(uniform), BASE)
     assert work.updates == 3 * 400
     assert work.training_tokens == 3 * (2000 * 13 + 2000 * 128)
-
-
-def test_what_is_told_twice_is_told_the_same():
-    from tcstudy.corpora import text
-    from tcstudy.models import bilstm
-    from tcstudy.study import here
-    from tcstudy.training import devices, pretrain
-
-    told = work_module.BILSTM_UNITS, work_module.MOST_HELD_OUT, work_module.MOST_PAIRS
-    assert told == (bilstm.UNITS, text.MOST_HELD_OUT, pretrain.MOST_PAIRS)
-    budgets = devices.OTHER_MICRO_BATCH_TOKENS, devices.USUAL_MICRO_BATCH_TOKENS["cpu"]
-    assert budgets == (work_module.MICRO_BATCH_TOKENS, here.CPU_MICRO_BATCH_TOKENS)
 
 
 def test_a_run_takes_the_updates_that_were_planned(spec):

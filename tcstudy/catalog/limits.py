@@ -1,0 +1,10 @@
+"""Numbers that training works with and a plan counts with; in a module of their own, since training loads torch."""
+
+BILSTM_UNITS = 300
+"""In each direction (Lin et al. 2017)."""
+MOST_HELD_OUT = 500
+"""Documents on which pre-training is measured and not trained: a tenth of the corpus, at most so many."""
+MOST_PAIRS = 500
+"""Pairs of held-out text that the heads are measured on."""
+CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS = 2048, 16_384
+"""Tokens that go through the encoder at once, on a CPU and on any other device."""
