@@ -3,6 +3,7 @@
 Nothing here changes what a run is, so nothing here is part of a run's identity.
 """
 
+import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,13 +44,22 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None, start: Path | None = None) -> "Settings":
-        """Read the settings from `environment` (the process's own by default), searching the root upwards from `start`.
+        """The settings by `environment` (the process's own by default), with the root searched upwards from `start`.
+
+        They are read once for each environment and start.
 
         Raises:
             StudyError: a folder that was named does not exist, or a number is none.
         """
         environment = os.environ if environment is None else environment
-        root = find_root(Path.cwd() if start is None else start)
+        names = ("TCSTUDY_", "XDG_CACHE_HOME", "HOME")  # the last two say where the user's cache folder is
+        given = tuple(sorted(item for item in environment.items() if item[0].startswith(names)))
+        return cls._of(given, Path.cwd() if start is None else start)
+
+    @classmethod
+    @functools.cache  # specs ask for them hundreds of times for a page
+    def _of(cls, given: tuple[tuple[str, str], ...], start: Path) -> "Settings":
+        environment, root = dict(given), find_root(start)
         tokens = environment.get("TCSTUDY_MICRO_BATCH_TOKENS")
         if tokens and (not tokens.isdigit() or int(tokens) < 1):
             raise StudyError(

@@ -113,8 +113,8 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
         StudyError: there is no such encoder, or the local folder's `config.json` cannot be read.
     """
     folder = Settings.read().encoders
-    if folder and _is_folder_in(folder, name):
-        return _local_facts(name, folder / name)
+    if folder and (facts := _facts_in(folder, name)):
+        return facts
     if name in ENCODERS:
         return ENCODERS[name]
     if _HUB_ID.fullmatch(name):
@@ -174,11 +174,21 @@ def longest_input(config: Mapping[str, Any]) -> int:
     return config["max_position_embeddings"] - offset
 
 
-def _is_folder_in(folder: Path, name: str) -> bool:
-    """Whether `name` is a folder of an encoder in `folder`; nothing outside it can be named."""
+def _facts_in(folder: Path, name: str) -> EncoderFacts | None:
+    """The facts of the encoder `name` in `folder`, read once as long as they are not written anew; None without one."""
     if Path(name).name != name or not name.isprintable() or len(name) > 100:
-        return False
-    return (folder / name / "config.json").is_file() and (folder / name).resolve().parent == folder.resolve()
+        return None
+    try:
+        written = (folder / name / "config.json").stat()
+    except OSError:
+        return None
+    return _facts_as_written(folder, name, (written.st_ino, written.st_mtime_ns, written.st_size))
+
+
+@functools.cache
+def _facts_as_written(folder: Path, name: str, written: tuple[int, ...]) -> EncoderFacts | None:
+    inside = (folder / name).resolve().parent == folder.resolve()  # nothing outside it can be named
+    return _local_facts(name, folder / name) if inside and (folder / name / "config.json").is_file() else None
 
 
 _LARGEST = {"layers": 1000, "width": 2**17, "max_length": 2**24, "vocabulary": 2**24, "num_labels": 2**16}
