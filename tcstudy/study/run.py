@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from tcstudy.catalog.datasets import absence
-from tcstudy.errors import StudyError, first_line
+from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec, EncoderSpec
 from tcstudy.study.crew import crew
@@ -102,10 +102,10 @@ def _made(specs: Iterable[AnyRun], executor: str) -> Iterator[AnyRun]:
             failures += 1
             if failures == ATTEMPTS:
                 raise StudyError(
-                    f"The executor {executor} had no workers {ATTEMPTS} times in a row ({first_line(error)}). What was "
+                    f"The executor {executor} had no workers {ATTEMPTS} times in a row ({error}). What was "
                     "made is kept, the same command goes on."
                 ) from error
-            _say(f"all workers were lost, others are asked for: {first_line(error)}")
+            _say(f"all workers were lost, others are asked for: {error}")
 
 
 def make(spec: AnyRun | EncoderSpec, settings: Mapping[str, str] | None = None) -> bool:

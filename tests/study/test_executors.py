@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -17,6 +17,7 @@ from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import BagOfWordsSpec, EncoderSpec, MultitaskSpec, PretrainingSpec
 from tcstudy.study import parsl
+from tcstudy.study import run as run_module
 from tcstudy.study.encoders import encoder_records
 from tcstudy.study.jobs import jobs_for
 from tcstudy.study.parsl import ATTEMPTS, GRACE, LOSSES, do, open_executor
@@ -101,6 +102,34 @@ def test_a_job_that_loses_every_worker_ends_it_all(spec):
         with pytest.raises(StudyError, match=f"was lost {LOSSES} times .* has it memory enough"):
             list(do(jobs, pool.submit, log))
     assert len(log.asked) == LOSSES
+
+
+@pytest.mark.parametrize("times", [ATTEMPTS - 1, ATTEMPTS])
+def test_an_executor_that_lost_its_workers_is_opened_anew(times, spec, monkeypatch, capsys):
+    opened, made = [], []
+
+    @contextlib.contextmanager
+    def open_one(name):
+        opened.append(name)
+
+        def submit(function, *arguments):
+            future = Future()
+            if len(opened) <= times:
+                future.set_exception(BrokenExecutor("sbatch says no"))
+            else:
+                future.set_result(function(*arguments))
+            return future
+
+        yield submit
+
+    monkeypatch.setattr(run_module, "open_executor", open_one)
+    monkeypatch.setattr(run_module, "make", lambda spec, settings: made.append(spec) or True)
+    if times < ATTEMPTS:
+        assert list(run_module._made([spec], "local:2")) == made == [spec]
+        assert capsys.readouterr().err.count("all workers were lost, others are asked for: sbatch says no") == times
+    else:
+        with pytest.raises(StudyError, match=rf"local:2 had no workers {times} times in a row \(sbatch says no\)"):
+            list(run_module._made([spec], "local:2"))
 
 
 def test_two_processes_make_what_one_makes(study, monkeypatch):
