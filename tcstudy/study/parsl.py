@@ -30,7 +30,7 @@ ATTEMPTS, LOSSES = 3, 8
 """How often a job is begun that fails for another reason than a mistake, or whose worker is lost while nothing ends."""
 PASSED_ON = ("TCSTUDY_", "GOMP_", "ACCELERATE_USE_CPU")
 """What the names of the environment variables begin with that workers elsewhere are given."""
-LOOK, STUCK, GRACE = 10, 60, 15
+LOOK, STUCK, GRACE = 10, 120, 15
 """Seconds: between looks at the workers; a block may have a task that none of them begins; see `_running`."""
 
 
