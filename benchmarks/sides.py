@@ -41,8 +41,7 @@ from tcstudy.training.pretrain import pretrain
 
 Task = dict[str, Any]
 """An action, a side, and what they need: a workload, an amount, a seed, the precision that accelerate chose."""
-START = "start"
-"""The weights that all sides begin with, in the prepared folder of encoders."""
+START = "start"  # the weights that all sides begin with, in the prepared folder of encoders
 OWN, TRAINER, GROUPED, USUAL = "tcstudy", "Trainer", "Trainer, grouped by length", "Trainer, its usual batches"
 
 

@@ -166,14 +166,15 @@ class Bench:
         workload = self.workload("articles") if name == "documents" else self.workload("long", steps=1, documents=24)
         if name == "runs":
             (self.folder / "records").mkdir()
-            environment, known = {"TCSTUDY_RESULTS": str(self.folder / "records")}, Store(ROOT / "results")
+            environment = {"TCSTUDY_RESULTS": str(self.folder / "records"), "TCSTUDY_DATA": ""}  # to know no texts
+            known = Store(ROOT / "results")
             record = known.read(next(path for path in known.paths() if '"encoder"' in path.read_text()))
             for spec in page_of({"amount": max(amounts), "encoder": self.encoder}).runs().values():
                 copy = record.model_copy(update={"spec": spec, "id": spec.id})  # nobody looks at what it says
                 (self.folder / "records" / f"{spec.id}.json").write_text(sealed(copy), encoding="utf-8")
         else:
-            if name == "documents" and not self.quick:  # more than these repeat them
-                workload["documents"] = min(5_000, dataset_facts(workload["dataset"]).train // 2)
+            most = dataset_facts(workload["dataset"]).train // 2  # more documents than are drawn repeat them
+            workload |= {"documents": min(5_000, most)} if name == "documents" and not self.quick else {}
             environment = self.prepared(name, workload)
         found = [{"name": action, "title": title, "across": across, "points": []} for action, title in actions.items()]
         for growth in found:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accelerate.state import AcceleratorState
 from datasets import Dataset
 from transformers import AutoModelForMaskedLM, AutoTokenizer, DataCollatorForTokenClassification
 
@@ -162,8 +163,9 @@ def test_grouping_pads_less(prepared):
 
 
 @pytest.mark.parametrize(("precision", "bf16"), [("no", False), ("bf16", True)])
-def test_trainer_computes_in_the_precision_of_the_package(prepared, monkeypatch, precision, bf16):
+def test_trainer_computes_in_the_precision_of_the_package(prepared, monkeypatch, request, precision, bf16):
     prepared()
+    request.addfinalizer(lambda: AcceleratorState._reset_state(reset_partial_state=True))  # a process has one precision
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     collator, model, _ = sides.classifier(task("predict"))
     own, _ = sides.trainer(task("predict", TRAINER, precision=precision), model, collator)
