@@ -103,7 +103,7 @@ def test_records_made_before_there_were_digests_are_read_and_their_predictions_c
     del values["digest"]
     path.write_text(json.dumps(values))
     assert store().get(spec).test == record.test
-    values["test"]["predicted"]["data"] = values["test"]["lengths"]["data"]
+    values["test"]["predicted"]["data"] = values["test"]["confidence"]["data"]  # twice as many bytes
     path.write_text(json.dumps(values))
     assert store().get(spec) is None
 
