@@ -6,7 +6,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import absence
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
-from tcstudy.report.cells import ALIKE, error_cell, mark, note, share_cell, title
+from tcstudy.report.cells import error_cell, note, share_cell, title, together
 from tcstudy.report.reductions import reductions
 from tcstudy.report.stats import error_matrix, error_reduction, printed_matrix
 from tcstudy.report.tables import Notice, Table, percent
@@ -64,14 +64,13 @@ def gains(
     """
     ours = reductions(records, pairs)
     cells = pd.Series(
-        [share_cell(row["mean"], row["low"], row["high"], "") + mark(row["alike"]) for _, row in ours.iterrows()],
+        [share_cell(row["mean"], row["low"], row["high"], "") for _, row in ours.iterrows()],
         index=pd.MultiIndex.from_arrays([ours["variant"] + " against " + ours["reference"], ours["dataset"]]),
     ).unstack(sort=False)
     papers = _reductions(printed_matrix(printed), pairs).map(in_percent)
-    comparisons = ours["p"].notna().sum()
     said = (
-        f"In brackets 95% intervals over runs and test documents. {ALIKE}: not shown to differ from zero "
-        f"({comparisons} comparisons, by Holm's correction)."
+        "In brackets 95% intervals over runs and test documents; where one holds no zero, the errors differ. "
+        f"{together(ours['p'])}"
     )
     return _stacked(cells, papers, caption, name, said)
 

@@ -6,11 +6,11 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
+from tcstudy.report.intervals import LEVEL, holm
 from tcstudy.report.stats import by_cell
 from tcstudy.report.tables import Fold, Markup, Table, escape_html, escape_markdown, percent
 from tcstudy.study.record import Record
 
-ALIKE = "≈"
 RUNS = "runs"  # the place on a page where its runs are listed
 
 
@@ -20,7 +20,9 @@ def title(name: str) -> str:
 
 
 def error_cell(cell: pd.Series, unit: str = "%") -> str:
-    """Mean error of a cell with its interval, or what happened instead; its runs are shown when it is pointed at.
+    """Mean error of a cell with its interval, and, where it was compared, the difference in points with its own.
+
+    Or what happened instead. Its runs are shown when it is pointed at.
 
     Args:
         cell: a row of `stats.errors`.
@@ -30,7 +32,8 @@ def error_cell(cell: pd.Series, unit: str = "%") -> str:
         return with_runs("did not converge", cell["ids"])
     mean, low, high = (percent(cell[name]).removesuffix("%") for name in ("mean", "low", "high"))
     lost = f", {cell['diverged']} of {cell['runs']} did not converge" if cell["diverged"] else ""
-    return with_runs(f"{mean}{unit} ({low}–{high}{lost}){mark(cell['alike'])}", cell["ids"])
+    change = f"; {change_cell(*cell[['change', 'change_low', 'change_high']])}" if pd.notna(cell["change"]) else ""
+    return with_runs(f"{mean}{unit} ({low}–{high}{lost}){change}", cell["ids"])
 
 
 def percent_range(cell: pd.Series) -> str:
@@ -41,11 +44,6 @@ def percent_range(cell: pd.Series) -> str:
     """
     mean, low, high = (percent(cell[name]).removesuffix("%") for name in ("mean", "low", "high"))
     return f"{mean}% ({low}–{high})"
-
-
-def mark(alike: bool) -> str:
-    """What stands behind a number that was compared and not shown to differ."""
-    return f" {ALIKE}" if alike else ""
 
 
 def change_cell(mean: float, low: float, high: float, digits: int = 1) -> str:
@@ -114,14 +112,27 @@ def note(errors: pd.DataFrame, documents: str = "test documents") -> str:
 
 
 def _compared(errors: pd.DataFrame) -> list[str]:
-    """How the mark is to be read, if there were comparisons."""
+    """How the difference is to be read, if there were comparisons."""
     references = errors["reference"].dropna().unique()
-    comparisons = int(errors["p"].notna().sum())
-    if not comparisons:
+    if not errors["p"].notna().any():
         return []
     against = references[0] if len(references) == 1 else "what it is compared with"
-    tests = "one comparison" if comparisons == 1 else f"{comparisons} comparisons, by Holm's correction"
-    return [f"{ALIKE}: not shown to differ from {against} on the same documents with the same seeds ({tests})."]
+    return [
+        f"After the semicolon the difference from {against} in points, on the same documents with the same seeds, with "
+        f"its 95% interval: where that holds no zero, they differ. {together(errors['p'])}"
+    ]
+
+
+def together(p_values: pd.Series) -> str:
+    """What is left of the intervals without zero when all comparisons of a table are tested at once, in a sentence."""
+    found = p_values.dropna()
+    alone, corrected = (int((values < 1 - LEVEL).sum()) for values in (found, holm(found)))
+    if len(found) < 2:
+        return "It is a single comparison."
+    return (
+        f"Of the {len(found)} comparisons {alone} have such an interval; tested all at once, by Holm's correction, it "
+        f"would be {corrected}."
+    )
 
 
 def _from_to(numbers: pd.Series) -> str:

@@ -1,15 +1,19 @@
-"""What the claims are made of: comparisons by the names of a page's variants, for encoders and data of any kind."""
+"""What the claims are made of: comparisons between runs chosen by columns, for encoders and data of any kind."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 from typing import Literal
 
-from tcstudy.experiments.few_shot import PLAIN, PRETRAINED
-from tcstudy.experiments.forgetting import WITHOUT
-from tcstudy.report.beside_paper import title
+import numpy as np
+import pandas as pd
+
+from tcstudy.report.cells import title
 from tcstudy.report.contrasts import Contrast, fall, saves
-from tcstudy.spec import PretrainingRecipe
+from tcstudy.report.frame import ALL, KIND, NONE, OWN, PLAIN, Selection, chosen, levels
+from tcstudy.report.published import published
+from tcstudy.report.tables import percent
+from tcstudy.spec import PretrainingRecipe, WindowSize
 
 
 @dataclass(frozen=True)
@@ -20,12 +24,21 @@ class Smallest:
     reason: str
 
 
-BETTER = Smallest(0.02, "one error in fifty: about what another seed changes on a complete data set")
+BETTER = Smallest(0.02, "one error in fifty: less is hardly worth a choice")
 CLEAR = Smallest(0.05, "one error in twenty: less does not pay for hours of further training")
 LITTLE = Smallest(0.01, "one error in a hundred: the claim speaks of a little")
 FAILING = Smallest(0.5, "runs fail more often than not")
 FORGOTTEN = Smallest(0.05, "the loss on general text rises by a twentieth more")
 SMALLEST = (BETTER, CLEAR, LITTLE, FAILING, FORGOTTEN)
+
+HIGH_RATE = 20
+"""The paper's high learning rate, 4e-4, as a multiple of its base rate, 2e-5."""
+FEW_LABELS = 100
+"""Labelled documents of IMDb in the paper's smallest subset, 0.4% of 25,000."""
+NEAR = 0.25
+"""By which share a rate or a number of labels may be off the paper's and still be what the claim is about."""
+CUT_MORE = 2.0
+"""The window may cut so many times the paper's share of a set's documents, or that part of it, for claim 1."""
 
 
 @dataclass(frozen=True)
@@ -34,155 +47,297 @@ class Part:
 
     Attributes:
         label: what is compared, in words that do not depend on the encoder.
-        contrast: the effect; above zero is a gain.
+        arms: the runs of each variant that is compared, by a name for it.
+        contrast: the effect, of the arms; above zero is a gain.
         smallest: from when on it counts.
         gain: whether the claim is that there is a gain that counts, or that there is none.
         on: the data sets it is about; None is all of the page.
         each: whether each of them makes a part of its own; else their mean is taken.
         quantity: what the contrast is of: test errors, failed runs, or what was forgotten.
-        unlike: another variant of which the first must not be the same runs: in-domain text that is the task's own
-            is not in-domain; empty where there is none.
+        aside: whether it stands beside the claim, as a finding of its own that does not decide it.
+        untested: why the page does not test what the claim says; empty where it does.
     """
 
     label: str
+    arms: Mapping[str, Selection]
     contrast: Contrast
     smallest: Smallest = BETTER
     gain: bool = True
     on: tuple[str, ...] | None = None
     each: bool = False
     quantity: Literal["errors", "failures", "forgetting"] = "errors"
-    unlike: str = ""
+    aside: bool = False
+    untested: str = ""
 
 
-Rule = Callable[[Sequence[str]], Sequence[Part]]
-"""The comparisons of a claim, from the names of the variants that a page has."""
+Rule = Callable[[pd.DataFrame], Sequence[Part]]
+"""The comparisons of a claim, from a table of runs (`frame.every_column`) of a page or of the paper."""
+
+FEATURES, FIT, ITPT, IDPT, CDPT = "BERT-Feat", "BERT-FiT", "BERT-ITPT-FiT", "BERT-IDPT-FiT", "BERT-CDPT-FiT"
+MULTITASK, CDPT_MULTITASK = "BERT-MFiT-FiT", "BERT-CDPT-MFiT-FiT"
+ARMS: Mapping[str, Selection] = {
+    FEATURES: {"features.reader": "bilstm"},
+    FIT: PLAIN,
+    ITPT: {**PLAIN, "pretraining.relation": OWN},
+    IDPT: {**PLAIN, "pretraining.relation": KIND},
+    CDPT: {**PLAIN, "pretraining.relation": ALL},
+    MULTITASK: {**PLAIN, "multitask": True},
+    CDPT_MULTITASK: {**PLAIN, "pretraining.relation": ALL, "multitask": True},
+}
+"""The paper's methods by its names for them."""
 
 
-def gains(*pairs: tuple[str, ...], on: Sequence[str] = (), each: bool = False) -> Rule:
-    """The first of each pair makes fewer errors than the second; a third that it must not be may follow."""
-    return _pairs(pairs, BETTER, True, on, each)
+def gains(*pairs: tuple[str, str], on: Sequence[str] = (), each: bool = False) -> Rule:
+    """The first of each pair of the paper's methods makes fewer errors than the second."""
+    return lambda runs: [_pair(*names, ARMS, on=on, each=each) for names in pairs]
 
 
 def no_gains(*pairs: tuple[str, str], smallest: Smallest, on: Sequence[str] = (), each: bool = False) -> Rule:
-    """The first of each pair does not make fewer errors than the second."""
-    return _pairs(pairs, smallest, False, on, each)
+    """The first of each pair of the paper's methods does not make fewer errors than the second."""
+    return lambda runs: [_pair(*names, ARMS, smallest, gain=False, on=on, each=each) for names in pairs]
 
 
-def _pairs(pairs: Sequence[Sequence[str]], smallest: Smallest, gain: bool, on: Sequence[str], each: bool) -> Rule:
-    parts = [
-        Part(
-            f"{better} against {worse}",
-            saves(better, worse),
-            smallest,
-            gain,
-            tuple(on) or None,
-            each,
-            unlike="".join(unlike),
-        )
-        for better, worse, *unlike in pairs
-    ]
-    return lambda variants: parts
+def _pair(
+    better: str,
+    worse: str,
+    arms: Mapping[str, Selection],
+    smallest: Smallest = BETTER,
+    *,
+    label: str = "",
+    gain: bool = True,
+    on: Sequence[str] = (),
+    each: bool = False,
+    aside: bool = False,
+    untested: str = "",
+) -> Part:
+    """Two variants: whether the first makes fewer errors than the second."""
+    return Part(
+        label or f"{better} against {worse}",
+        {name: arms[name] for name in (worse, better)},
+        saves(better, worse),
+        smallest,
+        gain,
+        tuple(on) or None,
+        each,
+        aside=aside,
+        untested=untested,
+    )
 
 
-def both_ways(one: str, others: Sequence[str], without: str, smallest: Smallest) -> Rule:
-    """Pre-training on a data set gains nothing for each of the others, and on each of those nothing for it."""
-    ways = [(corpus, task) for other in others for corpus, task in ((other, one), (one, other))]
-    parts = [
-        Part(f"pre-trained on {title(corpus)}, for {title(task)}", saves(corpus, without), smallest, False, (task,))
-        for corpus, task in ways
-    ]
-    return lambda variants: parts
+def long_texts(runs: pd.DataFrame) -> list[Part]:
+    """Head+tail makes fewer errors than every other method, at the window that most methods have, the longest of these.
+
+    Methods that read a text piece by piece read as many more wordpieces as the window cuts away, so they are compared
+    only where it cuts about as many documents as the paper's. Elsewhere truncations are compared beside the claim.
+    """
+    of_length = {length: rows for length, rows in runs.groupby("window.length")}
+    if not of_length:
+        return []
+    length, rows = max(of_length.items(), key=lambda item: (item[1]["window.method"].nunique(), item[0]))
+    arms = {name: {"window.method": name, "window.length": length} for name in rows["window.method"].unique()}
+    parts = []
+    for dataset in rows["dataset"].unique():
+        cut = _cut_otherwise(rows[rows["dataset"] == dataset], dataset, int(length))
+        for other in arms:
+            piecewise = other.startswith("hierarchical")
+            if other != "head+tail" and "head+tail" in arms:
+                label = f"head+tail against {other}, {title(dataset)}"
+                reason, aside = (cut, False) if piecewise else ("", bool(cut))
+                parts.append(_pair("head+tail", other, arms, label=label, on=(dataset,), aside=aside, untested=reason))
+    return parts
 
 
-def depth(variants: Sequence[str]) -> list[Part]:
+def _cut_otherwise(runs: pd.DataFrame, dataset: str, length: int) -> str:
+    """How many test documents the window cuts if that is far from the paper's share; empty if near, or not known."""
+    tested = (
+        [record.test for record in runs["record"] if record is not None and record.test] if "record" in runs else []
+    )
+    facts = published("table-1").query("row == @dataset and column == 'share_longer_than_512_percent'")["value"]
+    if not tested:
+        return ""
+    share = float(np.mean(tested[0].lengths.unpack() > WindowSize(length=length).content))
+    if facts.empty:
+        return f"how many documents of {title(dataset)} the paper's window would cut is not known"
+    papers = float(facts.iloc[0]) / 100
+    if papers / CUT_MORE <= share <= papers * CUT_MORE:
+        return ""
+    return (
+        f"the window of {length} wordpieces cuts {percent(share)} of the test documents, the paper's {percent(papers)}"
+    )
+
+
+def depth(runs: pd.DataFrame) -> list[Part]:
     """The error falls from the lowest layer to the last, and no other layer makes fewer errors than the last."""
-    places = _layers(variants)
-    if len(places) < 2:
+    depths = levels(runs, "features.depth")
+    if len(depths) < 2:
         return []
-    last = max(places, key=places.__getitem__)
-    others = [
-        Part(f"the layer at {share:.0%} of the depth against the last", saves(name, last), BETTER, gain=False)
-        for name, share in places.items()
-        if name != last
-    ]
-    return [Part("fall of the error from the lowest layer to the last", fall(places)), *others]
-
-
-def joined_layers(variants: Sequence[str]) -> list[Part]:
-    """No way to join the last third of the layers makes fewer errors than the last layer."""
-    places = _layers(variants)
-    joined = [name for name in variants if name.startswith("last third ")]
-    if not places or not joined:
-        return []
-    last = max(places, key=places.__getitem__)
-    return [Part(f"{name} against the last layer", saves(name, last), BETTER, gain=False) for name in joined]
-
-
-def _layers(variants: Sequence[str]) -> dict[str, float]:
-    """Variants that read a single layer, with its relative depth: layer 5 of 6 is at 1."""
-    found = {name: re.fullmatch(r"layer (\d+) of (\d+)", name) for name in variants}
-    return {name: (int(match[1]) + 1) / int(match[2]) for name, match in found.items() if match}
-
-
-def rates(variants: Sequence[str]) -> list[Part]:
-    """At the lowest rate less is forgotten than at the highest, and at the highest runs fail."""
-    found = sorted((_number(name), name) for name in variants if not name.endswith(WITHOUT))
-    if len(found) < 2:
-        return []
-    (_, low), (_, high) = found[0], found[-1]
-    forgotten = Contrast({high: 1.0, low: -1.0}, low)
+    arms = {f"the layer at {share:.0%} of the depth": {"features.depth": share} for share in depths}
+    *others, last = arms
+    places = dict(zip(arms, depths, strict=True))
     return [
-        Part("forgotten at the highest rate, less at the lowest", forgotten, FORGOTTEN, quantity="forgetting"),
-        Part("runs that fail at the highest rate", Contrast({high: 1.0}, high), FAILING, quantity="failures"),
+        Part("fall of the error from the lowest layer to the last", arms, fall(places)),
+        *(_pair(name, last, arms, label=f"{name} against the last", gain=False) for name in others),
     ]
 
 
-def decay(variants: Sequence[str], mild: float, smallest: Smallest) -> list[Part]:
-    """At the lowest rate, the decay `mild` makes fewer errors than no decay."""
-    lowest = min((name.rsplit(" decay ", 1)[0] for name in variants), key=_number, default=None)
-    if lowest is None:
+def joined_layers(runs: pd.DataFrame) -> list[Part]:
+    """No way to join the last third of the layers makes fewer errors than the last layer."""
+    parts = []
+    for count in levels(runs, "encoder.layers"):
+        third = tuple(range(int(count) - max(1, int(count) // 3), int(count)))
+        here = chosen(runs, {"encoder.layers": count, "features.layers": third})
+        for join in here["features.join"].unique() if len(third) > 1 else ():
+            name = f"last third {join}"
+            arms = {name: {"features.layers": third, "features.join": join}, "the last layer": {"features.depth": 1.0}}
+            parts.append(_pair(name, "the last layer", arms, gain=False))
+    return parts
+
+
+def rates(runs: pd.DataFrame) -> list[Part]:
+    """At the base rate less is forgotten than at twenty times that, and there runs fail; under the paper's optimiser.
+
+    Beside that stand the runs that fail at every rate above the base rate with another optimiser, and how many more
+    these are than with the paper's.
+    """
+    adamw = chosen(runs, {"protocol.optimizer": "adamw"})
+    multiples = levels(adamw, "training.times_base")
+    if len(multiples) < 2:
         return []
-    better, plain = (f"{lowest} decay {xi:.2f}" for xi in (mild, 1.0))
-    return [Part(f"decay {mild:.2f} against none at the base rate", saves(better, plain), smallest)]
+    low = max((multiple for multiple in multiples if multiple <= 1), default=multiples[0])
+    high = min(multiples, key=lambda multiple: abs(np.log(multiple / HIGH_RATE)))
+    told = ", ".join(f"{multiple:g}" for multiple in multiples)
+    near = isclose(high, HIGH_RATE, rel_tol=NEAR)
+    untested = "" if near else f"the claim is about {HIGH_RATE} times the base rate, the page has {told} times"
+    names = {multiple: f"{multiple:g} times the base rate" for multiple in multiples}
+    arms = {
+        names[multiple]: {"protocol.optimizer": "adamw", "training.times_base": multiple} for multiple in (low, high)
+    }
+    forgotten = Contrast({names[high]: 1.0, names[low]: -1.0}, names[low])
+    label = f"forgotten at {names[high]}, less at {low:g} times"
+    parts = [
+        Part(label, arms, forgotten, FORGOTTEN, quantity="forgetting", untested=untested),
+        _failing(high, "adamw", untested=untested),
+    ]
+    for optimizer in runs["protocol.optimizer"].unique():
+        for multiple in levels(chosen(runs, {"protocol.optimizer": optimizer}), "training.times_base"):
+            if optimizer != "adamw" and multiple > 1:
+                parts.append(_failing(multiple, optimizer, aside=True))
+                if multiple in multiples:
+                    parts.append(_failing(multiple, optimizer, against="adamw", aside=True))
+    return parts
 
 
-def steps(variants: Sequence[str]) -> list[Part]:
+def _failing(multiple: float, optimizer: str, *, against: str = "", aside: bool = False, untested: str = "") -> Part:
+    """Runs of an optimiser that fail at a multiple of the base rate; by how many more than those of another."""
+    optimizers = [optimizer, *([against] if against else [])]
+    arms = {name: {"protocol.optimizer": name, "training.times_base": multiple} for name in optimizers}
+    contrast = Contrast(dict(zip(optimizers, (1.0, -1.0), strict=False)), optimizer)
+    more = f", more than with {against}" if against else ""
+    label = f"runs that fail at {multiple:g} times the base rate with {optimizer}{more}"
+    return Part(label, arms, contrast, FAILING, quantity="failures", aside=aside, untested=untested)
+
+
+def decay(runs: pd.DataFrame, mild: float, smallest: Smallest) -> list[Part]:
+    """At the lowest rate, the decay `mild` makes fewer errors than no decay."""
+    found = levels(runs, "training.learning_rate")
+    if not found:
+        return []
+    arms = {f"decay {xi:.2f}": {"training.learning_rate": found[0], "training.layer_decay": xi} for xi in (mild, 1.0)}
+    label = f"decay {mild:.2f} against none at the base rate"
+    return [_pair(*arms, arms, smallest, label=label)]
+
+
+def steps(runs: pd.DataFrame) -> list[Part]:
     """The usual steps make fewer errors than none, and more than these gain nothing more.
 
     The usual steps are the paper's where a page has them, else the last.
     """
-    found = {_number(name): name for name in variants}
-    papers = PretrainingRecipe().steps
-    usual = papers if papers in found else max(found, default=0)
-    if 0 not in found or not usual:
+    found = [count for count in levels(runs, "pretraining.steps") if count]
+    if not found:
         return []
+    papers = PretrainingRecipe().steps
+    usual = papers if papers in found else found[-1]
+    own = {**PLAIN, "pretraining.relation": OWN}
+    arms = {f"{count:,} steps": {**own, "pretraining.steps": count} for count in found} | {"no steps": PLAIN}
+    usually = f"{usual:,} steps"
     more = [
-        Part(f"{count / usual:g} times the usual steps against these", saves(name, found[usual]), BETTER, gain=False)
-        for count, name in sorted(found.items())
+        _pair(
+            f"{count:,} steps",
+            usually,
+            arms,
+            label=f"{count / usual:g} times the usual steps against these",
+            gain=False,
+        )
+        for count in found
         if count > usual
     ]
-    return [Part("the usual steps against none", saves(found[usual], found[0])), *more]
+    return [_pair(usually, "no steps", arms, label="the usual steps against none"), *more]
 
 
-def few_examples(variants: Sequence[str]) -> list[Part]:
-    """At the smallest share of labels pre-training makes fewer errors, and saves more of them there than with all."""
-    shares = sorted({_number(name.split(", ", 1)[1]): name.split(", ", 1)[1] for name in variants}.items())
-    if len(shares) < 2:
+def all_kinds(runs: pd.DataFrame) -> list[Part]:
+    """Further pre-training on text of all kinds gains nothing clear."""
+    arms = {"text of all kinds": ARMS[CDPT], NONE: PLAIN}
+    return [_pair(*arms, arms, CLEAR, gain=False)]
+
+
+def both_ways(one: str, others: Sequence[str], beside: Sequence[str] = ()) -> Rule:
+    """Pre-training on a data set gains nothing clear for each of the others, and on each of those nothing for it.
+
+    Args:
+        one, others: names of data sets.
+        beside: further ones, which stand beside the claim under their own names.
+    """
+
+    def rule(runs: pd.DataFrame) -> list[Part]:
+        parts = []
+        for other in (*others, *beside):
+            for corpus, task in ((other, one), (one, other)):
+                arms = {f"text of {title(corpus)}": {**PLAIN, "pretraining.corpus": (corpus,)}, NONE: PLAIN}
+                arms[f"text of {title(corpus)}"].pop("pretraining.relation")
+                label = f"pre-trained on {title(corpus)}, for {title(task)}"
+                aside = other in beside
+                parts.append(_pair(*arms, arms, CLEAR, label=label, gain=False, on=(task,), aside=aside))
+        return parts
+
+    return rule
+
+
+def few_examples(runs: pd.DataFrame) -> list[Part]:
+    """With about a hundred labels pre-training makes fewer errors, and saves more of them there than with the most."""
+    found = levels(runs, "data.train")
+    if len(found) < 2:
         return []
-    few, everything = shares[0][1], shares[-1][1]
-    plain, pretrained = f"{PLAIN}, {few}", f"{PRETRAINED}, {few}"
-    more = {plain: 1.0, pretrained: -1.0, f"{PLAIN}, {everything}": -1.0, f"{PRETRAINED}, {everything}": 1.0}
+    few, most = min(found, key=lambda count: abs(np.log(count / FEW_LABELS))), found[-1]
+    told = ", ".join(f"{count:,.0f}" for count in found)
+    untested = (
+        "" if isclose(few, FEW_LABELS, rel_tol=NEAR) else f"the claim is about {FEW_LABELS} labels, the page has {told}"
+    )
+    arms = {
+        f"{method}, {name} labels": {**ARMS[method], "data.train": count}
+        for name, count in (("few", few), ("most", most))
+        for method in (FIT, ITPT)
+    }
+    plain, pretrained, *_ = arms
+    more = Contrast(dict(zip(arms, (1.0, -1.0, -1.0, 1.0), strict=True)), plain)
+    label = f"gain with about {FEW_LABELS} labels"
     return [
-        Part("gain at the smallest share of labels", saves(pretrained, plain)),
-        Part("gain at the smallest share less that with all labels", Contrast(more, plain)),
+        _pair(pretrained, plain, arms, label=label, untested=untested),
+        Part(f"{label} less that with the most", arms, more, untested=untested),
     ]
 
 
-def _number(name: str) -> float:
-    """The number in the name of a rate, a number of steps or a share.
-
-    >>> _number("lr 2e-5"), _number("100k steps"), _number("0.4% of the training data")
-    (2e-05, 100000.0, 0.4)
-    """
-    [found] = re.findall(r"(\d[\d.]*(?:e[+-]?\d+)?)(k?)", name)
-    return float(found[0]) * (1000 if found[1] else 1)
+def larger_encoder(runs: pd.DataFrame) -> list[Part]:
+    """The encoder with more layers makes fewer errors after further pre-training on the task's own text."""
+    layers = levels(runs, "encoder.layers")
+    if len(layers) < 2:
+        return []
+    smaller = chosen(runs, {"encoder.layers": layers[0]})
+    whole = smaller["encoder.published_layers"].max()
+    larger = {"encoder.layers": layers[-1]}
+    arms = {"larger + ITPT": {**ARMS[ITPT], **larger}, "larger": {**PLAIN, **larger}}
+    untested = (
+        f"the larger encoder, of {layers[-1]:.0f} layers, is no larger than the one that other pages begin with"
+        if layers[-1] <= whole
+        else ""
+    )
+    return [_pair(*arms, arms, untested=untested)]

@@ -1,54 +1,65 @@
-"""The paper's fourteen claims as values: which errors are compared, in which direction, and from when on it counts."""
+"""Claims as values, the paper's and others: which runs are compared, in which direction, from when on it counts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
-from tcstudy.experiments.comparison import FEATURES
-from tcstudy.experiments.domains import PLAIN as NOT_PRETRAINED
-from tcstudy.experiments.long_texts import METHODS
 from tcstudy.report import claim_rules as rules
 from tcstudy.report import claim_sources as printed
-from tcstudy.report.claim_rules import BETTER, CLEAR, LITTLE, Part, both_ways, gains, no_gains
+from tcstudy.report.claim_rules import (
+    BETTER,
+    CDPT,
+    CDPT_MULTITASK,
+    FEATURES,
+    FIT,
+    IDPT,
+    ITPT,
+    LITTLE,
+    MULTITASK,
+    Rule,
+    gains,
+    no_gains,
+)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper. It holds if every part of it does, and does not hold if one part does not.
+    """A claim. It holds if every part of it does, and does not hold if one part does not.
 
     Attributes:
-        number: as in the list of claims.
+        number: as in the list of the paper's claims; None for one that is not the paper's.
         title: in a few words, for figures.
         sentence: the claim.
-        section: of the paper, with the table or figure.
+        section: of the paper, with the table or figure; or who else says so.
         page: whose records decide it.
-        parts: the comparisons, from the names of the page's variants.
-        paper: what the paper printed, as shares by variant and data set; None where it only draws.
+        parts: the comparisons, from a table of the page's runs.
+        paper: what the paper printed, as a table of runs; None where it only draws, or says nothing.
     """
 
-    number: int
+    number: int | None
     title: str
     sentence: str
     section: str
     page: str
-    parts: Callable[[Sequence[str]], Sequence[Part]]
-    paper: Callable[[], pd.Series] | None
+    parts: Rule
+    paper: Callable[[], pd.DataFrame] | None = None
+
+    @property
+    def label(self) -> str:
+        """What tables and figures call it: its number, or that it is not the paper's."""
+        return "own" if self.number is None else f"{self.number}"
 
 
-FIT, ITPT, IDPT, CDPT = (f"BERT-{stages}FiT" for stages in ("", "ITPT-", "IDPT-", "CDPT-"))
-MULTITASK, CDPT_MULTITASK = "BERT-MFiT-FiT", "BERT-CDPT-MFiT-FiT"
-OTHER_METHODS = tuple(method for method in METHODS if method != "head+tail")
-
-CLAIMS = (
+PAPERS_CLAIMS = (
     Claim(
         1,
         "head+tail beats every other way",
         "For long texts, head+tail beats head-only, tail-only and every hierarchical variant.",
         "5.3.1, Table 2",
         "long_texts",
-        gains(*(("head+tail", other) for other in OTHER_METHODS), each=True),
+        rules.long_texts,
         printed.long_texts,
     ),
     Claim(
@@ -76,7 +87,6 @@ CLAIMS = (
         "5.3.3, Figure 2",
         "forgetting",
         rules.rates,
-        None,
     ),
     Claim(
         5,
@@ -111,7 +121,7 @@ CLAIMS = (
         "Cross-domain further pre-training, on all texts, brings no clear gain.",
         "5.4.2, Table 5",
         "domains",
-        no_gains(("all", NOT_PRETRAINED), smallest=CLEAR),
+        rules.all_kinds,
         printed.domains,
     ),
     Claim(
@@ -120,7 +130,7 @@ CLAIMS = (
         "On TREC, small and of single sentences, within-task pre-training harms and in-domain helps.",
         "5.4.2, Table 5",
         "comparison",
-        gains((FIT, ITPT), (IDPT, FIT, ITPT), on=("trec",)),
+        gains((FIT, ITPT), (IDPT, FIT), on=("trec",)),
         printed.comparison,
     ),
     Claim(
@@ -129,7 +139,7 @@ CLAIMS = (
         "Pre-training on IMDb does not help Yelp, nor the other way round.",
         "5.4.2, Table 5",
         "domains",
-        both_ways("imdb", ("yelp_polarity", "yelp_full"), NOT_PRETRAINED, CLEAR),
+        rules.both_ways("imdb", ("yelp_polarity", "yelp_full"), beside=("rotten_tomatoes",)),
         printed.domains,
     ),
     Claim(
@@ -138,7 +148,7 @@ CLAIMS = (
         "Fine-tuning beats features; all three pre-trainings beat plain fine-tuning; in-domain is best on average.",
         "5.4.3, Table 6",
         "comparison",
-        gains((FIT, FEATURES), (ITPT, FIT), (IDPT, FIT, ITPT), (CDPT, FIT, IDPT), (IDPT, ITPT), (IDPT, CDPT, ITPT)),
+        gains((FIT, FEATURES), (ITPT, FIT), (IDPT, FIT), (CDPT, FIT), (IDPT, ITPT), (IDPT, CDPT)),
         printed.comparison,
     ),
     Claim(
@@ -148,9 +158,9 @@ CLAIMS = (
         "pre-training for Yelp P. and AG's News.",
         "5.5, Table 7",
         "multitask",
-        lambda variants: (
-            *gains((MULTITASK, FIT), (CDPT, MULTITASK))(variants),
-            *no_gains((CDPT_MULTITASK, CDPT), smallest=BETTER, on=("yelp_polarity", "ag_news"), each=True)(variants),
+        lambda runs: (
+            *gains((MULTITASK, FIT), (CDPT, MULTITASK))(runs),
+            *no_gains((CDPT_MULTITASK, CDPT), smallest=BETTER, on=("yelp_polarity", "ag_news"), each=True)(runs),
         ),
         printed.multitask,
     ),
@@ -169,10 +179,13 @@ CLAIMS = (
         "The larger encoder gains from further pre-training within the task, too.",
         "5.7, Table 8",
         "larger_encoder",
-        gains(("larger + ITPT", "larger")),
+        rules.larger_encoder,
         printed.larger_encoder,
     ),
 )
+
+CLAIMS: tuple[Claim, ...] = PAPERS_CLAIMS
+"""All that are put to the test; one of a page's own, with `number=None`, stands after the paper's."""
 
 PAGES = tuple(dict.fromkeys(claim.page for claim in CLAIMS))
 """The pages whose records decide the claims."""

@@ -10,6 +10,7 @@ from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.comparison import FEATURES
 from tcstudy.report.beside_paper import in_percent, title
 from tcstudy.report.cells import share_cell
+from tcstudy.report.frame import every_column, of_variants
 from tcstudy.report.intervals import Spread
 from tcstudy.report.published import published
 from tcstudy.report.reductions import average, values_of
@@ -74,9 +75,13 @@ def average_reductions(records: Mapping[RunKey, Record]) -> Table:
     Args:
         records: of the page.
     """
-    variants = [variant for variant in dict.fromkeys(key.variant for key in records) if variant != FEATURES]
-    cells = values_of(records, dict.fromkeys(variants, FEATURES))
-    ours = spreads(cells, dict.fromkeys(cells, FEATURES))
+    readers = {
+        variant: reader for (_, variant), reader in of_variants(every_column(records), "features.reader").items()
+    }
+    features = next((variant for variant, reader in readers.items() if reader == "bilstm"), "")
+    variants = [variant for variant in readers if variant != features]
+    cells = values_of(records, dict.fromkeys(variants, features))
+    ours = spreads(cells)
     everywhere = set.intersection(*({name for name, of in ours if of == variant} for variant in variants))
     papers = error_reduction(printed_matrix(trained_by_the_paper()), FEATURES)
     printed = printed_averages()

@@ -1,16 +1,13 @@
 """Weighted sums of variants' error rates, and what they are in records and in the paper's tables."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from tcstudy.experiments.base import RunKey
 from tcstudy.report.forgetting import failed
-from tcstudy.report.intervals import LEVEL, Spread, spread, wrong_matrix
-from tcstudy.report.moderation import moderated
+from tcstudy.report.intervals import LEVEL, spread, wrong_matrix
 from tcstudy.report.reductions import average
 from tcstudy.study.record import Record
 
@@ -42,13 +39,13 @@ class Contrast:
 class Effect:
     """A share with its 95% interval, from so many runs of each variant and test documents of so many data sets.
 
-    `p` is the two-sided p-value of a true effect at `boundary`.
+    `p` is the two-sided p-value of no effect; not a number for a share of runs. The interval excludes zero if and only
+    if p < 0.05.
     """
 
     mean: float
     low: float
     high: float
-    boundary: float
     p: float
     runs: int
     documents: int
@@ -72,19 +69,11 @@ def fall(places: Mapping[str, float]) -> Contrast:
     return Contrast(dict(zip(places, weights.tolist(), strict=True)), min(places, key=places.__getitem__))
 
 
-def by_variant(records: Mapping[RunKey, Record]) -> dict[str, dict[str, dict[tuple[int, int], Record]]]:
-    """Records by data set, variant, and draw and seed."""
-    found: dict[str, dict[str, dict[tuple[int, int], Record]]] = {}
-    for key, record in records.items():
-        found.setdefault(key.dataset, {}).setdefault(key.variant, {})[key.draw, key.seed] = record
-    return found
-
-
-def errors(contrast: Contrast, variants: Mapping[str, Cell]) -> np.ndarray:
+def errors(contrast: Contrast, cells: Mapping[str, Cell]) -> np.ndarray:
     """Values whose mean is a contrast of test errors on one data set, of the same documents, draws and seeds.
 
-    A ratio of means is linear in both to first order: the values are those of the contrast less its value times the
-    reference, over the reference's error rate.
+    They are weighted sums of errors over the reference's error rate, which is taken as it was found. So the interval of
+    a pair is that of its difference in points, on another scale: it excludes zero just where the page's table does.
 
     Returns:
         Shape (runs, documents).
@@ -92,20 +81,17 @@ def errors(contrast: Contrast, variants: Mapping[str, Cell]) -> np.ndarray:
     Raises:
         Unmeasured: not all converged with any seed, or the reference has no errors.
     """
-    pairs = _converged(contrast, variants)
+    pairs = _converged(contrast, cells)
     if not pairs:
         raise Unmeasured("there is no seed with which all converged")
-    wrong = {name: wrong_matrix([variants[name][pair] for pair in pairs]).astype(float) for name in contrast.weights}
-    reference = wrong[contrast.reference]
-    rate = reference.mean()
+    wrong = {name: wrong_matrix([cells[name][pair] for pair in pairs]).astype(float) for name in contrast.weights}
+    rate = wrong[contrast.reference].mean()
     if not rate:
         raise Unmeasured(f"{contrast.reference} makes no errors")
-    share = contrast.of({name: matrix.mean() for name, matrix in wrong.items()})
-    weighted = sum(weight * wrong[name] for name, weight in contrast.weights.items())
-    return share + (weighted - share * reference) / rate
+    return sum(weight * wrong[name] for name, weight in contrast.weights.items()) / rate
 
 
-def forgetting(contrast: Contrast, variants: Mapping[str, Cell]) -> np.ndarray:
+def forgetting(contrast: Contrast, cells: Mapping[str, Cell]) -> np.ndarray:
     """Values whose mean is a contrast of how much fine-tuning raises the MLM loss, as a share of the loss before.
 
     Returns:
@@ -115,12 +101,12 @@ def forgetting(contrast: Contrast, variants: Mapping[str, Cell]) -> np.ndarray:
         Unmeasured: it was not measured with any seed.
     """
     pairs = [
-        pair for pair in _converged(contrast, variants) if all(variants[n][pair].forgetting for n in contrast.weights)
+        pair for pair in _converged(contrast, cells) if all(cells[name][pair].forgetting for name in contrast.weights)
     ]
     if not pairs:
         raise Unmeasured("there is no seed with which forgetting was measured")
     return np.array(
-        [[sum(weight * _rise(variants[name][pair]) for name, weight in contrast.weights.items())] for pair in pairs]
+        [[sum(weight * _rise(cells[name][pair]) for name, weight in contrast.weights.items())] for pair in pairs]
     )
 
 
@@ -128,58 +114,37 @@ def _rise(record: Record) -> float:
     return record.forgetting.after / record.forgetting.before - 1
 
 
-def _converged(contrast: Contrast, variants: Mapping[str, Cell]) -> list[tuple[int, int]]:
+def _converged(contrast: Contrast, cells: Mapping[str, Cell]) -> list[tuple[int, int]]:
     """Draws and seeds with which every variant of the contrast has a run that did not diverge."""
-    runs = [{pair for pair, record in variants[name].items() if record.test} for name in contrast.weights]
+    runs = [{pair for pair, record in cells[name].items() if record.test} for name in contrast.weights]
     return sorted(set.intersection(*runs))
 
 
-def spread_beside(
-    contrast: Contrast, values: np.ndarray, variants: Mapping[str, Cell], compared: Mapping[str, str]
-) -> Spread:
-    """The spread of the `errors` of a contrast on one data set, moderated as the tables' where it is of a pair.
-
-    What runs contribute is then told together with what the page's other comparisons save: those of `compared` where
-    the pair is one of them, else those of all other variants with the same reference. Other contrasts vary on another
-    scale, and stand for themselves.
-
-    Args:
-        contrast: which.
-        values: its errors, shape (runs, documents).
-        variants: those of the contrast, and others of the same page.
-        compared: what the page compares each variant with (`Experiment.compared`).
-    """
-    beside, references = [spread(values)], [contrast.reference]
-    if sorted(contrast.weights.values()) == [-1.0, 1.0]:
-        [pair] = ((name, contrast.reference) for name in contrast.weights if name != contrast.reference)
-        pairs = compared.items() if pair in compared.items() else ((name, contrast.reference) for name in variants)
-        for name, reference in pairs:
-            if name not in (pair[0], reference) and {name, reference} <= variants.keys():
-                with suppress(Unmeasured):
-                    beside.append(spread(errors(saves(name, reference), variants)))
-                    references.append(reference)
-    return moderated(beside, references)[0]
-
-
-def over_datasets(values: Mapping[str, np.ndarray], spreads: Mapping[str, Spread], boundary: float) -> Effect:
+def over_datasets(values: Mapping[str, np.ndarray]) -> Effect:
     """The mean over data sets, of which each counts alike; their runs and documents are independent.
 
     Args:
         values: of each data set, shape (runs, documents).
-        spreads: of these.
-        boundary: for the p-value.
     """
-    shapes = [matrix.shape for matrix in values.values()]
-    found = average([*spreads.values()], shapes)
-    p = average([of._replace(mean=of.mean - boundary) for of in spreads.values()], shapes).p
-    return Effect(found.mean, found.low, found.high, boundary, p, found.runs, found.documents, tuple(values))
+    found = average([spread(matrix) for matrix in values.values()], [matrix.shape for matrix in values.values()])
+    return Effect(found.mean, found.low, found.high, found.p, found.runs, found.documents, tuple(values))
 
 
-def failures(contrast: Contrast, by_dataset: Mapping[str, Mapping[str, Cell]], boundary: float) -> Effect:
-    """The share of the reference's runs, on all data sets, that failed (`forgetting.failed`); exact for a binomial."""
-    records = [record for variants in by_dataset.values() for record in variants[contrast.reference].values()]
-    lost = sum(failed(record) for record in records)
-    interval = stats.binomtest(lost, len(records)).proportion_ci(LEVEL)
-    p = float(stats.binomtest(lost, len(records), boundary).pvalue)
-    share = lost / len(records)
-    return Effect(share, interval.low, interval.high, boundary, p, len(records), 0, tuple(by_dataset))
+def failures(contrast: Contrast, by_dataset: Mapping[str, Mapping[str, Cell]]) -> Effect:
+    """The share of runs on all data sets that failed (`forgetting.failed`), of one variant or less that of another.
+
+    The interval of a share is exact for a binomial, that of a difference is Newcombe's (1998, method 10).
+    """
+    shares, runs = {}, {}
+    for name in contrast.weights:
+        records = [record for cells in by_dataset.values() for record in cells[name].values()]
+        shares[name], runs[name] = sum(map(failed, records)), len(records)
+    first, *others = (stats.binomtest(shares[name], runs[name]) for name in contrast.weights)
+    mean, interval = first.statistic, first.proportion_ci(LEVEL)
+    low, high = interval.low, interval.high
+    for other in others:
+        ours, theirs = (test.proportion_ci(LEVEL, method="wilson") for test in (first, other))
+        mean = first.statistic - other.statistic
+        low = mean - np.hypot(first.statistic - ours.low, theirs.high - other.statistic)
+        high = mean + np.hypot(ours.high - first.statistic, other.statistic - theirs.low)
+    return Effect(mean, low, high, np.nan, min(runs.values()), 0, tuple(by_dataset))

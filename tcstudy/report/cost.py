@@ -1,7 +1,7 @@
-"""What it costs to follow a piece of advice, in hours and operations, and what that buys."""
+"""What a choice costs, in hours and operations, and what it buys."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from tcstudy.experiments.base import RunKey
-from tcstudy.experiments.comparison import FEATURES
 from tcstudy.report import claim_rules as rules
-from tcstudy.report.claim_rules import LITTLE, Part, gains
-from tcstudy.report.claims import CDPT, FIT, IDPT, ITPT, MULTITASK
-from tcstudy.report.contrasts import Effect
-from tcstudy.report.measured import PageRecords
+from tcstudy.report.claim_rules import CDPT, FEATURES, FIT, IDPT, ITPT, LITTLE, MULTITASK, Part, Rule, gains
+from tcstudy.report.contrasts import Effect, saves
+from tcstudy.report.frame import PLAIN, levels
+from tcstudy.report.measured import PageRecords, arms_of
 from tcstudy.report.stats import by_cell, errors
-from tcstudy.report.verdicts import find
+from tcstudy.report.verdicts import LEAST_RUNS, UNTESTED, find
 from tcstudy.spec import EncoderSpec, MultitaskSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.plan import known_facts
@@ -27,29 +26,40 @@ Encoders = Mapping[EncoderSpec, EncoderRecord]
 
 
 @dataclass(frozen=True)
-class Advice:
-    """A piece of advice: what to do, and on which page which comparison tells what it buys."""
+class Choice:
+    """Something that can be done or left, and on which page which comparison tells what it buys."""
 
     text: str
     page: str
-    parts: Callable[[Sequence[str]], Sequence[Part]]
+    parts: Rule
 
 
-ADVICE = (
-    Advice("Keep head and tail of long texts, not the head only", "long_texts", gains(("head+tail", "head-only"))),
-    Advice(
-        "Let the rate fall mildly from layer to layer", "layer_decay", partial(rules.decay, mild=0.95, smallest=LITTLE)
+def _truncations(runs: pd.DataFrame) -> list[Part]:
+    parts = [part for part in rules.long_texts(runs) if "head-only" in part.arms]
+    return [replace(part, on=None) for part in parts[:1]]
+
+
+def _larger(runs: pd.DataFrame) -> list[Part]:
+    sizes = levels(runs, "encoder.layers")
+    arms = {f"{layers:.0f} layers": {**PLAIN, "encoder.layers": layers} for layers in (*sizes[:1], *sizes[-1:])}
+    return [Part("more layers", arms, saves(*reversed(arms)))] if len(arms) > 1 else []
+
+
+CHOICES = (
+    Choice("head and tail of long texts instead of the head only", "long_texts", _truncations),
+    Choice(
+        "a rate that falls mildly from layer to layer", "layer_decay", partial(rules.decay, mild=0.95, smallest=LITTLE)
     ),
-    Advice("Fine-tune instead of reading features", "comparison", gains((FIT, FEATURES))),
-    Advice("Pre-train on the task's own text first", "comparison", gains((ITPT, FIT))),
-    Advice("Pre-train on text of its domain first", "comparison", gains((IDPT, FIT, ITPT))),
-    Advice("Pre-train on text of all domains first", "comparison", gains((CDPT, FIT, IDPT))),
-    Advice("Fine-tune on several tasks first", "multitask", gains((MULTITASK, FIT))),
-    Advice("Take the larger encoder", "larger_encoder", gains(("larger", "smaller"))),
+    Choice("fine-tuning instead of reading features", "comparison", gains((FIT, FEATURES))),
+    Choice("pre-training on the task's own text first", "comparison", gains((ITPT, FIT))),
+    Choice("pre-training on text of its domain first", "comparison", gains((IDPT, FIT))),
+    Choice("pre-training on text of all domains first", "comparison", gains((CDPT, FIT))),
+    Choice("fine-tuning on several tasks first", "multitask", gains((MULTITASK, FIT))),
+    Choice("the encoder with more layers", "larger_encoder", _larger),
 )
 FRONTIER_PAGES = ("long_texts", "comparison", "multitask", "larger_encoder")
 """The pages whose variants stand on the frontiers."""
-PAGES = tuple(dict.fromkeys([*FRONTIER_PAGES, *(advice.page for advice in ADVICE)]))
+PAGES = tuple(dict.fromkeys([*FRONTIER_PAGES, *(choice.page for choice in CHOICES)]))
 
 
 def made_for(encoder: EncoderSpec, encoders: Encoders) -> tuple[float, float]:
@@ -157,51 +167,68 @@ def frontier(points: pd.DataFrame, by: str) -> pd.Series:
 
 
 def bought(pages: Mapping[str, PageRecords], encoders: Encoders) -> pd.DataFrame:
-    """What each piece of advice saves and costs, averaged over the data sets of its comparison.
+    """What each choice saves and costs, averaged over the data sets of its comparison.
 
     Returns:
-        Columns advice, page, reason (why it was not measured, else empty), effect, runs (ids); hours and operations,
-        more than without following it, for one task; shared_hours, if the making of an encoder is divided among the
-        tasks that it serves; free: whether it takes no operations more; rate: the share of errors saved per hour more,
-        missing where it takes no more hours.
+        Columns choice, page, reason (why it was not measured or not tested, else empty), effect, runs (ids), scale;
+        hours and operations, more than without it, for one task; shared_hours, if the making of an encoder is divided
+        among the tasks that it serves; free: whether it takes no operations more; rate: the share of errors saved per
+        hour more, missing where it takes no more hours.
     """
-    found = [_bought(advice, pages.get(advice.page), encoders) for advice in ADVICE]
-    columns = ("advice", "page", "reason", "effect", "runs", "hours", "operations", "shared_hours", "free", "rate")
+    found = [_bought(choice, pages.get(choice.page), encoders) for choice in CHOICES]
+    columns = (
+        "choice",
+        "page",
+        "reason",
+        "effect",
+        "runs",
+        "scale",
+        "hours",
+        "operations",
+        "shared_hours",
+        "free",
+        "rate",
+    )
     return pd.DataFrame(found, columns=columns)
 
 
-def _bought(advice: Advice, page: PageRecords | None, encoders: Encoders) -> dict[str, Any]:
-    row: dict[str, Any] = {"advice": advice.text, "page": advice.page, "effect": None, "runs": (), "free": False}
+def _bought(choice: Choice, page: PageRecords | None, encoders: Encoders) -> dict[str, Any]:
+    row: dict[str, Any] = {"choice": choice.text, "page": choice.page, "effect": None, "runs": (), "free": False}
     if page is None:
         return row | {"reason": "this profile has no parameters for the page"}
-    parts = advice.parts(list(dict.fromkeys(key.variant for key in page.runs)))
+    parts = choice.parts(page.table)
     if not parts:
         return row | {"reason": "the page does not have the variants that are compared"}
     found = find(parts[0], page)
-    if found.effect is None:
+    if found.effect is None or found.decision == UNTESTED:
         return row | {"reason": found.reason}
-    more = extra(prices(page.records, encoders), parts[0], found.effect.datasets)
+    more = extra(prices(page.records, encoders), parts[0], page, found.effect.datasets)
     rate = found.effect.mean / more["hours"] if more["hours"] > 0 else np.nan
-    return row | more | {"reason": "", "effect": found.effect, "runs": found.runs, "rate": rate}
+    return row | more | {"reason": "", "effect": found.effect, "runs": found.runs, "scale": found.scale, "rate": rate}
 
 
-def extra(priced: pd.DataFrame, part: Part, datasets: Iterable[str]) -> dict[str, Any]:
+def extra(priced: pd.DataFrame, part: Part, page: PageRecords, datasets: Iterable[str]) -> dict[str, Any]:
     """What the better variant of a comparison costs more than the other, on average over data sets.
 
     Args:
         priced: as `prices` gives it.
         part: of two variants.
+        page: whose records they are.
         datasets: their names.
     """
     worse = part.contrast.reference
     [better] = set(part.contrast.weights) - {worse}
-    cells = priced[priced["dataset"].isin(datasets)].set_index(["variant", "dataset"])
-    cells = cells.assign(shared_hours=cells["hours"] - cells["made_hours"] * (1 - 1 / cells["tasks"]))
-    columns = ["hours", "operations", "shared_hours"]
-    more = (cells.loc[better, columns] - cells.loc[worse, columns]).mean()
-    return more.to_dict() | {"free": bool(more["operations"] <= 0)}
+    priced = priced.assign(shared_hours=priced["hours"] - priced["made_hours"] * (1 - 1 / priced["tasks"]))
+    cells = priced.set_index(["dataset", "variant"])[["hours", "operations", "shared_hours"]]
+    more = []
+    for dataset in datasets:
+        arms = arms_of(part, page, dataset)
+        of = {name: cells.loc[dataset, rows["variant"].iloc[0]] for name, rows in arms.items()}
+        more.append(of[better] - of[worse])
+    mean = pd.concat(more, axis=1).mean(axis=1)
+    return mean.to_dict() | {"free": bool(mean["operations"] <= 0)}
 
 
 def surely(effect: Effect) -> bool:
-    """Whether an effect is above zero with all of its interval, from several seeds."""
-    return effect.runs > 1 and effect.low > 0
+    """Whether an effect is above zero with all of its interval, from runs enough to decide."""
+    return effect.runs >= LEAST_RUNS and effect.low > 0

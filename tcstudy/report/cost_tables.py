@@ -55,7 +55,7 @@ def methods_table(points: pd.DataFrame, name: str) -> Table:
 
 
 def bought_table(bought: pd.DataFrame, name: str) -> Table:
-    """One row for each piece of advice, what buys most per hour first.
+    """One row for each choice, what buys most per hour first.
 
     Args:
         bought: as `cost.bought` gives it.
@@ -63,7 +63,7 @@ def bought_table(bought: pd.DataFrame, name: str) -> Table:
     """
     rows = [
         [
-            row.advice,
+            row.choice,
             leading_to(_saved(row.effect), row.page, row.runs) if row.effect else row.reason,
             duration(row.hours),
             duration(row.shared_hours),
@@ -73,8 +73,8 @@ def bought_table(bought: pd.DataFrame, name: str) -> Table:
         ]
         for row in _ordered(bought).itertuples()
     ]
-    head = ("advice", "errors saved", "time more", "if shared", "operations more", "surely saved per hour", "chapter")
-    return Table(head, rows, "What each piece of advice saves, and what it costs more than not to follow it", name)
+    head = ("choice", "errors saved", "time more", "if shared", "operations more", "surely saved per hour", "chapter")
+    return Table(head, rows, "What each choice saves, and what it costs more than to do without", name)
 
 
 def _saved(effect: Effect) -> str:
@@ -101,7 +101,7 @@ def _number(rate: float) -> float:
 
 
 def bought_found(bought: pd.DataFrame) -> Notice:
-    """Which advice surely saves errors, what is free of it, and what of the rest buys most per hour.
+    """Which choices surely save errors, which of these are free, and which of the rest buys most per hour.
 
     Args:
         bought: as `cost.bought` gives it.
@@ -112,18 +112,20 @@ def bought_found(bought: pd.DataFrame) -> Notice:
     sure = measured[[surely(effect) for effect in measured["effect"]]]
     paid = sure[~sure["free"].astype(bool)]
     told = []
-    if (gifts := sure[sure["free"].astype(bool)]["advice"].tolist()) or sure.empty:
-        told.append(f"At no more operations, errors are surely saved by: {_listed(gifts)}.")
+    if (gifts := sure[sure["free"].astype(bool)]["choice"].tolist()) or sure.empty:
+        told.append(f"At no more operations, errors were surely saved by: {_listed(gifts)}.")
     if len(paid):
         first = paid.iloc[0]
         told.append(
-            f"Of what costs more, most per hour is bought by: {first['advice']}. It saves "
-            f"{percent(first['effect'].mean)} of the errors for {duration(first['hours'])} more."
+            f"Of what costs more, most per hour was bought by: {first['choice']}. It saved "
+            f"{percent(first['effect'].mean)} of the errors for {duration(first['hours'])} more ({first['scale']})."
         )
         if len(paid) > 1:
-            told.append(f"Then come, in this order: {_listed(paid['advice'].tolist()[1:])}.")
+            told.append(f"Then come, in this order: {_listed(paid['choice'].tolist()[1:])}.")
     unsure = measured[[not surely(effect) for effect in measured["effect"]]]
-    told.append(f"Not surely any errors are saved by: {_listed(unsure['advice'].tolist())}.")
+    told.append(f"Not surely any errors were saved by: {_listed(unsure['choice'].tolist())}.")
+    if untested := bought.loc[[effect is None for effect in bought["effect"]], "choice"].tolist():
+        told.append(f"Not tested or not measured: {_listed(untested)}.")
     return Notice("tip", "What buys most", "\n\n".join(told))
 
 

@@ -4,15 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from tcstudy.report.beside_paper import title
-from tcstudy.report.cells import change_cell
-from tcstudy.report.contrasts import by_variant
-from tcstudy.report.deviations import DEVIATIONS, Measured
+from tcstudy.report.cells import change_cell, title
+from tcstudy.report.deviations import DEVIATIONS, Measured, Pair
 from tcstudy.report.forgetting import failed
+from tcstudy.report.frame import chosen
+from tcstudy.report.intervals import mean, paired_matrices
 from tcstudy.report.measured import PageRecords
-from tcstudy.report.stats import errors
 from tcstudy.report.tables import Markup, Notice, Table
 from tcstudy.report.verdict_tables import leading_to
 from tcstudy.study.record import Record
@@ -43,20 +41,20 @@ def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
     page = pages.get(measured.page)
     if page is None:
         return "this profile has no parameters for the page"
-    pairs = measured.pairs(list(dict.fromkeys(key.variant for key in page.runs)))
-    found = _compared(measured, page)
+    pairs = measured.pairs(page.table)
+    found = _compared(pairs, page)
     if not found:
-        return "not recorded yet" if pairs else "this profile does not have the variants"
-    changes = errors(page.records, page.compared).set_index(["dataset", "variant"])
+        there = any(len(chosen(page.table, pair.one)) for pair in pairs)
+        return "not recorded yet" if there else "this profile does not have the variants"
     told = []
     for cell in found:
         if measured.by == "scatter":
             text = _scatter(cell.records)
         elif _switched(cell):
-            text = _change(cell, changes.loc[cell.dataset, cell.variant])
+            text = _change(cell)
         else:
             text = "not put to the test, as both began with the very same encoder"
-        which = f"{cell.other}, " if len(pairs) > 1 else ""
+        which = f"{cell.at}, " if len(pairs) > 1 else ""
         runs = _ids(cell.records, cell.reference)
         told.append(leading_to(f"{which}{title(cell.dataset)}: {text}", measured.page, runs))
     return Markup("; ".join(told), "; ".join(cell.myst for cell in told), "; ".join(cell.html for cell in told))
@@ -66,19 +64,18 @@ class _Compared(NamedTuple):
     """A variant's records on a data set and those of the variant that it is compared with."""
 
     dataset: str
-    variant: str
-    other: str
+    at: str
     records: Sequence[Record]
     reference: Sequence[Record]
 
 
-def _compared(measured: Measured, page: PageRecords) -> list[_Compared]:
-    pairs = measured.pairs(list(dict.fromkeys(key.variant for key in page.runs)))
+def _compared(pairs: Sequence[Pair], page: PageRecords) -> list[_Compared]:
+    table = page.table[page.table["record"].notna()]
     return [
-        _Compared(dataset, one, other, [*variants[one].values()], [*variants[other].values()])
-        for dataset, variants in by_variant(page.records).items()
-        for one, other in pairs
-        if one in variants and other in variants
+        _Compared(dataset, pair.at, [*one["record"]], [*other["record"]])
+        for dataset, rows in table.groupby("dataset", sort=False)
+        for pair in pairs
+        if len(one := chosen(rows, pair.one)) and len(other := chosen(rows, pair.other))
     ]
 
 
@@ -94,8 +91,9 @@ def _switched(cell: _Compared) -> bool:
     return runs != reference
 
 
-def _change(cell: _Compared, row: pd.Series) -> str:
-    text = change_cell(row["change"], row["change_low"], row["change_high"])
+def _change(cell: _Compared) -> str:
+    found = mean(np.subtract(*paired_matrices(cell.records, cell.reference), dtype=float))
+    text = change_cell(found.mean, found.low, found.high)
     lost, other = (sum(map(failed, runs)) for runs in (cell.records, cell.reference))
     failures = (
         f"; {lost} of {len(cell.records)} runs failed, and {other} of {len(cell.reference)} of those compared with"
@@ -125,5 +123,6 @@ def deviations_found(pages: Mapping[str, PageRecords]) -> Notice:
 
 
 def _is_measured(measured: Measured, pages: Mapping[str, PageRecords]) -> bool:
-    found = _compared(measured, pages[measured.page]) if measured.page in pages else []
+    page = pages.get(measured.page)
+    found = _compared(measured.pairs(page.table), page) if page else []
     return any(measured.by == "scatter" or _switched(cell) for cell in found)

@@ -1,14 +1,25 @@
 """Where the paper, its released code and this study differ, as values, each with the comparison that measures it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-from tcstudy.experiments.forgetting import WITHOUT
-from tcstudy.experiments.released_protocol import PLAIN, PRETRAINED
+import pandas as pd
 
-Pairs = Callable[[Sequence[str]], Sequence[tuple[str, str]]]
-"""Variants and what each is compared with, from the names of the variants that a page has."""
+from tcstudy.experiments.base_rate import rate_name
+from tcstudy.report.frame import OWN, PLAIN, Selection, chosen, levels
+
+
+class Pair(NamedTuple):
+    """The runs of a variant and of what it is compared with; `at` says where, if a page has several such pairs."""
+
+    one: Selection
+    other: Selection
+    at: str = ""
+
+
+Pairs = Callable[[pd.DataFrame], Sequence[Pair]]
+"""What is compared, from a table of a page's runs."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +45,32 @@ class Deviation:
     measured: Measured | None = None
 
 
-def _released(choice: str, baseline: str) -> Measured:
-    """A choice of the released code on its page."""
-    return Measured("released_protocol", lambda variants: [(f"{baseline}, {choice}", baseline)])
+CLEAN: Mapping[str, Any] = {**PLAIN, "protocol.optimizer": "adamw", "protocol.selection": "validation"}
+CLEAN_PRETRAINED: Mapping[str, Any] = {
+    **CLEAN,
+    "pretraining.relation": OWN,
+    "pretraining.protocol.masking": "dynamic",
+    "pretraining.protocol.text": "train",
+}
+RELEASED = {"protocol.optimizer": "bertadam", "protocol.selection": "test"}
+RELEASED_PRETRAINED = {"pretraining.protocol.masking": "static", "pretraining.protocol.text": "train and test"}
 
 
-def _without_correction(variants: Sequence[str]) -> list[tuple[str, str]]:
-    return [(name, name.removesuffix(WITHOUT)) for name in variants if name.endswith(WITHOUT)]
+def _released(clean: Selection, switched: Selection) -> Measured:
+    """A choice of the released code on its page: what is switched of the clean run."""
+    return Measured("released_protocol", lambda runs: [Pair({**clean, **switched}, clean)])
 
 
-def _pooler(variants: Sequence[str]) -> list[tuple[str, str]]:
-    layers = [name for name in variants if name.startswith("layer ")]
-    return [("pooler", layers[-1])] if layers and "pooler" in variants else []
+def _without_correction(runs: pd.DataFrame) -> list[Pair]:
+    made, left_out = ({"protocol.optimizer": name} for name in ("adamw", "adamw without bias correction"))
+    return [
+        Pair({**left_out, "training.learning_rate": rate}, {**made, "training.learning_rate": rate}, rate_name(rate))
+        for rate in levels(chosen(runs, left_out), "training.learning_rate")
+    ]
+
+
+def _pooler(runs: pd.DataFrame) -> list[Pair]:
+    return [Pair({"features.pooler": True}, {"features.depth": 1.0})]
 
 
 DEVIATIONS = (
@@ -54,14 +79,14 @@ DEVIATIONS = (
         "chosen on a validation set",
         "chosen on the test file, of 3, 4 or 6 epochs",
         "chosen on a validation split that is cut from the training documents",
-        _released("epoch selected on test", PLAIN),
+        _released(CLEAN, {"protocol.selection": "test"}),
     ),
     Deviation(
         "optimiser",
         "Adam with a slanted triangle",
         "BERTAdam: no bias correction, each tensor's gradient clipped by itself, a rate that jumps after the warm-up",
         "AdamW with bias correction, the gradient clipped as a whole",
-        _released("BERTAdam", PLAIN),
+        _released(CLEAN, {"protocol.optimizer": "bertadam"}),
     ),
     Deviation(
         "bias correction alone",
@@ -75,28 +100,28 @@ DEVIATIONS = (
         "not mentioned",
         "those of five passes over and over",
         "new ones at every pass",
-        _released("static masking", PRETRAINED),
+        _released(CLEAN_PRETRAINED, {"pretraining.protocol.masking": "static"}),
     ),
     Deviation(
         "text of further pre-training",
         "the training data; of two Yelp sets, what stands in the other's test set is removed",
         "the script for AG's News writes the test documents into the corpus",
         "training texts that stand in no test split of any set of the page",
-        _released("test text in pre-training", PRETRAINED),
+        _released(CLEAN_PRETRAINED, {"pretraining.protocol.text": "train and test"}),
     ),
     Deviation(
         "all of these, fine-tuning",
         "–",
         "as released",
         "clean",
-        _released("as released", PLAIN),
+        _released(CLEAN, RELEASED),
     ),
     Deviation(
         "all of these, with further pre-training",
         "–",
         "as released",
         "clean",
-        _released("as released", PRETRAINED),
+        _released(CLEAN_PRETRAINED, {**RELEASED, **RELEASED_PRETRAINED}),
     ),
     Deviation(
         "what the classifier reads",
@@ -110,7 +135,7 @@ DEVIATIONS = (
         "one, not named",
         "one, 42",
         "several, with intervals; here is how far one seed scatters (standard deviation)",
-        Measured("released_protocol", lambda variants: [(PLAIN, PLAIN)], by="scatter"),
+        Measured("released_protocol", lambda runs: [Pair(CLEAN, CLEAN)], by="scatter"),
     ),
     Deviation(
         "layer-wise rate",

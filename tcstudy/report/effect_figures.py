@@ -4,7 +4,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-LOOKS = {"holds": ("#0072b2", "o"), "does not hold": ("#d55e00", "s"), "not decided here": ("#777777", "o")}
+LOOKS = {
+    "holds": ("#0072b2", "o"),
+    "does not hold": ("#d55e00", "s"),
+    "not decided here": ("#777777", "o"),
+    "not tested here": ("#777777", "x"),
+}
 TICKS = (-1, -0.3, -0.1, -0.05, 0, 0.05, 0.1, 0.3, 1)
 LINEAR = 0.1
 
@@ -38,5 +43,5 @@ def effects(ax: Axes, rows: pd.DataFrame) -> None:
     ax.minorticks_off()
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.0f}%" if share else "0"))
     ax.set_xlabel("share of errors saved; shaded is the side that the claim is on")
-    ax.figure.legend(loc="outside upper center", ncols=4, frameon=False)
+    ax.figure.legend(loc="outside upper center", ncols=5, frameon=False)
     ax.grid(axis="x", alpha=0.3)

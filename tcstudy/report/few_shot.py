@@ -6,9 +6,9 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
-from tcstudy.experiments.few_shot import PLAIN, PRETRAINED
+from tcstudy.experiments.few_shot import PLAIN, PRETRAINED, subset_name
 from tcstudy.report.cells import error_cell, note, share_cell
-from tcstudy.report.intervals import LEVEL
+from tcstudy.report.frame import NONE, every_column, of_variants
 from tcstudy.report.reductions import reductions
 from tcstudy.report.stats import errors
 from tcstudy.report.tables import Notice, Table, percent
@@ -23,14 +23,19 @@ def error_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, 
         compared: `FewShot.compared`.
 
     Returns:
-        As `stats.errors`, with further pre-training compared with none, and with the columns method, subset and
-        labelled, the number of documents that were trained on.
+        As `stats.errors`, with further pre-training compared with none, and with the columns method, labelled (the
+        number of documents that were trained on) and subset, which share that is of the most on the same data set.
     """
     found = errors(records, compared)
-    labelled = {(key.dataset, key.variant): record.data.used_train for key, record in records.items()}
-    names = found["variant"].str.split(", ", n=1, expand=True)
-    cells = zip(found["dataset"], found["variant"], strict=True)
-    return found.assign(method=names[0], subset=names[1], labelled=[labelled[cell] for cell in cells])
+    relations = of_variants(every_column(records), "pretraining.relation")
+    used = {(key.dataset, key.variant): record.data.used_train for key, record in records.items()}
+    cells = [*zip(found["dataset"], found["variant"], strict=True)]
+    most = {dataset: max(used[cell] for cell in cells if cell[0] == dataset) for dataset in found["dataset"]}
+    return found.assign(
+        method=[PLAIN if relations[cell] == NONE else PRETRAINED for cell in cells],
+        labelled=[used[cell] for cell in cells],
+        subset=[subset_name(float(f"{used[cell] / most[cell[0]]:.2g}")) for cell in cells],
+    )
 
 
 def reductions_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
@@ -47,10 +52,11 @@ def reductions_by_documents(records: Mapping[RunKey, Record], compared: Mapping[
     means = by_documents.pivot(index=["dataset", "subset", "labelled"], columns="method", values="mean")
     means = means.rename(columns={PLAIN: "plain", PRETRAINED: "pretrained"}).reset_index().rename_axis(columns=None)
     relative = reductions(records, compared).rename(columns={"mean": "reduction"})
-    relative["subset"] = relative["variant"].str.split(", ", n=1).str[1]
-    tested = by_documents[by_documents["method"] == PRETRAINED].assign(shown=lambda cells: cells["p"] < 1 - LEVEL)
-    found = means.merge(relative[["dataset", "subset", "reduction", "low", "high"]], on=["dataset", "subset"])
-    found = found.merge(tested[["dataset", "subset", "shown"]], on=["dataset", "subset"])
+    tested = by_documents[by_documents["method"] == PRETRAINED].rename(columns={"differs": "shown"})
+    relative = relative[["dataset", "variant", "reduction", "low", "high"]].merge(
+        tested[["dataset", "variant", "subset", "shown"]], on=["dataset", "variant"]
+    )
+    found = means.merge(relative.drop(columns="variant"), on=["dataset", "subset"])
     return found.sort_values(["dataset", "labelled"], ignore_index=True)
 
 

@@ -15,7 +15,7 @@ def error_intervals(ax: Axes, errors: pd.DataFrame, title: str) -> None:
 
     Args:
         ax: drawn on.
-        errors: variant, mean, low, high, reference and alike of one data set; a dotted line is drawn at the mean of
+        errors: variant, mean, low, high, reference and differs of one data set; a dotted line is drawn at the mean of
             each reference.
         title: of the panel.
     """
@@ -28,10 +28,11 @@ def error_intervals(ax: Axes, errors: pd.DataFrame, title: str) -> None:
 
 
 def _dots(ax: Axes, rows: pd.DataFrame) -> None:
-    """Means as dots, from low to high as lines, the first variant on top; open where `alike`."""
+    """Means as dots, from low to high as lines, the first variant on top; open where compared and not `differs`."""
     places = range(len(rows))
     ax.hlines(places, rows["low"], rows["high"], color=COLOURS[0], linewidth=3, alpha=0.4)
-    inside = ["white" if alike else COLOURS[0] for alike in rows["alike"]]
+    shown = rows["differs"] | rows["reference"].isna()
+    inside = [COLOURS[0] if one else "white" for one in shown]
     ax.scatter(rows["mean"], places, s=36, facecolors=inside, edgecolors=COLOURS[0], zorder=3)
     ax.set_yticks(places, rows["variant"])
     ax.set_ylim(len(rows) - 0.5, -0.5)
@@ -83,8 +84,8 @@ def error_differences(ax: Axes, against: pd.DataFrame, title: str) -> None:
 
     Args:
         ax: drawn on.
-        against: variant, mean, low, high and alike of one data set, as shares; the dot is open where no difference was
-            shown.
+        against: variant, mean, low, high, reference and differs of one data set, as shares; the dot is open where no
+            difference was shown.
         title: of the panel.
     """
     ax.axvline(0, color="grey", linestyle=":")

@@ -4,7 +4,6 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.report.cells import percent_range
-from tcstudy.report.intervals import LEVEL
 from tcstudy.report.tables import Notice
 
 
@@ -33,7 +32,7 @@ def _paragraph(dataset: str, cells: pd.DataFrame, reference: str) -> str:
         return f"{first}."
     if best != reference:
         first += f"; {reference} has {percent_range(converged.loc[reference])}"
-    shown = compared[compared["p"] < 1 - LEVEL]
+    shown = compared[compared["differs"]]
     fewer, more = (shown[sign * shown["change"] > 0] for sign in (-1, 1))
     told = [
         f"Shown to make {word} errors than {reference}: {_listed(group)}."

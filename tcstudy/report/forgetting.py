@@ -7,10 +7,10 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
-from tcstudy.experiments.forgetting import WITHOUT
+from tcstudy.experiments.base_rate import rate_name
 from tcstudy.report.cells import error_cell, note
+from tcstudy.report.frame import every_column, of_variants
 from tcstudy.report.intervals import mean, rate, spread_of_runs
-from tcstudy.report.moderation import moderated
 from tcstudy.report.stats import by_cell, errors
 from tcstudy.report.tables import Notice, Table
 from tcstudy.study.record import Record
@@ -20,7 +20,7 @@ def learning_curves(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     """Error on the selection split by update, over seeds.
 
     Returns:
-        Columns dataset, variant, rate (its name), corrected (with bias correction), step, mean, low, high (as
+        Columns dataset, variant, rate, rate_name, corrected (with bias correction), step, mean, low, high (as
         `intervals.spread_of_runs` has them), runs and documents; a run that diverged is part of the points before it
         did.
     """
@@ -33,16 +33,24 @@ def learning_curves(records: Mapping[RunKey, Record]) -> pd.DataFrame:
         columns=["dataset", "variant", "step", "error", "documents"],
     )
     rows = []
-    for (dataset, step), at_step in points.groupby(["dataset", "step"], sort=False):
-        by_variant = dict(list(at_step.groupby("variant", sort=False)))
-        spreads = [spread_of_runs(of["error"].to_numpy(), of["documents"].max()) for of in by_variant.values()]
-        for (variant, of), moderate in zip(by_variant.items(), moderated(spreads), strict=True):
-            found = rate(moderate, len(of), of["documents"].max())
-            rows.append((dataset, variant, step, found.mean, found.low, found.high, found.runs, found.documents))
+    for (dataset, variant, step), of in points.groupby(["dataset", "variant", "step"], sort=False):
+        documents = of["documents"].max()
+        found = rate(spread_of_runs(of["error"].to_numpy(), documents), len(of), documents)
+        rows.append((dataset, variant, step, found.mean, found.low, found.high, found.runs, found.documents))
     columns = ["dataset", "variant", "step", "mean", "low", "high", "runs", "documents"]
-    curves = pd.DataFrame(rows, columns=columns).sort_values("step", kind="stable")
-    return curves.assign(
-        rate=curves["variant"].str.removesuffix(WITHOUT), corrected=~curves["variant"].str.endswith(WITHOUT)
+    curves = pd.DataFrame(rows, columns=columns).sort_values("step", kind="stable", ignore_index=True)
+    return _with_rates(curves, records)
+
+
+def _with_rates(cells: pd.DataFrame, records: Mapping[RunKey, Record]) -> pd.DataFrame:
+    """Rows of data sets and variants with their learning rate, its name and whether bias is corrected, as columns."""
+    runs = every_column(records)
+    rates, optimizers = (of_variants(runs, name) for name in ("training.learning_rate", "protocol.optimizer"))
+    names = [*zip(cells["dataset"], cells["variant"], strict=True)]
+    return cells.assign(
+        rate=[rates[name] for name in names],
+        rate_name=[rate_name(rates[name]) for name in names],
+        corrected=[optimizers[name] == "adamw" for name in names],
     )
 
 
@@ -54,9 +62,9 @@ def forgotten(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> 
         compared: `Forgetting.compared`.
 
     Returns:
-        As `stats.errors`, with the columns rate, corrected, failed (how many seeds), before and after (mean loss in
-        nats for each masked wordpiece), forgotten, forgotten_low and forgotten_high (their difference and its interval
-        over seeds, missing with a single one); losses are missing where every seed diverged.
+        As `stats.errors`, with the columns rate, rate_name, corrected, failed (how many seeds), before and after (mean
+        loss in nats for each masked wordpiece), forgotten, forgotten_low and forgotten_high (their difference and its
+        interval over seeds, missing with a single one); losses are missing where every seed diverged.
     """
     found = errors(records, compared)
     rows = []
@@ -66,7 +74,6 @@ def forgotten(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> 
         change = mean((after - before)[:, None])
         rows.append(
             {
-                "rate": next(iter(runs.values())).spec.training.learning_rate,
                 "failed": sum(failed(record) for record in runs.values()),
                 "before": before.mean(),
                 "after": after.mean(),
@@ -75,8 +82,7 @@ def forgotten(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> 
                 "forgotten_high": change.high,
             }
         )
-    found = pd.concat([found, pd.DataFrame(rows)], axis=1)
-    return found.assign(corrected=~found["variant"].str.endswith(WITHOUT))
+    return _with_rates(pd.concat([found, pd.DataFrame(rows)], axis=1), records)
 
 
 def failed(record: Record) -> bool:
@@ -141,7 +147,7 @@ def forgetting_found(cells: pd.DataFrame) -> Notice:
         compared = all_rows[~all_rows["corrected"]].merge(corrected, on="rate", suffixes=("", "_with"))
         worse = compared[compared["failed"] > compared["failed_with"]]
         if len(compared):
-            where = ", ".join(worse["variant_with"]) or "none of the rates that were tried both ways"
+            where = ", ".join(worse["rate_name"]) or "none of the rates that were tried both ways"
             sentences.append(f"{title}: without bias correction more seeds failed than with it at {where}.")
     return Notice("tip", "What these runs show", "\n\n".join(sentences))
 

@@ -54,7 +54,9 @@ def frame(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None = None
     """
     found = every_column(runs, base_rate)
     fields = [name for name in found.columns if name not in _ROW]
-    return found[[*_ROW, *(name for name in fields if len({repr(value) for value in found[name] if _is_there(value)}) > 1)]]
+    return found[
+        [*_ROW, *(name for name in fields if len({repr(value) for value in found[name] if _is_there(value)}) > 1)]
+    ]
 
 
 def every_column(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None = None) -> pd.DataFrame:
@@ -63,7 +65,7 @@ def every_column(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None
     Fields are called by their dotted names in a `RunSpec`: `training.learning_rate`, `window.method`. `data.train` and
     `encoder.layers` are told as numbers where all are taken. Added are:
 
-    - `features.depth`: the share of the layers that is read, where the classifier reads a single one; layer 5 of 6 is 1.
+    - `features.depth`: the share of the layers that is read, where the classifier reads a single one.
     - `encoder.published_layers`: of the encoder as published, of which fewer may have been kept.
     - of the stages of an encoder, those beyond the ones that all runs with the same encoder have in common:
       `pretraining.corpus` (names of data sets, none without a stage), `pretraining.steps` (after which it was taken),
@@ -107,15 +109,18 @@ def levels(runs: pd.DataFrame, name: str) -> list[Any]:
 
 
 def by_seed(runs: pd.DataFrame) -> dict[tuple[int, int], Any]:
-    """The records of rows by draw and seed.
+    """The records of rows by draw and seed; a run that has two titles counts once.
 
     Raises:
-        ValueError: two rows have the same, so the columns they were chosen by do not make one variant.
+        ValueError: two runs have the same, so the columns they were chosen by do not make one variant.
     """
-    keys = [*zip(runs["draw"].astype(int), runs["seed"].astype(int), strict=True)]
-    if len({*keys}) < len(keys):
-        raise ValueError("several runs have the same draw and seed")
-    return dict(zip(keys, runs["record"], strict=True))
+    found: dict[tuple[int, int], Any] = {}
+    specs: dict[tuple[int, int], AnyRun] = {}
+    for row in runs.itertuples():
+        if specs.setdefault((row.draw, row.seed), row.run) != row.run:
+            raise ValueError("several runs have the same draw and seed")
+        found[row.draw, row.seed] = row.record
+    return found
 
 
 def of_variants(runs: pd.DataFrame, name: str) -> dict[tuple[str, str], Any]:

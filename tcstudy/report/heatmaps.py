@@ -16,7 +16,6 @@ def error_changes(
     framed: pd.DataFrame,
     title: str,
     below: pd.DataFrame | None = None,
-    marks: pd.DataFrame | None = None,
     digits: int = 1,
 ) -> None:
     """Changes in error as a heat map, with the number in each cell and the scale on the right.
@@ -28,7 +27,6 @@ def error_changes(
         framed: whether a cell is framed, of the same shape.
         title: of the panel.
         below: a line in small print below each number, of the same shape.
-        marks: what stands behind each number, of the same shape.
         digits: decimals in the cells.
     """
     values = changes.to_numpy(dtype=float)
@@ -36,8 +34,8 @@ def error_changes(
     image = ax.imshow(values, cmap=COLOURS, vmin=-limit, vmax=limit, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         colour = "white" if abs(value) > DARK * limit else "black"
-        text = _signed(value, digits) + ("" if marks is None else marks.iat[row, column])
-        ax.text(column, row - (0.0 if below is None else 0.17), text, color=colour, **CENTRED)
+        place = row - (0.0 if below is None else 0.17)
+        ax.text(column, place, _signed(value, digits), color=colour, **CENTRED)
         if below is not None:
             ax.text(column, row + 0.24, _minus(str(below.iat[row, column])), color=colour, fontsize=7, **CENTRED)
         if framed.iat[row, column]:

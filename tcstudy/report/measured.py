@@ -1,55 +1,71 @@
-"""The effect of a comparison in the records of a page, if all its runs are there."""
+"""The effect of a comparison in the records of a page, if all its runs are there and what it needs was done."""
 
-import itertools
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
+
+import pandas as pd
 
 from tcstudy.catalog.datasets import absence
 from tcstudy.experiments.base import Experiment, RunKey
-from tcstudy.report.beside_paper import title
+from tcstudy.experiments.base_rate import base_rate_of
+from tcstudy.report.cells import title
 from tcstudy.report.claim_rules import Part
-from tcstudy.report.contrasts import (
-    Effect,
-    Unmeasured,
-    by_variant,
-    errors,
-    failures,
-    forgetting,
-    over_datasets,
-    spread_beside,
-)
-from tcstudy.report.intervals import spread
-from tcstudy.spec import AnyRun
+from tcstudy.report.contrasts import Cell, Effect, Unmeasured, errors, failures, forgetting, over_datasets
+from tcstudy.report.frame import by_seed, chosen, every_column
+from tcstudy.report.treatment import UNKNOWN, why_not_taken
+from tcstudy.spec import AnyRun, EncoderSpec, PretrainingSpec, RunSpec
+from tcstudy.study.encoders import EncoderRecord, encoders_behind
 from tcstudy.study.record import Record
 from tcstudy.study.recorded import recorded
 
 
+class Untested(Unmeasured):
+    """Why the runs of a page, whatever comes out of them, are no test of a comparison."""
+
+
 @dataclass(frozen=True)
 class PageRecords:
-    """The runs of a page's parameter file, the records that there are of them, and `Experiment.compared`."""
+    """The runs of a page's parameter file, the records that there are of them, and those of the encoders made for them.
+
+    `base_rate` is the learning rate of the study's other pages, None where it is not known.
+    """
 
     runs: Mapping[RunKey, AnyRun]
     records: Mapping[RunKey, Record]
-    compared: Mapping[str, str] = field(default_factory=dict)
+    encoders: Mapping[EncoderSpec, EncoderRecord] = field(default_factory=dict)
+    base_rate: float | None = None
 
     @classmethod
-    def of(cls, experiment: Experiment) -> Self:
+    def of(cls, experiment: Experiment, base_rate: float | None = None) -> Self:
         """The runs of a page with the records that exist."""
         runs = experiment.runs()
-        return cls(runs, recorded(runs), experiment.compared())
+        records = recorded(runs)
+        return cls(runs, records, encoders_behind(records.values()), base_rate)
 
-    @property
-    def complete(self) -> dict[RunKey, Record]:
-        """The records of variants of which no run on their data set is missing."""
-        missing = {(key.dataset, key.variant) for key in self.runs.keys() - self.records.keys()}
-        return {key: record for key, record in self.records.items() if (key.dataset, key.variant) not in missing}
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row for each run, recorded or not, as `frame.every_column` gives it."""
+        return every_column({**self.runs, **self.records}, self.base_rate)
+
+
+def pages_of(experiments: Mapping[str, Experiment], names: Iterable[str]) -> dict[str, PageRecords]:
+    """The runs and records of some pages of a profile, as far as it has them.
+
+    Args:
+        experiments: all pages of the profile, by name. The base rate is the one that most of them fine-tune at.
+        names: of the pages.
+    """
+    rates = Counter(rate for rate in map(base_rate_of, experiments.values()) if rate is not None)
+    base_rate = max(rates, key=rates.__getitem__, default=None)
+    return {name: PageRecords.of(experiments[name], base_rate) for name in names if name in experiments}
 
 
 def datasets_of(part: Part, page: PageRecords) -> list[str]:
     """The data sets of a page that a part is about."""
-    names = dict.fromkeys(key.dataset for key in page.runs)
-    return [name for name in names if part.on is None or name in part.on]
+    return [name for name in page.table["dataset"].unique() if part.on is None or name in part.on]
 
 
 def cannot_be_had(dataset: str, page: PageRecords) -> bool:
@@ -57,58 +73,67 @@ def cannot_be_had(dataset: str, page: PageRecords) -> bool:
     return bool(absence(dataset)) and dataset not in {key.dataset for key in page.records}
 
 
-def effect_of(part: Part, page: PageRecords) -> Effect:
-    """The effect over the data sets of a part that have the variants.
+def arms_of(part: Part, page: PageRecords, dataset: str) -> dict[str, pd.DataFrame]:
+    """The rows of each arm of a part on a data set."""
+    rows = page.table[page.table["dataset"] == dataset]
+    return {name: chosen(rows, arm) for name, arm in part.arms.items()}
+
+
+def cells_of(part: Part, page: PageRecords) -> dict[str, dict[str, Cell]]:
+    """The records of a part's arms, by data set: of those of its data sets that have all arms.
 
     Raises:
-        Unmeasured: there are none, or runs are not recorded.
+        Untested: no data set of the page has all arms.
+        Unmeasured: runs are not recorded.
     """
-    names = datasets_of(part, page)
-    if not names:
-        raise Unmeasured(f"this profile does not have {' and '.join(map(title, part.on or ()))}")
-    by_dataset, reasons = by_variant(page.complete), []
-    for name in names:
-        try:
-            _check_complete(part, page, name)
-        except _LeftOut as reason:
-            by_dataset.pop(name, None)
-            reasons.append(str(reason))
-    chosen = {name: by_dataset[name] for name in names if name in by_dataset}
-    if not chosen:
-        raise Unmeasured("; ".join(dict.fromkeys(reasons)))
-    boundary = part.smallest.share if part.gain else 0.0
+    found, lacking, gone = {}, [], []
+    for dataset in datasets_of(part, page):
+        arms = arms_of(part, page, dataset)
+        if without := [name for name, rows in arms.items() if rows.empty]:
+            lacking.append(f"{title(dataset)} has no runs of {' or '.join(map(title, without))}")
+        elif cannot_be_had(dataset, page):
+            gone.append(f"{title(dataset)} cannot be had on this machine")
+        else:
+            found[dataset] = arms
+    if not found and gone:
+        raise Unmeasured("; ".join(gone))
+    if not found:
+        raise Untested("; ".join(lacking) or f"this profile has no {' or '.join(map(title, part.on or ()))}")
+    runs = [record for arms in found.values() for rows in arms.values() for record in rows["record"]]
+    if missing := sum(record is None for record in runs):
+        raise Unmeasured(f"{missing} of {len(runs)} runs are not recorded")
+    try:
+        return {dataset: {name: by_seed(rows) for name, rows in arms.items()} for dataset, arms in found.items()}
+    except ValueError:
+        raise Untested("several variants of the page answer to what is compared") from None
+
+
+def not_taken(part: Part, page: PageRecords, dataset: str) -> str:
+    """Why a further pre-training that a part compares on a data set did not take; empty where it did, or there is none.
+
+    Stages that all runs of the page share are no part of what is compared.
+    """
+    reasons = []
+    for rows in arms_of(part, page, dataset).values():
+        for run, corpus in zip(rows["run"], rows.get("pretraining.corpus", [()] * len(rows)), strict=True):
+            if isinstance(run, RunSpec) and corpus:
+                reasons.append(why_not_taken(page.encoders.get(_pretrained(run.encoder)), dataset))
+    return min(filter(None, reasons), key=lambda reason: reason == UNKNOWN, default="")
+
+
+def _pretrained(encoder: EncoderSpec) -> EncoderSpec:
+    """An encoder at the end of its last further pre-training."""
+    last = max(place for place, stage in enumerate(encoder.stages) if isinstance(stage, PretrainingSpec))
+    return encoder.model_copy(update={"stages": encoder.stages[: last + 1]})
+
+
+def effect_of(part: Part, cells: Mapping[str, Mapping[str, Cell]]) -> Effect:
+    """The effect over data sets, from the records of a part's arms on each.
+
+    Raises:
+        Unmeasured: not all converged with any seed, or the reference has no errors.
+    """
     if part.quantity == "failures":
-        return failures(part.contrast, chosen, boundary)
-    if part.quantity == "forgetting":
-        risen = {name: forgetting(part.contrast, variants) for name, variants in chosen.items()}
-        return over_datasets(risen, {name: spread(values) for name, values in risen.items()}, boundary)
-    saved = {name: errors(part.contrast, variants) for name, variants in chosen.items()}
-    spreads = {
-        name: spread_beside(part.contrast, saved[name], variants, page.compared) for name, variants in chosen.items()
-    }
-    return over_datasets(saved, spreads, boundary)
-
-
-class _LeftOut(Unmeasured):
-    """Why a data set is no part of a comparison."""
-
-
-def _check_complete(part: Part, page: PageRecords, dataset: str) -> None:
-    """Whether all runs that a part needs on a data set are recorded.
-
-    Raises:
-        _LeftOut: the set is no part of the comparison.
-        Unmeasured: some are not recorded.
-    """
-    names = [*part.contrast.weights, *([part.unlike] if part.unlike else [])]
-    wanted = {key: run for key, run in page.runs.items() if key.dataset == dataset and key.variant in names}
-    ids = {name: frozenset(run.id for key, run in wanted.items() if key.variant == name) for name in names}
-    if lacking := [name for name in part.contrast.weights if not ids[name]]:
-        raise _LeftOut(f"this profile does not have {' and '.join(map(title, lacking))} on {title(dataset)}")
-    for one, other in itertools.combinations(names, 2):
-        if ids[one] == ids[other]:
-            raise _LeftOut(f"on {title(dataset)}, {one} and {other} are the same runs")
-    if cannot_be_had(dataset, page):
-        raise _LeftOut(f"{title(dataset)} cannot be had on this machine")
-    if missing := [key for key in wanted if key not in page.records]:
-        raise Unmeasured(f"{len(missing)} of {len(wanted)} runs are not recorded")
+        return failures(part.contrast, cells)
+    values = forgetting if part.quantity == "forgetting" else errors
+    return over_datasets({dataset: values(part.contrast, of) for dataset, of in cells.items()})

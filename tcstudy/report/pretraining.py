@@ -8,6 +8,7 @@ from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.within_task import stop_name
 from tcstudy.report.cells import error_cell, note
+from tcstudy.report.frame import every_column, of_variants
 from tcstudy.report.published import printed_errors
 from tcstudy.report.stats import errors
 from tcstudy.report.tables import Table, percent
@@ -20,14 +21,13 @@ def error_by_steps(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     """Test error by steps of further pre-training, in the order of `records`.
 
     Returns:
-        As `stats.errors`, compared with the encoder as published, with the column steps, 0 for that one.
+        As `stats.errors`, compared with no further pre-training, with the column steps, 0 for that one.
     """
-    found = errors(records, reference=stop_name(0))
-    steps = {
-        key.variant: record.spec.encoder.stages[-1].last_step if record.spec.encoder.stages else 0
-        for key, record in records.items()
-    }
-    return found.assign(steps=found["variant"].map(steps))
+    steps = of_variants(every_column(records), "pretraining.steps")
+    plain = {dataset: variant for (dataset, variant), count in steps.items() if not count}
+    compared = {variant: plain[dataset] for (dataset, variant), count in steps.items() if count and dataset in plain}
+    found = errors(records, compared)
+    return found.assign(steps=[steps[cell] for cell in zip(found["dataset"], found["variant"], strict=True)])
 
 
 def printed_by_steps() -> pd.Series:

@@ -1,13 +1,12 @@
-"""What stands beside the error: macro-F1, calibration, and where the variance of the error comes from."""
+"""What stands beside the error: macro-F1, and where the variance of the error comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
-from tcstudy.report.calibration import BINS, calibration_matrix, f1_matrix
 from tcstudy.report.cells import percent_range, title, with_runs
 from tcstudy.report.intervals import Estimate, rate, wrong_matrix
 from tcstudy.report.stats import by_cell, estimates
@@ -17,12 +16,11 @@ from tcstudy.study.record import Record
 
 
 def beside_error(records: Mapping[RunKey, Record], page: str) -> Fold:
-    """Error, macro-F1, expected calibration error and standard deviations, one row for each data set and variant."""
+    """Error, macro-F1 and standard deviations, one row for each data set and variant."""
     cells = {cell: [*runs.values()] for cell, runs in by_cell(records).items()}
     measures = (
         estimates({cell: wrong_matrix(runs) for cell, runs in cells.items()}, rate),
         estimates({cell: f1_matrix(runs) for cell, runs in cells.items()}, rate),
-        estimates({cell: calibration_matrix(runs) for cell, runs in cells.items()}, rate),
     )
     rows = []
     for (dataset, variant), runs in cells.items():
@@ -35,16 +33,42 @@ def beside_error(records: Mapping[RunKey, Record], page: str) -> Fold:
                 *(_points(variance) for variance in (variances.seed, variances.draw, variances.test)),
             ]
         )
-    head = ("variant", "data set", "error", "macro-F1", "calibration error", "seed", "draw", "test documents")
+    head = ("variant", "data set", "error", "macro-F1", "seed", "draw", "test documents")
     note = (
-        "In brackets 95% intervals. The calibration error is the expected one of the predicted class over "
-        f"{BINS} bins of equal width. The last three columns are standard deviations of one run's error, in points: by "
+        "In brackets 95% intervals. The last three columns are standard deviations of one run's error, in points: by "
         "another seed, another draw of the training documents, as many other test documents; a dash where one seed or "
         "one draw cannot tell. What seeds do is part of the draws where each draw has a single one."
     )
-    caption = "Error, macro-F1 and calibration, and where the variance of one run's error comes from"
+    caption = "Error and macro-F1, and where the variance of one run's error comes from"
     table = Table(head, rows, caption, f"beside-error-{page}", note)
-    return Fold("Beside the error: macro-F1, calibration, and where the variance comes from", table, "beside-error")
+    return Fold("Beside the error: macro-F1, and where the variance comes from", table, "beside-error")
+
+
+def f1_values(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Values whose mean is the macro-F1 of a run, linear in what each document adds to it.
+
+    F1 of a class is 2 TP / (predicted + true); macro-F1 is its mean over the classes that are predicted or true.
+
+    Args:
+        labels: true classes, shape (documents,).
+        predicted: shape (documents,).
+
+    Returns:
+        Shape (documents,).
+    """
+    classes = np.union1d(labels, predicted)[:, None]  # (classes, 1)
+    true, found = labels == classes, predicted == classes  # (classes, documents)
+    size = true.mean(axis=1, keepdims=True) + found.mean(axis=1, keepdims=True)
+    f1 = 2 * (true & found).mean(axis=1, keepdims=True) / size
+    values = f1 + (2.0 * (true & found) - f1 * (true * 1.0 + found)) / size
+    return values.mean(axis=0)
+
+
+def f1_matrix(records: Sequence[Record]) -> np.ndarray:
+    """`f1_values` of the runs that did not diverge, shape (runs, documents)."""
+    tests = [record.test for record in records if record.test]
+    rows = [f1_values(test.labels.unpack(), test.predicted.unpack()) for test in tests]
+    return np.stack(rows) if rows else np.zeros((0, 0))
 
 
 def _cell(estimate: Estimate) -> str:

@@ -11,7 +11,6 @@ from tcstudy.experiments.base_rate import rate_name
 from tcstudy.report.cells import error_cell, note, percent_range
 from tcstudy.report.intervals import Spread, combined, spread_of_runs
 from tcstudy.report.intervals import rate as rate_interval
-from tcstudy.report.moderation import moderated
 from tcstudy.report.stats import by_cell, errors
 from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.study.record import Record
@@ -40,13 +39,13 @@ def validation_by_rate(records: Mapping[RunKey, Record]) -> pd.DataFrame:
             for runs in cells.values()
         ],
     )
-    spreads = found.groupby("dataset", sort=False)["spread"].transform(lambda of: moderated([*of]))
     estimates = [
         rate_interval(of, runs, documents)
-        for of, runs, documents in zip(spreads, found["runs"] - found["diverged"], found["documents"], strict=True)
+        for of, runs, documents in zip(
+            found["spread"], found["runs"] - found["diverged"], found["documents"], strict=True
+        )
     ]
-    ends = {name: [getattr(of, name) for of in estimates] for name in ("mean", "low", "high")}
-    return found.assign(spread=spreads, **ends)
+    return found.assign(**{name: [getattr(of, name) for of in estimates] for name in ("mean", "low", "high")})
 
 
 def best_validation_error(record: Record) -> float:

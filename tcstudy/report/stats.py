@@ -8,18 +8,15 @@ import pandas as pd
 
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.intervals import (
-    LEVEL,
     Estimate,
     Spread,
     error,
     estimate,
-    holm,
     paired_matrices,
     rate,
     spread,
     wrong_matrix,
 )
-from tcstudy.report.moderation import moderated
 from tcstudy.study.lengths import lengths_of
 from tcstudy.study.record import Record
 
@@ -35,8 +32,6 @@ def by_cell(records: Mapping[RunKey, Record]) -> dict[tuple[str, str], dict[RunK
 def errors(records: Mapping[RunKey, Record], reference: str | Mapping[str, str] | None = None) -> pd.DataFrame:
     """The test error of each data set and variant with its interval, and what it differs from that of a reference.
 
-    What runs contribute to the intervals of a data set is told from all its variants (`moderation.moderated`).
-
     Args:
         records: by data set, variant, seed and draw.
         reference: the variant that all others are compared with on the same data set, or what each is compared with.
@@ -44,8 +39,9 @@ def errors(records: Mapping[RunKey, Record], reference: str | Mapping[str, str] 
     Returns:
         One row a cell, in the order of `records`. Columns dataset, variant; mean, low, high of the test error; runs,
         seeds, draws and diverged (how many of the runs); documents; seconds (mean); ids of the runs; reference (None
-        where there is none); change, change_low, change_high (the error minus the reference's), p (corrected by Holm
-        for all comparisons) and alike: whether it was compared and not shown to differ, p being 0.05 or more.
+        where there is none); change, change_low, change_high (the error minus the reference's), p (of no change, not
+        corrected for other comparisons) and differs: whether it was compared and the interval of the change excludes
+        zero.
     """
     cells = by_cell(records)
     wrong = {cell: wrong_matrix([*runs.values()]) for cell, runs in cells.items()}
@@ -55,50 +51,32 @@ def errors(records: Mapping[RunKey, Record], reference: str | Mapping[str, str] 
         for cell, other in against.items()
         if other in cells
     }
-    references = {cell: against[cell][1] for cell in changes}
-    found = estimates(wrong, rate)
-    differences = estimates(changes, estimate, references)
+    found, differences = estimates(wrong, rate), estimates(changes)
     rows = [
         {"dataset": dataset, "variant": variant}
         | _row(runs, found[dataset, variant])
-        | _change(references.get((dataset, variant)), differences.get((dataset, variant)))
+        | _change(against[dataset, variant][1], differences.get((dataset, variant)))
         for (dataset, variant), runs in cells.items()
     ]
-    frame = pd.DataFrame(rows)
-    return frame.assign(p=holm(frame["p"]), alike=lambda table: table["p"] >= 1 - LEVEL)
+    return pd.DataFrame(rows)
 
 
 def estimates(
-    values: Mapping[tuple[str, str], np.ndarray],
-    make: Callable[[Spread, int, int], Estimate] = estimate,
-    references: Mapping[tuple[str, str], str] | None = None,
+    values: Mapping[tuple[str, str], np.ndarray], make: Callable[[Spread, int, int], Estimate] = estimate
 ) -> dict[tuple[str, str], Estimate]:
-    """Means of matrices by data set and variant, moderated within each data set.
+    """Means of matrices by data set and variant.
 
     Args:
         values: shape (runs, documents) each; the mean of one without rows is not a number.
         make: `intervals.estimate`, or `intervals.rate` for what lies between 0 and 1.
-        references: with what each was compared.
     """
     unknown = dict.fromkeys(values, Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0))
-    return unknown | {cell: make(of, *values[cell].shape) for cell, of in spreads(values, references).items()}
+    return unknown | {cell: make(of, *values[cell].shape) for cell, of in spreads(values).items()}
 
 
-def spreads(
-    values: Mapping[tuple[str, str], np.ndarray], references: Mapping[tuple[str, str], str] | None = None
-) -> dict[tuple[str, str], Spread]:
-    """Spreads of matrices by data set and variant, moderated within each data set; those without rows are left out.
-
-    Args:
-        values, references: as `estimates` takes them.
-    """
-    known = {cell: spread(matrix) for cell, matrix in values.items() if matrix.size and not np.isnan(matrix).any()}
-    found = {}
-    for dataset in dict.fromkeys(name for name, _ in known):
-        group = [cell for cell in known if cell[0] == dataset]
-        shared = [references[cell] for cell in group] if references else None
-        found |= zip(group, moderated([known[cell] for cell in group], shared), strict=True)
-    return found
+def spreads(values: Mapping[tuple[str, str], np.ndarray]) -> dict[tuple[str, str], Spread]:
+    """Spreads of matrices by data set and variant; those without rows are left out."""
+    return {cell: spread(matrix) for cell, matrix in values.items() if matrix.size and not np.isnan(matrix).any()}
 
 
 def _reference(variant: str, reference: str | Mapping[str, str] | None) -> str | None:
@@ -124,15 +102,14 @@ def _row(runs: Mapping[RunKey, Record], found: Estimate) -> dict[str, Any]:
 
 
 def _change(reference: str | None, found: Estimate | None) -> dict[str, Any]:
-    names = ("change", "change_low", "change_high", "p")
-    numbers = (found.mean, found.low, found.high, found.p) if found else [np.nan] * 4
-    return {"reference": reference, **dict(zip(names, numbers, strict=True))}
-
-
-def printed_points(printed: pd.Series, column: str) -> pd.DataFrame:
-    """One column of printed errors as `errors` has them: mean, low and high are the same."""
-    errors = printed.xs(column, level="column")
-    return pd.DataFrame({"variant": errors.index, "mean": errors.values, "low": errors.values, "high": errors.values})
+    if found is None:
+        return {
+            "reference": None,
+            **dict.fromkeys(("change", "change_low", "change_high", "p"), np.nan),
+            "differs": False,
+        }
+    change = {"change": found.mean, "change_low": found.low, "change_high": found.high, "p": found.p}
+    return {"reference": reference, **change, "differs": found.low > 0 or found.high < 0}
 
 
 def error_matrix(errors: pd.DataFrame) -> pd.DataFrame:
@@ -158,14 +135,18 @@ def error_reduction(matrix: pd.DataFrame, reference: str) -> pd.DataFrame:
     return 1 - matrix.drop(index=reference) / matrix.loc[reference]
 
 
-def by_depth(errors: pd.DataFrame) -> pd.DataFrame:
+def by_depth(errors: pd.DataFrame, depths: Mapping[tuple[str, str], float]) -> pd.DataFrame:
     """The rows of single layers, with their relative depth: layer 5 of 6 and layer 11 of 12 have depth 1.
+
+    Args:
+        errors: as `errors` gives them.
+        depths: `features.depth` by data set and variant (`frame.of_variants`), not a number for other variants.
 
     Returns:
         Columns depth, mean, low and high, lowest layer first.
     """
-    names = errors["variant"].str.extract(r"^layer (\d+) of (\d+)$").astype(float)
-    single = errors.assign(depth=(names[0] + 1) / names[1]).dropna(subset="depth")
+    cells = zip(errors["dataset"], errors["variant"], strict=True)
+    single = errors.assign(depth=[depths[cell] for cell in cells]).dropna(subset="depth")
     return single[["depth", "mean", "low", "high"]].sort_values("depth", ignore_index=True)
 
 

@@ -4,56 +4,60 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from tcstudy.report.beside_paper import title
-from tcstudy.report.cells import RUNS, share_cell
+from tcstudy.report.cells import RUNS, share_cell, title, together
 from tcstudy.report.claim_rules import SMALLEST, Part
 from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import Claim
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.tables import Markup, Notice, Table, escape_html, escape_markdown, percent
-from tcstudy.report.verdicts import FAILS, HOLDS, OPEN, Finding, Verdict
+from tcstudy.report.verdicts import DECISIONS, FAILS, HOLDS, LEAST_RUNS, OPEN, UNTESTED, Finding, Verdict
 
 
 def verdicts_table(verdicts: Iterable[Verdict], name: str) -> Table:
     """One row for each claim, which leads to its chapter, with the comparison that its verdict hangs on."""
-    rows = [
-        [
-            f"{verdict.claim.number}",
-            Markup(verdict.claim.sentence, f"{{doc}}`{verdict.claim.sentence} <{verdict.claim.page}>`"),
-            *_hangs_on(verdict),
-            _decision(verdict),
-        ]
-        for verdict in verdicts
-    ]
-    head = ("", "claim", "hangs on", "paper", "here", "verdict")
-    return Table(head, rows, "The paper's claims: share of errors saved, there and here with its 95% interval", name)
+    rows = []
+    for verdict in verdicts:
+        found, claim = verdict.deciding, verdict.claim
+        rows.append(
+            [
+                claim.label,
+                Markup(claim.sentence, f"{{doc}}`{claim.sentence} <{claim.page}>`"),
+                found.part.label if found else "–",
+                *_answers(found, claim.page),
+                found.scale if found and found.scale else "–",
+                _decision(verdict, with_reason=True),
+            ]
+        )
+    head = ("", "claim", "hangs on", *ANSWERS, "at the size of", "verdict")
+    return Table(head, rows, "The claims: share of errors saved, there and here with its 95% interval", name)
 
 
 def short_table(verdicts: Iterable[Verdict], name: str) -> Table:
-    """One row for each claim: in a few words, the paper's effect, ours, and the verdict."""
+    """One row for each claim: in a few words, the paper's effect, ours, at which size, and the verdict."""
     rows = []
     for verdict in verdicts:
-        finding, claim = verdict.deciding, verdict.claim
-        effects = [paper_cell(finding.paper), effect_cell(finding, claim.page)] if finding else ["–", "–"]
-        decision = Markup(verdict.decision, f"**{verdict.decision}**" if verdict.decision != OPEN else OPEN)
-        rows.append(
-            [f"{claim.number}", Markup(claim.title, f"{{doc}}`{claim.title} <{claim.page}>`"), *effects, decision]
-        )
-    caption = "The paper's claims: errors saved there and here, by the comparison that the verdict hangs on"
-    return Table(("", "claim", "paper", "here", "verdict"), rows, caption, name)
+        found, claim = verdict.deciding, verdict.claim
+        linked = Markup(claim.title, f"{{doc}}`{claim.title} <{claim.page}>`")
+        scale = found.scale if found and found.scale else "–"
+        rows.append([claim.label, linked, *_answers(found, claim.page), scale, _decision(verdict)])
+    caption = "The claims: errors saved there and here, by the comparison that the verdict hangs on"
+    return Table(("", "claim", *ANSWERS, "at the size of", "verdict"), rows, caption, name)
 
 
-def _decision(verdict: Verdict) -> Markup:
+ANSWERS = ("paper", "here")
+"""The columns of answers to a claim, side by side; `_answers` makes the cells."""
+
+
+def _answers(found: Finding | None, page: str) -> list[str]:
+    return [paper_cell(found.paper), effect_cell(found, page)] if found else ["–"] * len(ANSWERS)
+
+
+def _decision(verdict: Verdict, with_reason: bool = False) -> Markup:
     """The decision; why, where there is none."""
-    why = f": {verdict.reason}" if verdict.decision == OPEN else ""
-    return Markup(f"{verdict.decision}{why}", f"**{verdict.decision}**{escape_markdown(why)}")
-
-
-def _hangs_on(verdict: Verdict) -> list[str]:
-    finding = verdict.deciding
-    if finding is None:
-        return ["–", "–", "–"]
-    return [finding.part.label, paper_cell(finding.paper), effect_cell(finding, verdict.claim.page)]
+    decided = verdict.decision in (HOLDS, FAILS)
+    why = f": {verdict.reason}" if with_reason and not decided else ""
+    shown = f"**{verdict.decision}**" if decided else verdict.decision
+    return Markup(f"{verdict.decision}{why}", f"{shown}{escape_markdown(why)}")
 
 
 def effect_cell(finding: Finding, page: str) -> str:
@@ -82,29 +86,50 @@ def chapter(page: str) -> Markup:
 
 
 def comparisons_table(verdicts: Iterable[Verdict], name: str) -> Table:
-    """One row for each comparison of each claim."""
-    rows = [
-        [
-            f"{verdict.claim.number}",
-            finding.part.label,
-            wanted(finding.part),
-            paper_cell(finding.paper),
-            effect_cell(finding, verdict.claim.page),
-            _measured_on(finding),
-            f"{finding.decision}: {finding.reason}",
-        ]
-        for verdict in verdicts
-        for finding in verdict.findings
-    ]
-    head = ("claim", "comparison", "claimed", "paper", "here", "on", "verdict")
-    return Table(head, rows, "Every comparison of every claim", name)
+    """One row for each comparison of each claim, and for those that stand beside it."""
+    rows = []
+    for verdict in verdicts:
+        for found in verdict.findings:
+            rows.append(
+                [
+                    f"beside {verdict.claim.label}" if found.part.aside else verdict.claim.label,
+                    found.part.label,
+                    wanted(found.part),
+                    *_answers(found, verdict.claim.page),
+                    _measured_on(found),
+                    f"{found.decision}: {found.reason}",
+                ]
+            )
+    head = ("claim", "comparison", "claimed", *ANSWERS, "on", "verdict")
+    p_values = pd.Series(
+        [found.effect.p for verdict in verdicts for found in verdict.findings if found.effect], dtype=float
+    )
+    return Table(head, rows, "Every comparison of every claim", name, _of_all(p_values))
+
+
+def _of_all(p_values: pd.Series) -> str:
+    """How many of the comparisons would be left if all were tested at once; no verdict depends on it."""
+    return f"{together(p_values)} Verdicts stand on each comparison's own interval." if p_values.notna().any() else ""
+
+
+def shared_runs(verdicts: Sequence[Verdict], name: str) -> Table:
+    """One row for each claim that has effects: its runs, and which other claims stand on how many of them."""
+    runs = {verdict.claim.label: {run for found in verdict.findings for run in found.runs} for verdict in verdicts}
+    rows = []
+    for label, own in runs.items():
+        others = {other: len(own & theirs) for other, theirs in runs.items() if other != label and own & theirs}
+        if own:
+            told = ", ".join(f"{other} ({number:,})" for other, number in others.items())
+            rows.append([label, f"{len(own):,}", told or "none"])
+    head = ("claim", "runs", "other claims that stand on some of them, and on how many")
+    return Table(head, rows, "Verdicts that stand on the same runs are one finding told more than once", name)
 
 
 def wanted(part: Part) -> str:
     """What a claim says of a comparison.
 
     >>> from tcstudy.report.contrasts import saves
-    >>> wanted(Part("a against b", saves("a", "b"), gain=False))
+    >>> wanted(Part("a against b", {}, saves("a", "b"), gain=False))
     'less than 2%'
     """
     return f"{'at least' if part.gain else 'less than'} {part.smallest.share:.0%}"
@@ -121,33 +146,38 @@ def _measured_on(finding: Finding) -> str:
 def what_counts(name: str) -> Table:
     """From when on an effect counts, and why."""
     rows = [[f"{smallest.share:.0%}", smallest.reason] for smallest in SMALLEST]
-    return Table(("smallest effect that counts", "since"), rows, "The smallest effects that count", name)
+    note = f"Fewer than {LEAST_RUNS} draws or seeds of each variant decide nothing."
+    return Table(("smallest effect that counts", "since"), rows, "The smallest effects that count", name, note)
 
 
 def verdicts_found(verdicts: Sequence[Verdict]) -> Notice:
-    """How many claims hold, and which."""
+    """How many claims hold, do not, are not decided and were not tested, and which."""
     text = []
     verbs = {
         HOLDS: ("holds", "hold"),
         FAILS: ("does not hold", "do not hold"),
         OPEN: ("is not decided here", "are not decided here"),
+        UNTESTED: ("is not tested here", "are not tested here"),
     }
-    for decision, (one, several) in verbs.items():
-        numbers = [verdict.claim.number for verdict in verdicts if verdict.decision == decision]
-        named = f": {', '.join(map(str, numbers))}" if 0 < len(numbers) < len(verdicts) else ""
+    for decision in DECISIONS:
+        one, several = verbs[decision]
+        numbers = [verdict.claim.label for verdict in verdicts if verdict.decision == decision]
+        named = f": {', '.join(numbers)}" if 0 < len(numbers) < len(verdicts) else ""
         verb = one if len(numbers) == 1 else several
         text.append(f"{len(numbers)} {verb}{named}")
-    return Notice("tip", "The verdicts", f"Of the paper's {len(verdicts)} claims, {'; '.join(text)}.")
+    own = sum(verdict.claim.number is None for verdict in verdicts)
+    beside = f" and {own} of this book's own" if own else ""
+    return Notice("tip", "The verdicts", f"Of the paper's {len(verdicts) - own} claims{beside}, {'; '.join(text)}.")
 
 
 def papers_own(claims: Iterable[Claim]) -> Notice:
     """Which comparisons would not be on the claim's side if the paper's own numbers were without error."""
     against = [
-        f"claim {claim.number}, {label}: {percent(share)}, claimed is {wanted(part)}"
+        f"claim {claim.label}, {label}: {percent(share)}, claimed is {wanted(part)}"
         for claim in claims
         if claim.paper
         for label, (part, share) in printed_effects(claim.parts, claim.paper()).items()
-        if (share >= part.smallest.share) != part.gain
+        if not part.aside and (share >= part.smallest.share) != part.gain
     ]
     text = "; ".join(against) or "none"
     return Notice("note", "The paper's own numbers", f"Even taken as exact, these fall short of their claims: {text}.")
@@ -168,13 +198,13 @@ def _last_made(page: PageRecords) -> str:
 
 def headlines(verdicts: Iterable[Verdict]) -> pd.DataFrame:
     """One row for each claim, of the comparison that its verdict hangs on, for `effect_figures.effects`."""
-    return _rows((f"{v.claim.number}. {v.claim.title}", v.deciding, v.decision) for v in verdicts)
+    return _rows((f"{v.claim.label}. {v.claim.title}", v.deciding, v.decision) for v in verdicts)
 
 
 def comparisons(verdicts: Iterable[Verdict]) -> pd.DataFrame:
     """One row for each comparison of each claim, for `effect_figures.effects`."""
     return _rows(
-        (f"{verdict.claim.number}. {finding.part.label}", finding, finding.decision)
+        (f"{verdict.claim.label}. {finding.part.label}", finding, finding.decision)
         for verdict in verdicts
         for finding in verdict.findings
     )

@@ -1,28 +1,43 @@
-"""What became of the paper's claims: effects in records, and the decisions that follow from their intervals."""
+"""What became of claims: effects in records, and the decisions that follow from their intervals."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import pandas as pd
+
 from tcstudy.catalog.profiles import Profile
-from tcstudy.report.beside_paper import title
+from tcstudy.report.cells import title
 from tcstudy.report.claim_rules import Part
 from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import Claim
 from tcstudy.report.contrasts import Effect, Unmeasured
-from tcstudy.report.intervals import holm
-from tcstudy.report.measured import PageRecords, cannot_be_had, datasets_of, effect_of
+from tcstudy.report.measured import (
+    PageRecords,
+    Untested,
+    arms_of,
+    cannot_be_had,
+    cells_of,
+    datasets_of,
+    effect_of,
+    not_taken,
+)
+from tcstudy.spec import RunSpec
 
-Decision = Literal["holds", "does not hold", "not decided here"]
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not decided here"
-ALPHA = 0.05
+Decision = Literal["holds", "does not hold", "not decided here", "not tested here"]
+HOLDS, FAILS, OPEN, UNTESTED = "holds", "does not hold", "not decided here", "not tested here"
+DECISIONS: tuple[Decision, ...] = (HOLDS, FAILS, OPEN, UNTESTED)
+LEAST_RUNS = 3
+"""Draws or seeds of each variant, below which nothing is decided."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """What became of a part of a claim: our effect and the paper's as shares, None where there is none, and why.
 
-    `runs` are the ids of the runs that the effect is read from.
+    Attributes:
+        runs: ids of the runs that the effect is read from.
+        scale: at what size that is: encoder, window, labels, steps of further pre-training, runs.
     """
 
     part: Part
@@ -31,6 +46,7 @@ class Finding:
     decision: Decision
     reason: str
     runs: tuple[str, ...] = ()
+    scale: str = ""
 
     @property
     def margin(self) -> float:
@@ -51,8 +67,14 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """Why it ends like this."""
-        return self.deciding.reason if self.deciding else self.obstacle
+        """Why it ends like this, and what of it was decided where it was not as a whole."""
+        if not self.deciding:
+            return self.obstacle
+        decided = [
+            f"{finding.part.label} {finding.decision}" for finding in self.findings if finding.decision in _DECIDED
+        ]
+        shown = f" (of its comparisons: {'; '.join(decided)})" if decided else ""
+        return self.deciding.reason + (shown if self.decision not in _DECIDED else "")
 
     @property
     def deciding(self) -> Finding | None:
@@ -60,9 +82,13 @@ class Verdict:
 
         Of several that are not decided, one with an effect comes first.
         """
-        alike = [finding for finding in self.findings if finding.decision == self.decision] or list(self.findings)
+        own = [finding for finding in self.findings if not finding.part.aside] or list(self.findings)
+        alike = [finding for finding in own if finding.decision == self.decision] or own
         measured = [finding for finding in alike if finding.effect] or alike
         return min(measured, key=lambda finding: finding.margin, default=None)
+
+
+_DECIDED = (HOLDS, FAILS)
 
 
 def verdict(claim: Claim, page: PageRecords | None, profile: Profile) -> Verdict:
@@ -74,22 +100,27 @@ def verdict(claim: Claim, page: PageRecords | None, profile: Profile) -> Verdict
         profile: decides whether anything is decided at all.
     """
     if page is None:
-        return Verdict(claim, (), OPEN, "this profile has no parameters for the page")
-    variants = list(dict.fromkeys(key.variant for key in page.runs))
-    parts = [one for part in claim.parts(variants) for one in _for_each_set(part, page)]
+        return Verdict(claim, (), UNTESTED, "this profile has no parameters for the page")
+    parts = [one for part in claim.parts(page.table) for one in _for_each_set(part, page)]
     if not parts:
-        return Verdict(claim, (), OPEN, "the page does not have the variants that are compared")
+        return Verdict(claim, (), UNTESTED, "the page does not have the variants that are compared")
     papers = printed_effects(claim.parts, claim.paper()) if claim.paper else {}
-    findings = corrected([find(part, page, papers[part.label][1] if part.label in papers else None) for part in parts])
+    findings = [find(part, page, papers[part.label][1] if part.label in papers else None) for part in parts]
     if not profile.decides:
         reason = f"the profile {profile.name} decides nothing"
-        return Verdict(claim, tuple(replace(f, decision=OPEN, reason=reason) for f in findings), OPEN)
-    return Verdict(claim, tuple(findings), whole({finding.decision for finding in findings}))
+        return Verdict(claim, tuple(replace(found, decision=OPEN, reason=reason) for found in findings), OPEN)
+    return Verdict(claim, tuple(findings), whole([found.decision for found in findings if not found.part.aside]))
 
 
 def whole(parts: Collection[Decision]) -> Decision:
-    """What the decisions on the parts make of a claim: it does not hold if one does not, and holds if all do."""
-    return FAILS if FAILS in parts else OPEN if OPEN in parts else HOLDS
+    """What the decisions on the parts make of a claim.
+
+    It does not hold if one does not, holds if all do, and is not tested if one is not, or there is none.
+    """
+    for decision in (FAILS, UNTESTED, OPEN):
+        if decision in parts:
+            return decision
+    return HOLDS if parts else UNTESTED
 
 
 def _for_each_set(part: Part, page: PageRecords) -> list[Part]:
@@ -102,17 +133,36 @@ def _for_each_set(part: Part, page: PageRecords) -> list[Part]:
 
 
 def find(part: Part, page: PageRecords, paper: float | None = None) -> Finding:
-    """What the records of a page say of a comparison, whose effect in the paper is `paper`."""
+    """What the records of a page say of a comparison, whose effect in the paper is `paper`.
+
+    Data sets on which a further pre-training did not take are left out; where it took on none, nothing is tested, and
+    the effect is shown all the same.
+    """
     try:
-        effect = effect_of(part, page)
+        cells = cells_of(part, page)
+        reasons = {dataset: reason for dataset in cells if (reason := not_taken(part, page, dataset))}
+        taken = {dataset: of for dataset, of in cells.items() if dataset not in reasons}
+        effect = effect_of(part, taken or cells)
+    except Untested as reason:
+        return Finding(part, None, paper, UNTESTED, part.untested or str(reason))
     except Unmeasured as reason:
-        return Finding(part, None, paper, OPEN, str(reason))
-    runs = (
-        record.id
-        for key, record in page.records.items()
-        if key.dataset in effect.datasets and key.variant in part.contrast.weights
-    )
-    return Finding(part, effect, paper, *decide(part, effect), tuple(runs))
+        return Finding(part, None, paper, *((UNTESTED, part.untested) if part.untested else (OPEN, str(reason))))
+    if part.untested or not taken:
+        decision, reason = UNTESTED, part.untested or _told(reasons)
+    else:
+        decision, reason = decide(part, effect)
+        reason += f"; left out: {_told(reasons)}" if reasons else ""
+    rows = pd.concat([rows for name in effect.datasets for rows in arms_of(part, page, name).values()])
+    runs = dict.fromkeys(record.id for record in rows["record"])
+    return Finding(part, effect, paper, decision, reason, tuple(runs), _scale(rows, effect))
+
+
+def _told(reasons: Mapping[str, str]) -> str:
+    """Reasons by data set, data sets of the same reason together."""
+    together: dict[str, list[str]] = {}
+    for dataset, reason in reasons.items():
+        together.setdefault(reason, []).append(title(dataset))
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in together.items())
 
 
 def decide(part: Part, effect: Effect) -> tuple[Decision, str]:
@@ -121,8 +171,8 @@ def decide(part: Part, effect: Effect) -> tuple[Decision, str]:
     There is a gain that counts if the interval lies above zero and the effect is not below the smallest that counts;
     there is none if the interval lies below that.
     """
-    if effect.runs < 2:
-        return OPEN, "a single seed decides nothing"
+    if effect.runs < LEAST_RUNS:
+        return OPEN, f"{effect.runs} run{'s' * (effect.runs > 1)} of each, and fewer than {LEAST_RUNS} decide nothing"
     counts = effect.low > 0 and effect.mean >= part.smallest.share
     none = effect.high < part.smallest.share
     if not counts and not none:
@@ -134,14 +184,24 @@ def decide(part: Part, effect: Effect) -> tuple[Decision, str]:
     return (HOLDS if counts == part.gain else FAILS), reason
 
 
-def corrected(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings, of which one against its claim counts only if Holm's correction for all of the claim leaves it."""
-    holms = iter(holm([finding.effect.p for finding in findings if finding.effect]))
-    result = []
-    for finding in findings:
-        chance = finding.effect is not None and next(holms) >= ALPHA
-        if finding.decision == FAILS and chance:
-            reason = "among so many comparisons of one claim this may be chance"
-            finding = replace(finding, decision=OPEN, reason=reason)
-        result.append(finding)
-    return result
+def _scale(rows: pd.DataFrame, effect: Effect) -> str:
+    """At what size the runs of a comparison were made, from their columns."""
+    encoded = rows[[isinstance(run, RunSpec) for run in rows["run"]]]
+    names = [
+        f"{name}, {layers:.0f} layers" if pd.notna(layers) else name
+        for name, layers in encoded[["encoder.name", "encoder.layers"]].drop_duplicates().itertuples(index=False)
+    ]
+    labelled = [record.data.used_train for record in rows["record"]]
+    told = [
+        " and ".join(names),
+        f"window {_from_to(encoded['window.length'])}",
+        f"{_from_to(labelled)} labels",
+    ]
+    if steps := [count for count in encoded["pretraining.steps"] if count]:
+        told.append(f"{_from_to(steps)} steps")
+    return "; ".join([*told, f"{effect.runs} runs"])
+
+
+def _from_to(numbers: Collection[float]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"

@@ -1,0 +1,59 @@
+"""Whether a further pre-training took: without that, what follows from it is not tested."""
+
+from scipy import stats
+
+from tcstudy.report.cells import title
+from tcstudy.report.tables import percent
+from tcstudy.study.encoders import EncoderRecord
+from tcstudy.training.outcome import HeadQuality
+
+LEVEL, CHANCE = 0.95, 0.5
+UNKNOWN = "the records do not show whether the pre-training took"
+
+
+def why_not_taken(record: EncoderRecord | None, dataset: str) -> str:
+    """Why a further pre-training did not take on the text of a data set, or is not known to; empty where it did.
+
+    It took if the MLM loss on held-out text of the set is lower after it than before, and lower than that of counting
+    neighbouring words; and if NSP, where it was trained on pairs enough to tell, is right more often than by chance.
+    Where the corpus has no text of the set, what counts is the corpus's own text.
+
+    Args:
+        record: of the encoder at the end of the pre-training; None where there is none.
+        dataset: that the encoder is fine-tuned on.
+    """
+    if record is None:
+        return UNKNOWN
+    texts = [text for text in record.texts if text.name == dataset] or list(record.texts)
+    if record.measured and (by_chance := _nsp_by_chance(record.measured)):
+        return f"the pre-training did not take: {by_chance}"
+    if not texts:
+        return UNKNOWN
+    for text in texts:
+        after, before = text.after.mlm_loss, text.before.mlm_loss
+        if by_chance := _nsp_by_chance(text.after):
+            return f"the pre-training did not take: {by_chance}, on {title(text.name)}"
+        if after is None:
+            continue  # MLM was no part of it
+        if before is None:
+            return UNKNOWN
+        told = f"the MLM loss on {title(text.name)} is {after:.2f} nats after it"
+        if after >= before:
+            return f"the pre-training did not take: {told}, {before:.2f} before"
+        if after >= text.bigram:
+            return f"the pre-training did not take: {told}, counting neighbouring words has {text.bigram:.2f}"
+    return ""
+
+
+def _nsp_by_chance(heads: HeadQuality) -> str:
+    """That NSP is no better than chance, in words; empty where it is, was not trained, or has too few pairs to tell."""
+    if heads.nsp_accuracy is None or not heads.pairs or _lowest(heads.pairs, heads.pairs) <= CHANCE:
+        return ""
+    if _lowest(round(heads.nsp_accuracy * heads.pairs), heads.pairs) > CHANCE:
+        return ""
+    return f"next sentences are told no better than by chance ({percent(heads.nsp_accuracy)} of {heads.pairs:,} pairs)"
+
+
+def _lowest(right: int, pairs: int) -> float:
+    """The lower end of the exact interval of a share."""
+    return float(stats.binomtest(right, pairs).proportion_ci(LEVEL).low)
