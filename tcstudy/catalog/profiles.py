@@ -37,9 +37,9 @@ PROFILES = {
             "mini",
             "note",
             "Made by the profile mini",
-            "This page was made by the profile `mini`: a 6-layer encoder, short windows, subsets of the real data "
-            "sets, short further pre-training, several seeds. Error rates cannot be compared with the paper's; effects "
-            "can, but need not be the same at its size.",
+            "This page was made by the profile `mini`: a 6-layer encoder that was tuned for sentence similarity "
+            "(MiniLM), short windows, subsets of the real data sets, short further pre-training, several runs. Error "
+            "rates cannot be compared with the paper's, and effects need not be the same at its size.",
             decides=True,
         ),
         Profile(

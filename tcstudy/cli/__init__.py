@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="How to Fine-Tune BERT for Text Classification, settled: run the experiments and build the book.",
+    help="How to Fine-Tune BERT for Text Classification, put to the test: run the experiments and build the book.",
 )
 
 app.add_typer(results_app, name="results")

@@ -12,8 +12,9 @@ from tcstudy.report.cells import title
 from tcstudy.report.contrasts import Contrast, fall, saves
 from tcstudy.report.frame import ALL, KIND, NONE, OWN, PLAIN, Selection, chosen, levels
 from tcstudy.report.published import published
+from tcstudy.report.stats import share_cut
 from tcstudy.report.tables import percent
-from tcstudy.spec import PretrainingRecipe, WindowSize
+from tcstudy.spec import PretrainingRecipe
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _cut_otherwise(runs: pd.DataFrame, dataset: str, length: int) -> str:
     facts = published("table-1").query("row == @dataset and column == 'share_longer_than_512_percent'")["value"]
     if not tested:
         return ""
-    share = float(np.mean(tested[0].lengths.unpack() > WindowSize(length=length).content))
+    share = share_cut(tested[0].lengths.unpack(), length)
     if facts.empty:
         return f"how many documents of {title(dataset)} the paper's window would cut is not known"
     papers = float(facts.iloc[0]) / 100

@@ -49,6 +49,14 @@ def layers() -> pd.DataFrame:
     return _table(printed_errors("table-3"), columns)
 
 
+def layers_by_depth(dataset: str) -> pd.DataFrame:
+    """Table 3's single layers on a data set, as `stats.by_depth` has ours; mean, low and high are the same."""
+    table = layers()
+    single = table[table["dataset"] == dataset].dropna(subset="features.depth").sort_values("features.depth")
+    error = single["error"].to_numpy()
+    return pd.DataFrame({"depth": single["features.depth"].to_numpy(), "mean": error, "low": error, "high": error})
+
+
 def layer_decay() -> pd.DataFrame:
     """Table 4: "lr 2e-05 decay 0.95"."""
 

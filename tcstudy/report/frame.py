@@ -103,6 +103,11 @@ def chosen(runs: pd.DataFrame, selection: Selection) -> pd.DataFrame:
     return runs[[all(row[name] == value for name, value in selection.items()) for _, row in runs.iterrows()]]
 
 
+def title_of(records: Mapping[RunKey, Record], selection: Selection) -> str:
+    """The title of the variant that a selection chooses, for showing; the first of several, empty without any."""
+    return next(iter(chosen(every_column(records), selection)["variant"]), "")
+
+
 def levels(runs: pd.DataFrame, name: str) -> list[Any]:
     """The values of a column, smallest first; none where it is missing."""
     return sorted(runs[name].dropna().unique()) if name in runs else []

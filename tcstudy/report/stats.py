@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.intervals import (
     Estimate,
@@ -17,6 +18,8 @@ from tcstudy.report.intervals import (
     spread,
     wrong_matrix,
 )
+from tcstudy.report.tables import Notice, percent
+from tcstudy.spec import WindowSize
 from tcstudy.study.lengths import lengths_of
 from tcstudy.study.record import Record
 
@@ -176,6 +179,28 @@ def error_by_length(records: Mapping[RunKey, Record], bins: int = 4) -> pd.DataF
             rows.append((dataset, variant, number, *map(int, ends), found.mean, found.low, found.high))
     frame = pd.DataFrame(rows, columns=columns)
     return frame.sort_values(["dataset", "variant", "bin"], kind="stable", ignore_index=True)
+
+
+def cut_by_window(records: Mapping[RunKey, Record], length: int) -> Notice:
+    """Which share of each data set's test documents is longer than a window of `length` wordpieces, and so is cut."""
+    told = []
+    for dataset in dict.fromkeys(key.dataset for key in records):
+        tests = [record.test for key, record in records.items() if key.dataset == dataset and record.test]
+        if tests:
+            share = share_cut(tests[0].lengths.unpack(), length)
+            told.append(f"{percent(share)} of the {tests[0].documents:,} test documents of {DATASETS[dataset].title}")
+    text = f"The window of {length} wordpieces cuts {'; '.join(told)}." if told else "No run converged."
+    return Notice("note", "What the window cuts", text)
+
+
+def share_cut(lengths: np.ndarray, window: int) -> float:
+    """Which share of texts does not fit a window whole.
+
+    Args:
+        lengths: in wordpieces, shape (texts,).
+        window: in wordpieces, `[CLS]` and `[SEP]` included.
+    """
+    return float(np.mean(lengths > WindowSize(length=window).content))
 
 
 def length_summary(lengths: np.ndarray, limit: int) -> dict[str, float]:
