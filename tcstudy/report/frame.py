@@ -100,7 +100,10 @@ def chosen(runs: pd.DataFrame, selection: Selection) -> pd.DataFrame:
     """The rows that have all values of a selection; none where a column is missing."""
     if not selection.keys() <= {*runs.columns}:
         return runs.iloc[:0]
-    return runs[[all(row[name] == value for name, value in selection.items()) for _, row in runs.iterrows()]]
+    keep = np.ones(len(runs), dtype=bool)
+    for name, value in selection.items():
+        keep &= np.array([bool(found == value) for found in runs[name]], dtype=bool)
+    return runs[keep]
 
 
 def title_of(records: Mapping[RunKey, Record], selection: Selection) -> str:

@@ -1,5 +1,6 @@
 """The numbers that the paper printed."""
 
+from functools import cache
 from importlib.resources import files
 
 import pandas as pd
@@ -15,12 +16,17 @@ def published(source: str) -> pd.DataFrame:
     Raises:
         KeyError: the paper has no such table or figure.
     """
-    with files(__package__).joinpath("published.csv").open(encoding="utf-8") as file:
-        printed = pd.read_csv(file, dtype=str, keep_default_na=False)
+    printed = _printed()
     rows = printed[printed["source"] == source].drop(columns="source").reset_index(drop=True)
     if rows.empty:
         raise KeyError(f"{source}: the paper has {', '.join(printed['source'].unique())}")
     return rows
+
+
+@cache
+def _printed() -> pd.DataFrame:
+    with files(__package__).joinpath("published.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
 def printed_errors(source: str) -> pd.Series:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tcstudy.spec import RunSpec
+from tcstudy.spec import EncoderSpec, RunSpec
 from tcstudy.study.record import Cost, LearningCurve, Predictions, Record
-from tcstudy.training.outcome import Evaluation
+from tcstudy.training.outcome import Evaluation, HeadQuality, TextHeads
 
 DOCUMENTS = 10
 
@@ -61,11 +61,32 @@ def errors_frame() -> Callable[[Mapping[tuple[str, str], Mapping[str, Any]]], pd
     were compared with nothing."""
     usual = {"mean": 0.2, "low": 0.1, "high": 0.3, "runs": 2, "seeds": 2, "draws": 1, "diverged": 0, "documents": 10}
     usual |= {"seconds": 1.0, "ids": ("0a", "0b"), "reference": None}
-    usual |= dict.fromkeys(("change", "change_low", "change_high", "p"), float("nan")) | {"alike": False}
+    usual |= dict.fromkeys(("change", "change_low", "change_high", "p"), float("nan")) | {"differs": False}
 
     def make(cells: Mapping[tuple[str, str], Mapping[str, Any]]) -> pd.DataFrame:
         return pd.DataFrame(
             [{"dataset": dataset, "variant": variant} | usual | given for (dataset, variant), given in cells.items()]
         )
+
+    return make
+
+
+@pytest.fixture
+def took() -> Callable[..., SimpleNamespace]:
+    """Makes as much of an encoder's record as says whether its last stage took: by losses and right pairs of 200.
+
+    By default it did, on the text of each data set of its corpus.
+    """
+
+    def make(
+        spec: EncoderSpec, before: float = 4.0, after: float = 3.0, bigram: float = 5.0, right: float = 0.8
+    ) -> SimpleNamespace:
+        heads = [HeadQuality(mlm_loss=loss, words=100, nsp_accuracy=right, pairs=200) for loss in (before, after)]
+        corpus = getattr(spec.stages[-1], "corpus", ())
+        texts = [
+            TextHeads(name=text.name, before=heads[0], after=heads[1], unigram=7.0, bigram=bigram, counted=10**6)
+            for text in corpus
+        ]
+        return SimpleNamespace(spec=spec, measured=heads[1], texts=tuple(texts))
 
     return make

@@ -63,9 +63,8 @@ def test_gains_by_hand(made_up, spec):
         "–",
         "-37.5",
     ]
-    assert all(cell.endswith(") ≈") for cell in (*ours[1:3], ours[-1]))  # ten documents show nothing
     assert papers == ["paper", "–", "0.7", "3.9", "1.0", "4.2", "2.5"]  # (5.40 - 5.36) / 5.40 and so on
-    assert "(3 comparisons, by Holm's correction)" in table.note
+    assert "Of the 3 comparisons 0 have such an interval" in table.note  # ten documents show nothing
 
 
 def test_what_was_not_run_and_why():

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from tcstudy.experiments.base import RunKey
@@ -15,7 +16,8 @@ def cell(errors_frame):
 def test_an_error_stands_with_its_interval_and_its_runs(cell):
     shown = cells.error_cell(cell())
     assert shown == "10.0% (5.0–25.0)"
-    assert cells.error_cell(cell(alike=True), unit="") == "10.0 (5.0–25.0) ≈"
+    compared = cell(change=-0.02, change_low=-0.03, change_high=-0.01)
+    assert cells.error_cell(compared, unit="") == "10.0 (5.0–25.0); -2.0 (-3.0 to -1.0)"
     assert shown.html == '<span title="runs 0a, 0b">10.0% (5.0–25.0)</span>'
     assert 'href="#runs" title="runs 0a, 0b"' in shown.myst
 
@@ -50,12 +52,19 @@ def test_the_note_counts_runs_documents_and_comparisons(errors_frame):
     rows = {("imdb", "a"): {"seeds": 2}, ("imdb", "b"): {"seeds": 3} | compared, ("trec", "a"): {"documents": 1500}}
     assert cells.note(errors_frame(rows)) == (
         "Mean over 2 to 3 seeds, in brackets its 95% interval over runs and test documents (IMDb 10, TREC 1,500). "
-        "≈: not shown to differ from a on the same documents with the same seeds (one comparison). "
+        "After the semicolon the difference from a in points, on the same documents with the same seeds, with its 95% "
+        "interval: where that holds no zero, they differ. It is a single comparison. "
         "Point at a cell to see its runs."
     )
     rows[("trec", "c")] = {"reference": "d", "p": 0.1}
-    assert "differ from what it is compared with on" in cells.note(errors_frame(rows))
-    assert "(2 comparisons, by Holm's correction)" in cells.note(errors_frame(rows))
+    assert "the difference from what it is compared with in points" in cells.note(errors_frame(rows))
+
+
+def test_correction_for_many_comparisons_is_told_beside_them():
+    told = cells.together(pd.Series([0.01, 0.04, 0.3, float("nan")]))
+    assert told == (
+        "Of the 3 comparisons 2 have such an interval; tested all at once, by Holm's correction, it would be 1."
+    )
 
 
 def test_the_note_of_single_seeds_says_what_is_not_in_the_interval(errors_frame):

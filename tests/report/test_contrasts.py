@@ -3,22 +3,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tcstudy.experiments.base import RunKey
+from tcstudy.report import contrasts
 from tcstudy.report.contrasts import (
     Contrast,
     Unmeasured,
-    by_variant,
     errors,
     failures,
     fall,
     forgetting,
     over_datasets,
     saves,
-    spread_beside,
 )
-from tcstudy.report.intervals import mean, spread
+from tcstudy.report.intervals import mean
 from tcstudy.report.reductions import reduction_values
-from tcstudy.report.stats import spreads
 from tcstudy.spec import RunSpec
 
 
@@ -39,18 +36,9 @@ def variants(**wrong):
     return {name: {(0, seed): record_of(row, seed) for seed, row in enumerate(rows)} for name, rows in wrong.items()}
 
 
-def over(*values, boundary=0.0):
-    """The effect over data sets with these values, each standing for itself."""
-    by_dataset = dict(zip(("imdb", "trec"), values, strict=False))
-    return over_datasets(by_dataset, {name: spread(matrix) for name, matrix in by_dataset.items()}, boundary)
-
-
-def test_records_are_sorted_into_cells():
-    keys = [RunKey("imdb", "a", 0), RunKey("imdb", "a", 1, 2), RunKey("trec", "a", 0)]
-    assert by_variant({key: str(key) for key in keys}) == {
-        "imdb": {"a": {(0, 0): str(keys[0]), (2, 1): str(keys[1])}},
-        "trec": {"a": {(0, 0): str(keys[2])}},
-    }
+def over(*values):
+    """The effect over data sets with these values."""
+    return over_datasets(dict(zip(("imdb", "trec"), values, strict=False)))
 
 
 def test_a_contrast_by_hand():
@@ -71,12 +59,15 @@ def test_the_interval_is_that_of_the_relative_reduction():
     assert effect.p == pytest.approx(other.p)
 
 
-@pytest.mark.parametrize("boundary", [-0.4, 0.0, 0.1, 0.3, 0.9])
-def test_a_p_value_is_below_five_percent_just_where_the_interval_excludes_the_boundary(boundary):
-    generator = np.random.default_rng(1)
-    worse, better = (generator.random((3, 100)) < rate for rate in (0.4, 0.3))
-    effect = over(errors(saves("better", "worse"), variants(worse=worse, better=better)), boundary=boundary)
-    assert (effect.p < 0.05) == (not effect.low < boundary < effect.high)
+@pytest.mark.parametrize("seed", range(30))
+def test_an_effect_excludes_zero_just_where_the_difference_of_a_table_does(seed):
+    generator = np.random.default_rng(seed)
+    worse, better = (generator.random((5, 100)) < rate for rate in (0.35, 0.27))
+    effect = over(errors(saves("better", "worse"), variants(worse=worse, better=better)))
+    change = mean(np.subtract(better, worse, dtype=float))
+    assert (effect.low > 0, effect.high < 0) == (change.high < 0, change.low > 0)
+    assert effect.p == pytest.approx(change.p)
+    assert (effect.p < 0.05) == (effect.low > 0 or effect.high < 0)
 
 
 def test_only_seeds_with_which_all_converged_are_compared():
@@ -110,46 +101,9 @@ def test_the_mean_over_data_sets_counts_each_alike():
 
 def test_the_mean_of_a_single_data_set_is_that_set():
     values = np.random.default_rng(2).normal(size=(3, 50))
-    one, same = over(values, boundary=0.1), over(values, values, boundary=0.1)
+    one, same = over(values), over(values, values)
     assert same.mean == pytest.approx(one.mean)
     assert same.high - same.low < one.high - one.low  # two independent sets tell more than one
-
-
-def test_a_pair_is_moderated_as_in_the_tables():
-    generator = np.random.default_rng(4)
-    rows = {name: generator.random((3, 200)) < rate for name, rate in zip("abcd", (0.4, 0.3, 0.35, 0.2), strict=True)}
-    contrast, found = saves("b", "a"), variants(**rows)
-    values = errors(contrast, found)
-    beside = spread_beside(contrast, values, found, {})
-    table = {("imdb", name): reduction_values(rows[name], rows["a"]) for name in "bcd"}
-    of = spreads(table, dict.fromkeys(table, "a"))["imdb", "b"]
-    assert (*beside[:3], *beside.freedom) == pytest.approx((*of[:3], *of.freedom))
-    assert beside.freedom[0] > spread(values).freedom[0]
-
-
-def test_a_pair_that_its_page_compares_is_moderated_with_the_page_s_pairs():
-    generator = np.random.default_rng(6)
-    rows = {name: generator.random((3, 200)) < rate for name, rate in zip("abcd", (0.4, 0.3, 0.35, 0.2), strict=True)}
-    found, compared = variants(**rows), {"b": "a", "d": "c", "e": "f"}  # of the last there are no runs
-    table = {("imdb", name): reduction_values(rows[name], rows[compared[name]]) for name in "bd"}
-    of = spreads(table, {cell: compared[cell[1]] for cell in table})
-    for name in "bd":
-        contrast = saves(name, compared[name])
-        beside = spread_beside(contrast, errors(contrast, found), found, compared)
-        assert (*beside[:3], *beside.freedom) == pytest.approx((*of["imdb", name][:3], *of["imdb", name].freedom))
-    contrast = saves("d", "b")  # is none of these pairs
-    beside = spread_beside(contrast, errors(contrast, found), found, compared)
-    assert beside == spread_beside(contrast, errors(contrast, found), found, {})
-
-
-def test_what_is_not_a_pair_or_has_no_companions_stands_for_itself():
-    generator = np.random.default_rng(5)
-    found = variants(**{name: generator.random((3, 50)) < 0.4 for name in "abc"})
-    pair = {name: found[name] for name in "ab"} | {"c": variants(c=[[0] * 50])["c"]}
-    pair["c"][0, 0] = record_of(None, 0)
-    for contrast, among in ((fall({"a": 0, "b": 1, "c": 2}), found), (saves("b", "a"), pair)):
-        values = errors(contrast, among)
-        assert spread_beside(contrast, values, among, {}) == spread(values)
 
 
 def test_forgetting_is_a_share_of_the_loss_before():
@@ -168,6 +122,16 @@ def test_forgetting_is_a_share_of_the_loss_before():
 
 def test_failures_have_the_exact_interval():
     diverged = {(0, seed): record_of(None, seed) for seed in range(2)}
-    effect = failures(Contrast({"high": 1.0}, "high"), {"imdb": {"high": diverged}}, 0.5)
+    effect = failures(Contrast({"high": 1.0}, "high"), {"imdb": {"high": diverged}})
     assert (effect.mean, effect.low, effect.high) == pytest.approx((1.0, 0.025**0.5, 1.0))
-    assert effect.p == pytest.approx(0.5)
+    assert np.isnan(effect.p)
+
+
+def test_the_difference_of_failures_has_newcombes_interval(monkeypatch):
+    monkeypatch.setattr(contrasts, "failed", lambda record: record.test is None)
+    cells = {"a": [None] * 56 + [[0]] * 14, "b": [None] * 48 + [[0]] * 32}
+    cells = {name: {(0, seed): record_of(row, seed) for seed, row in enumerate(rows)} for name, rows in cells.items()}
+    effect = failures(Contrast({"a": 1.0, "b": -1.0}, "a"), {"imdb": cells})
+    # Newcombe (1998), table II, (a) with method 10: 56/70 less 48/80
+    assert (effect.mean, effect.low, effect.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert effect.runs == 70

@@ -74,7 +74,9 @@ def test_steps_and_documents(ax):
 
 
 def test_differences_are_in_points_around_zero(ax):
-    figures.error_differences(ax, line(variant=["a", "b"], mean=[-0.01, 0.02], alike=[False, True]), "IMDb")
+    figures.error_differences(
+        ax, line(variant=["a", "b"], mean=[-0.01, 0.02], reference=["c", "c"], differs=[True, False]), "IMDb"
+    )
     [dots] = [drawn for drawn in ax.collections if len(drawn.get_offsets()) == 2]
     assert dots.get_offsets().tolist() == [[-0.01, 0], [0.02, 1]]
     assert dots.get_facecolors()[1].tolist() == [1, 1, 1, 1]  # open: not shown to differ

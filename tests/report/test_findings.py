@@ -3,9 +3,9 @@ import pytest
 from tcstudy.report.findings import lowest_errors
 
 BEST = {"mean": 0.1, "low": 0.05, "high": 0.15}
-FEWER = BEST | {"reference": "plain", "change": -0.1, "p": 0.01}
-MORE = {"mean": 0.3, "reference": "plain", "change": 0.1, "p": 0.02}
-ALIKE = {"mean": 0.19, "reference": "plain", "change": -0.01, "p": 0.7, "alike": True}
+FEWER = BEST | {"reference": "plain", "change": -0.1, "p": 0.01, "differs": True}
+MORE = {"mean": 0.3, "reference": "plain", "change": 0.1, "p": 0.02, "differs": True}
+ALIKE = {"mean": 0.19, "reference": "plain", "change": -0.01, "p": 0.7}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from scipy import stats
 from tcstudy.experiments import Forgetting
 from tcstudy.experiments.base import RunKey
 from tcstudy.report import forgetting as report
+from tcstudy.report.cells import change_cell
 
 LOW, HIGH = "lr 1e-4", "lr 1e-2"
 WITHOUT = f"{HIGH} without bias correction"
@@ -81,9 +82,10 @@ def test_a_run_that_trains_no_better_than_guessing_has_failed(records, made_up):
 def test_table_and_sentences(experiment, records):
     cells = report.forgotten(records, experiment.compared()).assign(low=0.1, high=0.3)
     change = "+0.20 (-1.07 to +1.47)"  # 0.2 and 12.706 times 0.1
+    error = change_cell(*cells.loc[1, ["change", "change_low", "change_high"]])
     assert report.forgetting_table(cells, "t").rows == [
         [LOW, "BBC News", "20.0% (10.0–30.0)", "0 of 2", "3.00", "3.20", change],
-        [HIGH, "BBC News", "20.0% (10.0–30.0, 1 of 2 did not converge) ≈", "1 of 2", "3.00", "5.00", "+2.00"],
+        [HIGH, "BBC News", f"20.0% (10.0–30.0, 1 of 2 did not converge); {error}", "1 of 2", "3.00", "5.00", "+2.00"],
         [WITHOUT, "BBC News", "did not converge", "2 of 2", "–", "–", "–"],
     ]
     text = report.forgetting_found(cells).text

@@ -48,7 +48,7 @@ def test_errors_are_one_row_a_cell(cells):
     assert errors.loc["better", "ids"] == tuple(cells["bbc_news", "better", seed, 0].id for seed in (0, 1))
     inside = errors.drop(index="lost")
     assert ((inside["low"] < inside["mean"]) & (inside["mean"] < inside["high"])).all()
-    assert errors["alike"].tolist() == [False, bool(errors.loc["better", "p"] >= 0.05), False]
+    assert errors["differs"].tolist() == [False, bool(errors.loc["better", "p"] < 0.05), False]
 
 
 def test_what_is_compared_may_differ_by_variant(cells):
@@ -87,7 +87,7 @@ def test_without_predictions_there_are_no_bins(records):
     assert stats.error_by_length(lost).empty
     errors = stats.errors(lost, reference="head-only")
     assert errors[["mean", "low", "high", "change", "p"]].isna().all(axis=None)
-    assert not errors["alike"].any()
+    assert not errors["differs"].any()
 
 
 def test_lengths_by_hand():
