@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from tcstudy.errors import StudyError
 from tcstudy.report.cells import title
 from tcstudy.report.contrasts import Contrast, fall, saves
 from tcstudy.report.frame import ALL, KIND, NONE, OWN, PLAIN, Selection, chosen, levels
@@ -15,6 +16,7 @@ from tcstudy.report.published import published
 from tcstudy.report.stats import share_cut
 from tcstudy.report.tables import percent
 from tcstudy.spec import PretrainingRecipe
+from tcstudy.study.lengths import tested_lengths
 
 
 @dataclass(frozen=True)
@@ -150,15 +152,17 @@ def long_texts(runs: pd.DataFrame) -> list[Part]:
 
 def _cut_otherwise(runs: pd.DataFrame, dataset: str, length: int) -> str:
     """How many test documents the window cuts if that is far from the paper's share; empty if near, or not known."""
-    tested = (
-        [record.test for record in runs["record"] if record is not None and record.test] if "record" in runs else []
-    )
+    records = [record for record in runs["record"] if record is not None] if "record" in runs else []
+    tested = next((record for record in records if record.test), None)
     facts = published("table-1").query("row == @dataset and column == 'share_longer_than_512_percent'")["value"]
-    if not tested:
+    if tested is None:
         return ""
-    share = share_cut(tested[0].lengths.unpack(), length)
     if facts.empty:
         return f"how many documents of {title(dataset)} the paper's window would cut is not known"
+    try:
+        share = share_cut(tested_lengths(tested), length)
+    except StudyError:
+        return f"how many test documents of {title(dataset)} the window cuts is not known"
     papers = float(facts.iloc[0]) / 100
     if papers / CUT_MORE <= share <= papers * CUT_MORE:
         return ""

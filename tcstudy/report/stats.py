@@ -185,10 +185,11 @@ def cut_by_window(records: Mapping[RunKey, Record], length: int) -> Notice:
     """Which share of each data set's test documents is longer than a window of `length` wordpieces, and so is cut."""
     told = []
     for dataset in dict.fromkeys(key.dataset for key in records):
-        tests = [record.test for key, record in records.items() if key.dataset == dataset and record.test]
-        if tests:
-            share = share_cut(tests[0].lengths.unpack(), length)
-            told.append(f"{percent(share)} of the {tests[0].documents:,} test documents of {DATASETS[dataset].title}")
+        tested = [record for key, record in records.items() if key.dataset == dataset and record.test]
+        if tested:
+            share = share_cut(tested_lengths(tested[0]), length)
+            documents = tested[0].test.documents
+            told.append(f"{percent(share)} of the {documents:,} test documents of {DATASETS[dataset].title}")
     text = f"The window of {length} wordpieces cuts {'; '.join(told)}." if told else "No run converged."
     return Notice("note", "What the window cuts", text)
 

@@ -373,9 +373,8 @@ def test_no_verdict_hangs_on_the_title_of_a_variant(published):
             repr(finding.effect) for finding in other.findings
         ]
     assert verdict_tables.headlines(before).equals(verdict_tables.headlines(after))
-    assert [verdict_tables.comparisons_table(of, "t").rows for of in (before, after)][0] == (
-        verdict_tables.comparisons_table(after, "t").rows
-    )
+    one, other = (verdict_tables.comparisons_table(of, "t").rows for of in (before, after))
+    assert one == other
     one, other = (deviation_tables.deviations_table(pages, "t").rows for pages in (published, others))
     assert one == other
     columns = ["choice", "reason", "hours", "operations", "rate"]
