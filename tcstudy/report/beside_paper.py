@@ -6,7 +6,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import absence
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
-from tcstudy.report.cells import error_cell, note, share_cell, title, together
+from tcstudy.report.cells import error_cell, few, note, share_cell, title, together
 from tcstudy.report.reductions import reductions
 from tcstudy.report.stats import error_matrix, error_reduction, printed_matrix
 from tcstudy.report.tables import Notice, Table, percent
@@ -70,7 +70,7 @@ def gains(
     papers = _reductions(printed_matrix(printed), pairs).map(in_percent)
     said = (
         "In brackets 95% intervals over runs and test documents; where one holds no zero, the errors differ. "
-        f"{together(ours['p'])}"
+        f"{together(ours['p'])}{few(ours['runs'])}"
     )
     return _stacked(cells, papers, caption, name, said)
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
-from tcstudy.report.intervals import LEVEL, holm
+from tcstudy.report.intervals import LEAST_RUNS, LEVEL, holm
 from tcstudy.report.stats import by_cell
 from tcstudy.report.tables import Fold, Markup, Table, escape_html, escape_markdown, percent
 from tcstudy.study.record import Record
@@ -119,8 +119,13 @@ def _compared(errors: pd.DataFrame) -> list[str]:
     against = references[0] if len(references) == 1 else "what it is compared with"
     return [
         f"After the semicolon the difference from {against} in points, on the same documents with the same seeds, with "
-        f"its 95% interval: where that holds no zero, they differ. {together(errors['p'])}"
+        f"its 95% interval: where that holds no zero, they differ. {together(errors['p'])}{few(errors['runs'])}"
     ]
+
+
+def few(runs: pd.Series) -> str:
+    """That runs are too few to show a difference, where some are."""
+    return f" With fewer than {LEAST_RUNS} runs none is shown." if runs.min() < LEAST_RUNS else ""
 
 
 def together(p_values: pd.Series) -> str:

@@ -16,7 +16,7 @@ from tcstudy.report.published import published
 from tcstudy.report.stats import share_cut
 from tcstudy.report.tables import percent
 from tcstudy.spec import PretrainingRecipe
-from tcstudy.study.lengths import tested_lengths
+from tcstudy.study.lengths import lengths_of
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _cut_otherwise(runs: pd.DataFrame, dataset: str, length: int) -> str:
     if facts.empty:
         return f"how many documents of {title(dataset)} the paper's window would cut is not known"
     try:
-        share = share_cut(tested_lengths(tested), length)
+        share = share_cut(lengths_of(tested), length)
     except StudyError:
         return f"how many test documents of {title(dataset)} the window cuts is not known"
     papers = float(facts.iloc[0]) / 100

@@ -13,9 +13,10 @@ from tcstudy.report import claim_rules as rules
 from tcstudy.report.claim_rules import CDPT, FEATURES, FIT, IDPT, ITPT, LITTLE, MULTITASK, Part, Rule, gains
 from tcstudy.report.contrasts import Effect, saves
 from tcstudy.report.frame import PLAIN, levels
+from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import PageRecords, arms_of
 from tcstudy.report.stats import by_cell, errors
-from tcstudy.report.verdicts import LEAST_RUNS, UNTESTED, find
+from tcstudy.report.verdicts import UNTESTED, find
 from tcstudy.spec import EncoderSpec, MultitaskSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.plan import known_facts

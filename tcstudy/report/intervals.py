@@ -15,6 +15,7 @@ from scipy import optimize, stats
 from tcstudy.study.record import Record
 
 LEVEL = 0.95
+LEAST_RUNS = 3  # of each variant, below which nothing is decided
 NOTHING = 1e-16  # a p-value below this is 0
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.intervals import (
+    LEAST_RUNS,
     Estimate,
     Spread,
     error,
@@ -43,8 +44,8 @@ def errors(records: Mapping[RunKey, Record], reference: str | Mapping[str, str] 
         One row a cell, in the order of `records`. Columns dataset, variant; mean, low, high of the test error; runs,
         seeds, draws and diverged (how many of the runs); documents; seconds (mean); ids of the runs; reference (None
         where there is none); change, change_low, change_high (the error minus the reference's), p (of no change, not
-        corrected for other comparisons) and differs: whether it was compared and the interval of the change excludes
-        zero.
+        corrected for other comparisons) and differs: whether it was compared with runs enough to decide, and the
+        interval of the change excludes zero.
     """
     cells = by_cell(records)
     wrong = {cell: wrong_matrix([*runs.values()]) for cell, runs in cells.items()}
@@ -112,7 +113,7 @@ def _change(reference: str | None, found: Estimate | None) -> dict[str, Any]:
             "differs": False,
         }
     change = {"change": found.mean, "change_low": found.low, "change_high": found.high, "p": found.p}
-    return {"reference": reference, **change, "differs": found.low > 0 or found.high < 0}
+    return {"reference": reference, **change, "differs": found.runs >= LEAST_RUNS and (found.low > 0 or found.high < 0)}
 
 
 def error_matrix(errors: pd.DataFrame) -> pd.DataFrame:
@@ -187,7 +188,7 @@ def cut_by_window(records: Mapping[RunKey, Record], length: int) -> Notice:
     for dataset in dict.fromkeys(key.dataset for key in records):
         tested = [record for key, record in records.items() if key.dataset == dataset and record.test]
         if tested:
-            share = share_cut(tested_lengths(tested[0]), length)
+            share = share_cut(lengths_of(tested[0]), length)
             documents = tested[0].test.documents
             told.append(f"{percent(share)} of the {documents:,} test documents of {DATASETS[dataset].title}")
     text = f"The window of {length} wordpieces cuts {'; '.join(told)}." if told else "No run converged."

@@ -24,7 +24,9 @@ def why_not_taken(record: EncoderRecord | None, dataset: str) -> str:
     """
     if record is None:
         return UNKNOWN
-    texts = [text for text in record.texts if text.name == dataset] or list(record.texts)
+    corpus = {text.name for text in record.spec.stages[-1].corpus}
+    texts = [text for text in record.texts if text.name == dataset]
+    texts = texts or [text for text in record.texts if text.name in corpus]
     if record.measured and (by_chance := _nsp_by_chance(record.measured)):
         return f"the pre-training did not take: {by_chance}"
     if not texts:

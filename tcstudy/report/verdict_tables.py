@@ -8,9 +8,10 @@ from tcstudy.report.cells import RUNS, share_cell, title, together
 from tcstudy.report.claim_rules import SMALLEST, Part
 from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import Claim
+from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.tables import Markup, Notice, Table, escape_html, escape_markdown, percent
-from tcstudy.report.verdicts import DECISIONS, FAILS, HOLDS, LEAST_RUNS, OPEN, UNTESTED, Finding, Verdict
+from tcstudy.report.verdicts import DECISIONS, FAILS, HOLDS, OPEN, UNTESTED, Finding, Verdict
 
 
 def verdicts_table(verdicts: Iterable[Verdict], name: str) -> Table:

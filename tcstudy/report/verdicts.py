@@ -12,6 +12,7 @@ from tcstudy.report.claim_rules import Part
 from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import Claim
 from tcstudy.report.contrasts import Effect, Unmeasured
+from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import (
     PageRecords,
     Untested,
@@ -27,8 +28,6 @@ from tcstudy.spec import RunSpec
 Decision = Literal["holds", "does not hold", "not decided here", "not tested here"]
 HOLDS, FAILS, OPEN, UNTESTED = "holds", "does not hold", "not decided here", "not tested here"
 DECISIONS: tuple[Decision, ...] = (HOLDS, FAILS, OPEN, UNTESTED)
-LEAST_RUNS = 3
-"""Draws or seeds of each variant, below which nothing is decided."""
 
 
 @dataclass(frozen=True)

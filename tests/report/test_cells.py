@@ -54,7 +54,7 @@ def test_the_note_counts_runs_documents_and_comparisons(errors_frame):
         "Mean over 2 to 3 seeds, in brackets its 95% interval over runs and test documents (IMDb 10, TREC 1,500). "
         "After the semicolon the difference from a in points, on the same documents with the same seeds, with its 95% "
         "interval: where that holds no zero, they differ. It is a single comparison. "
-        "Point at a cell to see its runs."
+        "With fewer than 3 runs none is shown. Point at a cell to see its runs."
     )
     rows[("trec", "c")] = {"reference": "d", "p": 0.1}
     assert "the difference from what it is compared with in points" in cells.note(errors_frame(rows))

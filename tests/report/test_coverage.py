@@ -39,8 +39,8 @@ def coverage(runs: int, repetitions: int, seed: int) -> dict[str, float]:
     """Shares of intervals that hold the truth, with so many runs of each variant.
 
     Returns:
-        By what the interval is of: an error rate, a difference in points, a share of errors saved on one data set and on
-        average over several; of the unstable variant, and of a stable one. Each is compared with a stable reference.
+        By what the interval is of: an error rate, a difference in points, a share of errors saved on one data set and
+        on average over several; of the unstable variant, and of a stable one. Each is compared with a stable one.
     """
     generator = np.random.default_rng(seed)
     hits: dict[str, list[bool]] = {}
