@@ -339,7 +339,7 @@ def test_a_page_and_a_verdict_never_disagree_on_a_pair(published):
                     assert row["differs"]
                     assert row["change"] < 0
                 seen += 1
-    assert seen > 40
+    assert seen > 15  # records of sets of which the tests have made-up texts are not used
 
 
 def ids_of(part, page, dataset):
