@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import Experiment
 from tcstudy.report.claims import CLAIMS
+from tcstudy.report.frame import Selection, chosen, every_column
 from tcstudy.report.intervals import LEVEL, Spread, combined, quantile
 from tcstudy.report.reductions import reduction_values
 from tcstudy.spec import AnyRun
@@ -327,26 +329,38 @@ class Compared(NamedTuple):
 
 
 def comparisons(experiment: Experiment) -> list[Compared]:
-    """What a page compares: what claims about it do, then what its tables do besides."""
-    cells: dict[tuple[str, str], dict[tuple[int, int], AnyRun]] = {}
-    for key, run in experiment.runs().items():
-        cells.setdefault((key.dataset, key.variant), {})[key.draw, key.seed] = run
-    datasets, variants = ([*dict.fromkeys(key[place] for key in cells)] for place in (0, 1))
+    """What a page compares: what claims that it tests do, then what its tables do besides."""
+    table = every_column(experiment.runs())
+    rows = {name: table[table["dataset"] == name] for name in table["dataset"].unique()}
 
-    def both(variant: str, reference: str, on: Iterable[str]) -> dict[str, tuple[Runs, Runs]]:
-        pairs = {name: tuple(cells.get((name, each), {}) for each in (variant, reference)) for name in on}
+    def both(of: Selection, reference: Selection, on: Iterable[str]) -> dict[str, tuple[Runs, Runs]]:
+        pairs = {
+            name: tuple(_runs(chosen(rows[name], each)) for each in (of, reference)) for name in on if name in rows
+        }
         return {name: pair for name, pair in pairs.items() if all(pair) and pair[0] != pair[1]}
 
     found = []
-    for part in (part for claim in CLAIMS if claim.page == experiment.page for part in claim.parts(variants)):
+    for part in (part for claim in CLAIMS if claim.page == experiment.page for part in claim.parts(table)):
         weights, reference = part.contrast.weights, part.contrast.reference
-        if part.quantity == "errors" and sorted(weights.values()) == [-1.0, 1.0]:
+        if part.quantity == "errors" and sorted(weights.values()) == [-1.0, 1.0] and not part.untested:
             [variant] = weights.keys() - {reference}
-            runs = both(variant, reference, part.on or datasets)
+            runs = both(part.arms[variant], part.arms[reference], part.on or rows)
             found.append(Compared(variant, reference, runs, part.smallest.share, part.each))
-    claimed = {frozenset(each[:2]) for each in found}
-    others = [pair for pair in experiment.compared().items() if frozenset(pair) not in claimed]
-    return [each for each in (*found, *(Compared(*pair, both(*pair, datasets)) for pair in others)) if each.runs]
+    claimed = {_ids(pair) for each in found for pair in each.runs.values()}
+    for variant, reference in experiment.compared().items():
+        runs = both({"variant": variant}, {"variant": reference}, rows)
+        others = {name: pair for name, pair in runs.items() if _ids(pair) not in claimed}
+        found.append(Compared(variant, reference, others))
+    return [each for each in found if each.runs]
+
+
+def _runs(rows: pd.DataFrame) -> Runs:
+    return {(row.draw, row.seed): row.run for row in rows.itertuples()}
+
+
+def _ids(pair: tuple[Runs, Runs]) -> frozenset[frozenset[str]]:
+    """The runs of a comparison, whichever is called the reference."""
+    return frozenset(frozenset(run.id for run in runs.values()) for runs in pair)
 
 
 def prospects(experiment: Experiment, past: PastRuns) -> list[Prospect]:
