@@ -1,0 +1,344 @@
+"""What others measured of the paper's claims: numbers from their papers and repositories, and what they amount to.
+
+**Effect.** As in the claims, the share of the errors of one variant, the reference, that another does not make:
+`1 - variant / reference`. What an accuracy or an F1 score lacks to 100 is taken as the error. Numbers of other kinds
+(correlations, differences) are listed and have no effect.
+
+**Interval.** Both error rates are means of `n` seeds with a spread `s`. To first order (delta method) the variance of
+the effect is `(s_v / e_r)**2 / n_v + (e_v s_r / e_r**2)**2 / n_r`, the two sums being independent; the 95% interval takes
+the t quantile at Welch's degrees of freedom for these two terms. It holds seeds only: what other test documents would
+have given cannot be read from printed means.
+
+**Marks.** *solid*: both spreads are printed, of three seeds or more each, so there is an interval. *hollow*: else, as
+of single runs. None: the number was not read in its own source, has no reference, or is of another kind.
+
+**Answer.** Only solid comparisons decide, one by one and by the rule and the smallest effects of the verdicts: the
+claim's side, the other side, or neither. All comparisons of one source with one encoder on one data set are one vote,
+since they share runs: it is for the claim if one is and none is against, against it if it is the other way round, and
+split if there are both. A part of a claim *holds* if there are votes for it and none against, *does not hold* the other
+way round, is *mixed* if there are both or if all that was measured lies on neither side, and *unmeasured* without a
+solid comparison. A claim does not hold if a part of it does not, holds if all parts that were measured do, is mixed if
+neither is so, and unmeasured if no part was measured. `Answer.measured` says of how many parts that is.
+
+None of this enters an interval of this study.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+from scipy import stats
+
+from tcstudy.errors import StudyError, nearest
+from tcstudy.report.claim_rules import BETTER, CLEAR, FAILING, LITTLE, Smallest
+from tcstudy.report.intervals import LEVEL
+from tcstudy.value import Count, Number, Value
+
+Word = Literal["holds", "does not hold", "mixed", "unmeasured"]
+HOLDS, FAILS, MIXED, UNMEASURED = get_args(Word)
+FEWEST_SEEDS = 3
+"""From how many seeds on a spread makes an interval."""
+LEAST_SPREAD = 0.005
+"""What a spread printed as 0.00 is taken as: the largest that is rounded to it."""
+
+ERROR_RATES = ("error",)
+SCORES = ("accuracy", "F1", "macro-F1", "micro-F1", "accuracy or F1")
+OTHER_METRICS = ("MCC", "correlation", "Spearman", "points")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a claim as others can measure it; `gain` is whether there is one or none, `smallest` when it counts."""
+
+    label: str
+    smallest: Smallest = BETTER
+    gain: bool = True
+
+
+PARTS = {
+    1: (
+        Part("head+tail against head-only"),
+        Part("head+tail against tail-only"),
+        Part("head+tail against hierarchical"),
+    ),
+    2: (Part("another layer against the last", gain=False), Part("the fall of the error with depth")),
+    3: (Part("the last layers joined against the last", gain=False),),
+    4: (
+        Part("what is forgotten at a low rate and at a high one"),
+        Part("a low rate against a high one at which runs fail", FAILING),
+    ),
+    5: (Part("decay .95 against none at the base rate", LITTLE),),
+    6: (
+        Part("pre-training within the task against none"),
+        Part("more than the usual steps against these", gain=False),
+    ),
+    7: (Part("in-domain against within the task"),),
+    8: (Part("text of all domains against none", CLEAR, gain=False),),
+    9: (Part("on TREC, none against within the task"), Part("on TREC, in-domain against none")),
+    10: (Part("pre-training on IMDb for Yelp and on Yelp for IMDb", CLEAR, gain=False),),
+    11: (
+        Part("fine-tuning against features"),
+        Part("each pre-training against none"),
+        Part("in-domain against the others, on average"),
+    ),
+    12: (
+        Part("multi-task against plain fine-tuning"),
+        Part("further pre-training against multi-task"),
+        Part("multi-task on top of cross-domain pre-training", gain=False),
+    ),
+    13: (
+        Part("pre-training against none, with few labels"),
+        Part("the gain with few labels against that with all"),
+    ),
+    14: (Part("the larger encoder, pre-trained against not"),),
+}
+"""What of each claim others could have measured, by the claim's number."""
+
+
+class Reproduction(Value):
+    """A number of others and what it is compared with: a row of `reproductions.csv`.
+
+    Attributes:
+        line: of the file.
+        claim: its number.
+        part: of the claim; empty for what stands beside the claim without being what it says.
+        source: key in the bibliography.
+        encoder: as the source calls it.
+        dataset: as the source calls it, with the number of labels where these are few.
+        comparison: what is compared; of a part of a claim, first what the part is about.
+        score: what the first reached, in percent.
+        reference: what that is compared with reached; None if the source does not say.
+        metric: of both.
+        sd: standard deviation of the score over seeds.
+        reference_sd: likewise.
+        seeds: how many the score is a mean of; None if the source does not say.
+        reference_seeds: likewise.
+        window: how many wordpieces an encoder read.
+        selected_on: the split that chose the epoch or the setting.
+        where: place within the source.
+        origin: repository or paper.
+        version: commit, or what of it was read.
+        second_hand: whether it was read in a source that quotes it.
+        note: what must be known to judge it.
+    """
+
+    line: Count
+    claim: Annotated[int, Field(strict=False, ge=min(PARTS), le=max(PARTS))]
+    part: str = ""
+    source: Annotated[str, Field(min_length=1)]
+    encoder: Annotated[str, Field(min_length=1)]
+    dataset: Annotated[str, Field(min_length=1)]
+    comparison: Annotated[str, Field(min_length=1)]
+    score: Number
+    reference: Number | None = None
+    metric: Literal[(*ERROR_RATES, *SCORES, *OTHER_METRICS)]
+    sd: Annotated[Number, Field(ge=0, lt=100)] | None = None
+    reference_sd: Annotated[Number, Field(ge=0, lt=100)] | None = None
+    seeds: Annotated[int, Field(strict=False, ge=1)] | None = None
+    reference_seeds: Annotated[int, Field(strict=False, ge=1)] | None = None
+    window: str = ""
+    selected_on: str = ""
+    where: Annotated[str, Field(min_length=1)]
+    origin: Annotated[str, Field(min_length=1)]
+    version: str = ""
+    second_hand: Literal["yes"] | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Reproduction":
+        labels = [part.label for part in PARTS[self.claim]]
+        if self.part and self.part not in labels:
+            raise StudyError(f"`part` {self.part!r} is none of claim {self.claim}; {nearest(self.part, labels)}")
+        lowest = -100 if self.metric == "points" else 0
+        for name in ("score", "reference"):
+            number = getattr(self, name)
+            if number is not None and not lowest <= number <= 100:
+                raise StudyError(f"`{name}` is {number:g}; {self.metric} is from {lowest} to 100")
+        return self
+
+    def error(self, value: float) -> float:
+        """An error rate as a share, from a number in the row's metric."""
+        return value / 100 if self.metric in ERROR_RATES else 1 - value / 100
+
+    @property
+    def mark(self) -> Literal["solid", "hollow"] | None:
+        """How sure the number is."""
+        if self.second_hand or self.reference is None or self.metric in OTHER_METRICS:
+            return None
+        known = None not in (self.sd, self.reference_sd, self.seeds, self.reference_seeds)
+        return "solid" if known and min(self.seeds, self.reference_seeds) >= FEWEST_SEEDS else "hollow"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The effect of a row as a share, with its 95% interval where it has one."""
+
+    row: Reproduction
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def part(self) -> Part | None:
+        """The part of the claim that it is about."""
+        return next((part for part in PARTS[self.row.claim] if part.label == self.row.part), None)
+
+    @property
+    def side(self) -> Literal["for", "against"] | None:
+        """On which side of its part the effect lies: surely if it is solid, else as it was seen; None for neither."""
+        part = self.part
+        if part is None:
+            return None
+        low, high = (self.mean, self.mean) if self.low is None else (self.low, self.high)
+        counts, none = low > 0 and self.mean >= part.smallest.share, high < part.smallest.share
+        return ("for" if counts == part.gain else "against") if counts or none else None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What others' numbers say of a claim.
+
+    Attributes:
+        claim: its number.
+        word: the answer.
+        parts: the answer to each part.
+        votes: how many sources, encoders and data sets are for the claim, against it, and on neither side.
+        single: the same, of hollow comparisons; they decide nothing.
+        shown: all with an effect that are about the claim, each comparison once.
+    """
+
+    claim: int
+    word: Word
+    parts: dict[str, Word]
+    votes: dict[str | None, int]
+    single: dict[str | None, int]
+    shown: tuple[Measured, ...]
+
+    @property
+    def measured(self) -> int:
+        """How many parts have an answer."""
+        return sum(word != UNMEASURED for word in self.parts.values())
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The keys of the sources that the answer rests on; of all that were measured once where it rests on none."""
+        solid = [of for of in self.shown if of.row.mark == "solid"]
+        return tuple(dict.fromkeys(of.row.source for of in solid or self.shown))
+
+
+@cache
+def reproductions() -> tuple[Reproduction, ...]:
+    """All numbers of others that come with the package.
+
+    Raises:
+        StudyError: as `read`.
+    """
+    return tuple(read(files(__package__).joinpath("reproductions.csv")))
+
+
+def read(file: Path, sources: Collection[str] | None = None) -> list[Reproduction]:
+    """The rows of a file.
+
+    Args:
+        file: a table in UTF-8 whose first line names the columns.
+        sources: the keys of the bibliography that a row may name; None checks no key.
+
+    Raises:
+        StudyError: a column is missing or unknown, or a row is wrong; says where and what.
+    """
+    columns = [name for name in Reproduction.model_fields if name != "line"]
+    with file.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        if list(reader.fieldnames or ()) != columns:
+            raise StudyError(f"{file.name} line 1: the columns must be {', '.join(columns)}.")
+        rows = []
+        for given in reader:
+            place = f"{file.name} line {reader.line_num}"
+            if None in given or None in given.values():
+                raise StudyError(f"{place}: a row has {len(columns)} cells.")
+            row = Reproduction.parse({"line": reader.line_num} | {k: v for k, v in given.items() if v}, place)
+            if sources is not None and row.source not in sources:
+                raise StudyError(f"{place}: `source` {row.source!r} is not in the bibliography.")
+            rows.append(row)
+    return rows
+
+
+def measured(row: Reproduction) -> Measured | None:
+    """The effect of a row, with an interval if it is solid; None if it has no effect."""
+    if row.mark is None:
+        return None
+    ours, theirs = row.error(row.score), row.error(row.reference)
+    mean = 1 - ours / theirs
+    if row.mark == "hollow":
+        return Measured(row, mean)
+    spreads = [max(of, LEAST_SPREAD) / 100 for of in (row.sd, row.reference_sd)]
+    seeds = (row.seeds, row.reference_seeds)
+    slopes = (1 / theirs, ours / theirs**2)
+    terms = [(slope * of) ** 2 / n for slope, of, n in zip(slopes, spreads, seeds, strict=True)]
+    freedom = sum(terms) ** 2 / sum(term**2 / (n - 1) for term, n in zip(terms, seeds, strict=True))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(sum(terms))
+    return Measured(row, mean, mean - half, mean + half)
+
+
+def once(rows: Iterable[Reproduction]) -> list[Reproduction]:
+    """The rows without those of the epoch that was best on the test set where the last epoch of these runs is there."""
+    rows = list(rows)
+    last = {_comparison(row) for row in rows if row.selected_on == "none (last epoch)"}
+    return [row for row in rows if row.selected_on != "test" or _comparison(row) not in last]
+
+
+def _comparison(row: Reproduction) -> tuple[object, ...]:
+    return row.claim, row.source, row.encoder, row.dataset, row.comparison, row.metric
+
+
+def answer(claim: int, rows: Sequence[Reproduction] | None = None) -> Answer:
+    """What others' numbers say of a claim.
+
+    Args:
+        claim: its number.
+        rows: the numbers; those of the package by default.
+    """
+    rows = reproductions() if rows is None else rows
+    about = once(row for row in rows if row.claim == claim and row.part)
+    shown = tuple(of for of in map(measured, about) if of)
+    solid, single = ([of for of in shown if of.row.mark == mark] for mark in ("solid", "hollow"))
+    parts = {part.label: _word(votes(of for of in solid if of.part == part)) for part in PARTS[claim]}
+    return Answer(claim, _whole(parts.values()), parts, _counted(solid), _counted(single), shown)
+
+
+def votes(shown: Iterable[Measured], key: Callable[[Reproduction], object] | None = None) -> list[str | None]:
+    """The vote of each source with each encoder on each data set: "for", "against", "split", or None for neither."""
+    groups: dict[object, set[str | None]] = {}
+    for of in shown:
+        group = (of.row.source, of.row.encoder, of.row.dataset, key(of.row) if key else None)
+        groups.setdefault(group, set()).add(of.side)
+    return [
+        "split" if {"for", "against"} <= sides else next((side for side in ("for", "against") if side in sides), None)
+        for sides in groups.values()
+    ]
+
+
+def _counted(shown: Iterable[Measured]) -> dict[str | None, int]:
+    found = votes(shown, key=lambda row: row.part)
+    return {vote: found.count(vote) for vote in ("for", "against", "split", None)}
+
+
+def _word(found: Collection[str | None]) -> Word:
+    if not found:
+        return UNMEASURED
+    if "for" in found and not {"against", "split"} & set(found):
+        return HOLDS
+    return FAILS if "against" in found and not {"for", "split"} & set(found) else MIXED
+
+
+def _whole(parts: Collection[Word]) -> Word:
+    known = {word for word in parts if word != UNMEASURED}
+    if not known:
+        return UNMEASURED
+    return FAILS if FAILS in known else HOLDS if known == {HOLDS} else MIXED
