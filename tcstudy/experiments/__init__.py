@@ -13,6 +13,7 @@ from tcstudy.experiments.datasets import Datasets
 from tcstudy.experiments.deviations import Deviations
 from tcstudy.experiments.domains import Domains
 from tcstudy.experiments.encoder import Encoder
+from tcstudy.experiments.evidence import Evidence
 from tcstudy.experiments.few_shot import FewShot
 from tcstudy.experiments.forgetting import Forgetting
 from tcstudy.experiments.hard_documents import HardDocuments
@@ -47,6 +48,7 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
         ReleasedProtocol,
         HardDocuments,
         Verdicts,
+        Evidence,
         Cost,
         Deviations,
         Status,

@@ -1,7 +1,9 @@
 """Effects with their intervals on one axis: functions of data and an `Axes`; they compute nothing."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 LOOKS = {
@@ -10,6 +12,7 @@ LOOKS = {
     "not decided here": ("#777777", "o"),
     "not tested here": ("#777777", "x"),
 }
+SIDES = {"for": "#0072b2", "against": "#d55e00", "neither": "#777777"}
 TICKS = (-1, -0.3, -0.1, -0.05, 0, 0.05, 0.1, 0.3, 1)
 LINEAR = 0.1
 
@@ -23,8 +26,7 @@ def effects(ax: Axes, rows: pd.DataFrame) -> None:
         ax: drawn on.
         rows: label, mean, low, high and paper (shares, missing where there is none), smallest, gain and decision.
     """
-    ax.set_xscale("symlog", linthresh=LINEAR, linscale=1)
-    ax.set_xlim(-1.3, 1.3)
+    _scale(ax)
     for place, row in enumerate(rows.itertuples()):
         if pd.notna(row.smallest):
             claimed = (row.smallest, 1.3) if row.gain else (-1.3, row.smallest)
@@ -39,9 +41,48 @@ def effects(ax: Axes, rows: pd.DataFrame) -> None:
     ax.axvline(0, color="grey", linestyle=":")
     ax.set_yticks(range(len(rows)), rows["label"])
     ax.set_ylim(len(rows) - 0.5, -0.5)  # the first on top
-    ax.set_xticks(TICKS)
-    ax.minorticks_off()
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.0f}%" if share else "0"))
     ax.set_xlabel("share of errors saved; shaded is the side that the claim is on")
     ax.figure.legend(loc="outside upper center", ncols=5, frameon=False)
     ax.grid(axis="x", alpha=0.3)
+
+
+def _scale(ax: Axes) -> None:
+    ax.set_xscale("symlog", linthresh=LINEAR, linscale=1)
+    ax.set_xlim(-1.3, 1.3)
+    ax.set_xticks(TICKS)
+    ax.minorticks_off()
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.0f}%" if share else "0"))
+
+
+def forest(figure: Figure, rows: pd.DataFrame) -> None:
+    """What others measured: a panel for each claim, a line for each source, encoder and data set.
+
+    A solid mark has an interval, a hollow one has none; the axis is that of `effects`.
+
+    Args:
+        figure: drawn on.
+        rows: claim, part, label, mean, low, high, side, smallest and gain.
+    """
+    panels = [
+        (claim, list(of.groupby(["part", "label"], sort=False))) for claim, of in rows.groupby("claim", sort=False)
+    ]
+    axes = figure.subplots(
+        len(panels), 1, sharex=True, squeeze=False, height_ratios=[len(lines) + 1 for _, lines in panels]
+    )[:, 0]
+    for ax, (claim, lines) in zip(axes, panels, strict=True):
+        for place, (_, of) in enumerate(lines):
+            claimed = (of["smallest"].iloc[0], 1.3) if of["gain"].iloc[0] else (-1.3, of["smallest"].iloc[0])
+            ax.fill_betweenx((place - 0.45, place + 0.45), *claimed, color="#56b4e9", alpha=0.15, linewidth=0)
+            apart = np.linspace(-0.25, 0.25, len(of)) if len(of) > 1 else [0.0]
+            for shift, row in zip(apart, of.itertuples(), strict=True):
+                colour, solid = SIDES[row.side], pd.notna(row.low)
+                if solid:
+                    ax.hlines(place + shift, row.low, row.high, color=colour, linewidth=2, alpha=0.6)
+                ax.plot(row.mean, place + shift, "o", color=colour, markersize=4, mfc=colour if solid else "white")
+        ax.set_yticks(range(len(lines)), [label for (_, label), _ in lines], fontsize=8)
+        ax.set_ylim(len(lines) - 0.4, -0.6)
+        ax.set_title(claim, loc="left", fontsize=9, fontweight="bold")
+        ax.axvline(0, color="grey", linestyle=":")
+        ax.grid(axis="x", alpha=0.3)
+        _scale(ax)
+    axes[-1].set_xlabel("share of errors saved; shaded is the side that the claim is on")

@@ -4,10 +4,10 @@
 `1 - variant / reference`. What an accuracy or an F1 score lacks to 100 is taken as the error. Numbers of other kinds
 (correlations, differences) are listed and have no effect.
 
-**Interval.** Both error rates are means of `n` seeds with a spread `s`. To first order (delta method) the variance of
-the effect is `(s_v / e_r)**2 / n_v + (e_v s_r / e_r**2)**2 / n_r`, the two sums being independent; the 95% interval takes
-the t quantile at Welch's degrees of freedom for these two terms. It holds seeds only: what other test documents would
-have given cannot be read from printed means.
+**Interval.** Both error rates `e` are means of `n` seeds with a spread `s`. To first order (delta method) the variance
+of the effect is `(s_v / e_r)**2 / n_v + (e_v * s_r / e_r**2)**2 / n_r`, the seeds of both being independent; the 95%
+interval takes the t quantile at Welch's degrees of freedom for these two terms. It holds seeds only: what other test
+documents would have given cannot be read from printed means.
 
 **Marks.** *solid*: both spreads are printed, of three seeds or more each, so there is an interval. *hollow*: else, as
 of single runs. None: the number was not read in its own source, has no reference, or is of another kind.

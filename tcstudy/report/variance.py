@@ -1,10 +1,12 @@
 """Where the variance of a run's error rate comes from: its seed, its draw of training documents, its test documents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tcstudy.report.tables import Notice
+from tcstudy.spec import EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.record import Record
 
 
@@ -63,3 +65,61 @@ def split_of(records: Sequence[Record]) -> Split:
     tested = [record for record in records if record.test]
     wrong = np.stack([record.test.wrong for record in tested]) if tested else np.zeros((0, 0))
     return split(wrong, [record.spec.data.draw for record in tested])
+
+
+def of_pretrainings(records: Iterable[Record]) -> Notice:
+    """How much runs differ by another further pre-training on the same text, as far as records tell.
+
+    Args:
+        records: of all pages, whose runs differ by encoder, data set, seed, draw and more.
+    """
+    cells: dict[RunSpec, dict[EncoderSpec, list[Record]]] = {}
+    for record in records:
+        spec = record.spec
+        if (
+            isinstance(spec, RunSpec)
+            and record.test
+            and any(isinstance(s, PretrainingSpec) for s in spec.encoder.stages)
+        ):
+            data = spec.data.model_copy(update={"draw": 0})
+            alike = spec.model_copy(update={"encoder": _unseeded(spec.encoder), "seed": 0, "data": data})
+            cells.setdefault(alike, {}).setdefault(spec.encoder, []).append(record)
+    made: dict[EncoderSpec, set[EncoderSpec]] = {}
+    for alike, encoders in cells.items():
+        made.setdefault(alike.encoder, set()).update(encoders)
+    several = {alike: encoders for alike, encoders in cells.items() if len(encoders) > 1}
+    title = "Another further pre-training on the same text"
+    if not several:
+        text = (
+            f"The records hold {len(made)} further pre-trainings that runs begin with, each made with one seed. So "
+            "they do not tell how much another one on the same text would have changed an error, and no interval has it."
+        )
+        return Notice("warning", title, text)
+    splits = [
+        split(
+            np.stack([record.test.wrong for of in encoders.values() for record in of]),
+            [number for number, of in enumerate(encoders.values()) for _ in of],
+        )
+        for encoders in several.values()
+    ]
+    between, within = (
+        100 * float(np.sqrt(np.nanmean([getattr(of, name) for of in splits]))) for name in ("draw", "seed")
+    )
+    counts = [len(encoders) for encoders in several.values()]
+    text = (
+        f"In {len(several)} cells of the records the encoder was further pre-trained with {min(counts)} to "
+        f"{max(counts)} seeds on the same text. Between such pre-trainings the error has a standard deviation of "
+        f"{between:.2f} points; between runs that begin with the same one, of {within:.2f} points."
+    )
+    return Notice("note", title, text)
+
+
+def _unseeded(encoder: EncoderSpec) -> EncoderSpec:
+    """The encoder but for the seeds of its pre-trainings."""
+    stages = [
+        stage.model_copy(update={"recipe": stage.recipe.model_copy(update={"seed": 0})})
+        if isinstance(stage, PretrainingSpec)
+        else stage
+        for stage in encoder.stages
+    ]
+    return encoder.model_copy(update={"stages": tuple(stages)})

@@ -1,0 +1,258 @@
+"""What others measured, as tables, sentences and rows of a figure."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from tcstudy.report.cells import share_cell
+from tcstudy.report.claim_sources import printed_effects
+from tcstudy.report.claims import CLAIMS, Claim
+from tcstudy.report.published import printed_errors
+from tcstudy.report.reproductions import (
+    FEWEST_SEEDS,
+    UNMEASURED,
+    Measured,
+    Reproduction,
+    answer,
+    measured,
+    reproductions,
+)
+from tcstudy.report.tables import Fold, Markup, Notice, Table, escape_html, escape_markdown, percent
+
+SOLID, HOLLOW = "●", "○"
+LEGEND = (
+    f"{SOLID}: both spreads are printed, of {FEWEST_SEEDS} seeds or more; in brackets the 95% interval over seeds. "
+    f"{HOLLOW}: of single runs, or a spread or the number of seeds is missing. –: listed only."
+)
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """A table with a choice above it for each of `columns`; without scripts it is the table, whole."""
+
+    table: Table
+    columns: Sequence[str]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.table.html() + self._script(), "text/markdown": self.markdown()}
+
+    def markdown(self) -> str:
+        """The table as a MyST directive, followed by the script."""
+        return f"{self.table.markdown()}\n\n```{{raw}} html\n{self._script()}\n```"
+
+    def _script(self) -> str:
+        places = [list(self.table.head).index(name) for name in self.columns]
+        script = files(__package__).joinpath("filter.js").read_text(encoding="utf-8")
+        return f'<script data-columns="{",".join(map(str, places))}">\n{script}</script>'
+
+
+def answers_table(claims: Iterable[Claim], name: str) -> Table:
+    """One row for each claim: what others' numbers say of it, and what that rests on."""
+    rows = []
+    for claim in claims:
+        found = answer(claim.number)
+        rows.append(
+            [
+                f"{claim.number}",
+                Markup(claim.title, f"{{doc}}`{claim.title} <{claim.page}>`"),
+                answer_cell(claim.number),
+                "; ".join(f"{label}: {word}" for label, word in found.parts.items()),
+                _tally(found.votes, "split"),
+                _tally(found.single, "split"),
+                cited(found.sources),
+            ]
+        )
+    head = ("", "claim", "others", "its parts", f"{SOLID} for / against / neither", f"{HOLLOW} the same", "sources")
+    note = (
+        "One vote for each source, encoder and data set. Only the votes of comparisons with intervals decide; those of "
+        "single runs are told beside them."
+    )
+    return Table(head, rows, "What others measured of each claim", name, note)
+
+
+def _tally(votes: dict[str | None, int], both: str) -> str:
+    if not sum(votes.values()):
+        return "–"
+    return f"{votes['for']} / {votes['against']} / {votes[None] + votes[both]}"
+
+
+def answer_cell(claim: int) -> Markup:
+    """The answer of others to a claim, with how many of its parts it is about if that is not all."""
+    found = answer(claim)
+    some = 0 < found.measured < len(found.parts)
+    of_parts = f" ({found.measured} of {len(found.parts)} parts)" if some else ""
+    word = found.word if found.word == UNMEASURED else f"**{found.word}**"
+    return Markup(f"{found.word}{of_parts}", f"{word}{of_parts}")
+
+
+def cited(sources: Iterable[str]) -> Markup:
+    """Citations of sources, or a dash."""
+    keys = ",".join(sources)
+    return Markup(keys or "–", f"{{cite:t}}`{keys}`" if keys else "–")
+
+
+def beside(page: str) -> list[Fold | Notice]:
+    """What a chapter shows of others, one for each of its claims: their answer, opening to what it rests on."""
+    return [_beside(claim) for claim in CLAIMS if claim.page == page]
+
+
+def _beside(claim: Claim) -> Fold | Notice:
+    found = answer(claim.number)
+    title = f"What others measured of claim {claim.number}, {claim.title}: {answer_cell(claim.number)}"
+    if not found.shown:
+        number = sum(row.claim == claim.number for row in reproductions())
+        text = (
+            f"No source that was read compares what the claim compares. {number} numbers that stand beside it are "
+            f"among those of {{doc}}`evidence`."
+        )
+        return Notice("seealso", title, text)
+    rows = [[of.row.part, *_setting(of.row), of.row.comparison, effect_cell(of), _origin(of.row)] for of in found.shown]
+    head = ("part of the claim", "encoder", "data set", "comparison", "errors saved", "source")
+    caption = f"Errors saved as others measured them, claim {claim.number}"
+    name = f"tab-others-{claim.number}"
+    return Fold(title, Table(head, rows, caption, name, LEGEND), f"others-{claim.number}")
+
+
+def _setting(row: Reproduction) -> tuple[str, str]:
+    return row.encoder, row.dataset
+
+
+def effect_cell(of: Measured | None) -> str:
+    """An effect with its mark and its interval, as far as it has them."""
+    if of is None:
+        return "–"
+    if of.low is None:
+        return f"{HOLLOW} {percent(of.mean)}"
+    return f"{SOLID} {share_cell(of.mean, of.low, of.high)}"
+
+
+def numbers_table(rows: Iterable[Reproduction], name: str) -> Filtered:
+    """Every number, with its effect and with where it was read."""
+    cells = [
+        [
+            f"{row.claim}",
+            *_setting(row),
+            _compared(row),
+            _numbers(row),
+            effect_cell(measured(row)),
+            _origin(row),
+        ]
+        for row in rows
+    ]
+    head = ("claim", "encoder", "data set", "comparison", "measured", "errors saved", "source")
+    return Filtered(Table(head, cells, "Every number of others", name, LEGEND), head[:3])
+
+
+def _compared(row: Reproduction) -> Markup:
+    remarks = [
+        "the claim's own comparison" if row.part else "beside the claim",
+        f"window {row.window}",
+        f"selected on: {row.selected_on}",
+        row.note,
+    ]
+    small = "; ".join(remark for remark in remarks if remark)
+    return Markup(
+        f"{row.comparison}. {small}",
+        f"{escape_markdown(row.comparison)}<br><small>{escape_markdown(small)}</small>",
+        f"{escape_html(row.comparison)}<br><small>{escape_html(small)}</small>",
+    )
+
+
+def _numbers(row: Reproduction) -> str:
+    """What was printed, with standard deviations and seeds.
+
+    >>> from tcstudy.report.reproductions import reproductions
+    >>> _numbers(reproductions()[0])
+    '94.57 ± 0.07 against 94.2 ± 0.08, accuracy, 3 seeds'
+    """
+    scores = [
+        f"{score:g}" + (f" ± {sd:g}" if sd is not None else "")
+        for score, sd in ((row.score, row.sd), (row.reference, row.reference_sd))
+        if score is not None
+    ]
+    counts = [row.seeds] if row.seeds == row.reference_seeds else [row.seeds, row.reference_seeds]
+    known = " and ".join("?" if count is None else f"{count}" for count in counts)
+    seeds = "seeds not told" if known == "?" else f"{known} seed{'' if known == '1' else 's'}"
+    return f"{' against '.join(scores)}, {row.metric}, {seeds}"
+
+
+def _origin(row: Reproduction) -> Markup:
+    """The source, the place in it, and where it is to be had, at the version that was read."""
+    place = ", ".join(part for part in (row.where, row.origin, row.version[:7]) if part)
+    if arxiv := re.match(r"arXiv (\d{4}\.\d{4,5})", row.origin):
+        address = f"https://arxiv.org/abs/{arxiv[1]}"
+    elif hosted := re.match(r"github:([\w.-]+/[\w.-]+)", row.origin):
+        commit = f"/tree/{row.version}" if re.fullmatch(r"[0-9a-f]{40}", row.version) else ""
+        address = f"https://github.com/{hosted[1]}{commit}"
+    else:
+        address = ""
+    where = escape_markdown(row.where)
+    linked = f"[{where}]({address})" if address else f"{where}; {escape_markdown(row.origin)}"
+    second = "; second hand" if row.second_hand else ""
+    return Markup(f"{row.source}: {place}{second}", f"{{cite:t}}`{row.source}`: {linked}{second}")
+
+
+def yardstick() -> Notice:
+    """The spread of many plain runs on TREC, beside the differences there that the paper makes its claim 9 of."""
+    plain = [row for row in reproductions() if row.claim == 9 and row.reference_sd and row.reference_seeds]
+    [claim] = [claim for claim in CLAIMS if claim.number == 9]
+    errors = printed_errors("table-6").unstack("column")["trec"]
+    differences = {
+        label: 100 * abs(sum(weight * errors[name] for name, weight in part.contrast.weights.items()))
+        for label, (part, _) in printed_effects(claim.parts, claim.paper()).items()
+    }
+    apart = "; ".join(f"{label}, {points:.1f} points" for label, points in differences.items())
+    spreads = "; ".join(
+        f"{row.reference_seeds} runs of `{row.encoder}` have a standard deviation of {row.reference_sd:g} points "
+        f"({{cite:t}}`{row.source}`), so the difference of two single runs has one of "
+        f"{math.sqrt(2) * row.reference_sd:.1f} by seeds alone"
+        for row in plain
+    )
+    return Notice("note", "How far single runs on TREC lie apart", f"Claim 9 rests on {apart}. Elsewhere {spreads}.")
+
+
+def found(claims: Sequence[Claim]) -> Notice:
+    """How many claims have which answer, and which."""
+    answers: dict[str, list[int]] = {}
+    for claim in claims:
+        answers.setdefault(answer(claim.number).word, []).append(claim.number)
+    told = "; ".join(f"{len(of)} {word} ({', '.join(map(str, of))})" for word, of in answers.items())
+    rows = reproductions()
+    sources = len({row.source for row in rows})
+    text = f"{len(rows)} numbers of {sources} sources. By the rule below, of the paper's {len(claims)} claims: {told}."
+    return Notice("tip", "What others measured", text)
+
+
+def forest(claims: Iterable[Claim]) -> pd.DataFrame:
+    """All effects that are about claims, for `effect_figures.forest`.
+
+    Returns:
+        Columns claim, label (of the row of the figure: one for each source, encoder and data set of a part), mean,
+        low, high (missing for hollow marks), side ("for", "against", "neither"), smallest and gain.
+    """
+    rows = [
+        {
+            "claim": f"{claim.number}. {claim.title}",
+            "label": f"{of.row.dataset}, {of.row.encoder} ({of.row.source})",
+            "part": of.row.part,
+            "mean": of.mean,
+            "low": of.low,
+            "high": of.high,
+            "side": of.side or "neither",
+            "smallest": of.part.smallest.share,
+            "gain": of.part.gain,
+        }
+        for claim in claims
+        for of in answer(claim.number).shown
+    ]
+    return pd.DataFrame(rows).astype({"low": float, "high": float})
+
+
+def marks(claim: int) -> list[tuple[float, bool]]:
+    """The effects about a claim, and whether each is solid; for the chart of claims."""
+    return [(of.mean, of.low is not None) for of in answer(claim).shown]
