@@ -55,21 +55,19 @@ def _scale(ax: Axes) -> None:
 
 
 def forest(figure: Figure, rows: pd.DataFrame) -> None:
-    """What others measured: a panel for each claim, a line for each source, encoder and data set.
+    """What others measured: a panel for each part of a claim, a line for each source, encoder and data set.
 
     A solid mark has an interval, a hollow one has none; the axis is that of `effects`.
 
     Args:
         figure: drawn on.
-        rows: claim, part, label, mean, low, high, side, smallest and gain.
+        rows: part, label, mean, low, high, side, smallest and gain.
     """
-    panels = [
-        (claim, list(of.groupby(["part", "label"], sort=False))) for claim, of in rows.groupby("claim", sort=False)
-    ]
+    panels = [(part, list(of.groupby("label", sort=False))) for part, of in rows.groupby("part", sort=False)]
     axes = figure.subplots(
         len(panels), 1, sharex=True, squeeze=False, height_ratios=[len(lines) + 1 for _, lines in panels]
     )[:, 0]
-    for ax, (claim, lines) in zip(axes, panels, strict=True):
+    for ax, (part, lines) in zip(axes, panels, strict=True):
         for place, (_, of) in enumerate(lines):
             claimed = (of["smallest"].iloc[0], 1.3) if of["gain"].iloc[0] else (-1.3, of["smallest"].iloc[0])
             ax.fill_betweenx((place - 0.45, place + 0.45), *claimed, color="#56b4e9", alpha=0.15, linewidth=0)
@@ -79,9 +77,9 @@ def forest(figure: Figure, rows: pd.DataFrame) -> None:
                 if solid:
                     ax.hlines(place + shift, row.low, row.high, color=colour, linewidth=2, alpha=0.6)
                 ax.plot(row.mean, place + shift, "o", color=colour, markersize=4, mfc=colour if solid else "white")
-        ax.set_yticks(range(len(lines)), [label for (_, label), _ in lines], fontsize=8)
+        ax.set_yticks(range(len(lines)), [label for label, _ in lines], fontsize=8)
         ax.set_ylim(len(lines) - 0.4, -0.6)
-        ax.set_title(claim, loc="left", fontsize=9, fontweight="bold")
+        ax.set_title(part, loc="left", fontsize=9, fontweight="bold")
         ax.axvline(0, color="grey", linestyle=":")
         ax.grid(axis="x", alpha=0.3)
         _scale(ax)

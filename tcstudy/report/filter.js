@@ -1,4 +1,4 @@
-// Puts a choice for some columns above the table that stands before this script.
+// Puts a choice for some columns above the table that stands before this script; the first begins with its first value.
 (function (script) {
   const before = (table) => table.compareDocumentPosition(script) & Node.DOCUMENT_POSITION_FOLLOWING;
   const table = [...document.querySelectorAll("table")].filter(before).at(-1);
@@ -24,6 +24,8 @@
     const values = [...new Set(rows.map((row) => text(row, place)))];
     values.sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
     for (const value of values) select.add(new Option(value, value));
+    if (!chosen.size) select.value = values[0];
+    chosen.set(place, select.value);
     select.addEventListener("change", () => { chosen.set(place, select.value); show(); });
     select.style.maxWidth = "16em";
     label.style.marginRight = "1em";

@@ -12,9 +12,12 @@ import pandas as pd
 from tcstudy.report.cells import share_cell
 from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import CLAIMS, Claim
-from tcstudy.report.published import printed_errors
+from tcstudy.report.published import printed_errors, published
 from tcstudy.report.reproductions import (
+    FAILS,
     FEWEST_SEEDS,
+    HOLDS,
+    MIXED,
     UNMEASURED,
     Measured,
     Reproduction,
@@ -56,18 +59,19 @@ def answers_table(claims: Iterable[Claim], name: str) -> Table:
     rows = []
     for claim in claims:
         found = answer(claim.number)
+        parts = "; ".join(f"{label}: {word}" for label, word in found.parts.items() if word != UNMEASURED)
         rows.append(
             [
                 f"{claim.number}",
                 Markup(claim.title, f"{{doc}}`{claim.title} <{claim.page}>`"),
                 answer_cell(claim.number),
-                "; ".join(f"{label}: {word}" for label, word in found.parts.items()),
-                _tally(found.votes, "split"),
-                _tally(found.single, "split"),
+                parts or "–",
+                _told(found.votes),
+                _told(found.single),
                 cited(found.sources),
             ]
         )
-    head = ("", "claim", "others", "its parts", f"{SOLID} for / against / neither", f"{HOLLOW} the same", "sources")
+    head = ("", "claim", "others", "parts that were measured", f"votes {SOLID}", f"single runs {HOLLOW}", "sources")
     note = (
         "One vote for each source, encoder and data set. Only the votes of comparisons with intervals decide; those of "
         "single runs are told beside them."
@@ -75,10 +79,9 @@ def answers_table(claims: Iterable[Claim], name: str) -> Table:
     return Table(head, rows, "What others measured of each claim", name, note)
 
 
-def _tally(votes: dict[str | None, int], both: str) -> str:
-    if not sum(votes.values()):
-        return "–"
-    return f"{votes['for']} / {votes['against']} / {votes[None] + votes[both]}"
+def _told(votes: dict[str | None, int]) -> str:
+    """Votes in words, or a dash where there are none."""
+    return ", ".join(f"{count} {vote or 'neither'}" for vote, count in votes.items() if count) or "–"
 
 
 def answer_cell(claim: int) -> Markup:
@@ -152,33 +155,39 @@ def _compared(row: Reproduction) -> Markup:
     remarks = [
         "the claim's own comparison" if row.part else "beside the claim",
         f"window {row.window}",
-        f"selected on: {row.selected_on}",
+        f"selected on {row.selected_on}",
         row.note,
     ]
-    small = "; ".join(remark for remark in remarks if remark)
+    detail = "; ".join(remark for remark in remarks if remark)
+    opened = "<details><summary><small>{}</small></summary><small>{}</small></details>"
+    first, rest = detail.split("; ", 1)
     return Markup(
-        f"{row.comparison}. {small}",
-        f"{escape_markdown(row.comparison)}<br><small>{escape_markdown(small)}</small>",
-        f"{escape_html(row.comparison)}<br><small>{escape_html(small)}</small>",
+        f"{row.comparison}. {detail}",
+        escape_markdown(row.comparison) + opened.format(first, escape_markdown(rest)),
+        escape_html(row.comparison) + opened.format(first, escape_html(rest)),
     )
 
 
-def _numbers(row: Reproduction) -> str:
+def _numbers(row: Reproduction) -> Markup:
     """What was printed, with standard deviations and seeds.
 
     >>> from tcstudy.report.reproductions import reproductions
-    >>> _numbers(reproductions()[0])
-    '94.57 ± 0.07 against 94.2 ± 0.08, accuracy, 3 seeds'
+    >>> print(_numbers(reproductions()[0]))
+    94.57 ± 0.07 against 94.20 ± 0.08; accuracy, 3 seeds
     """
+    given = [number for number in (row.score, row.reference, row.sd, row.reference_sd) if number is not None]
+    digits = max(len(f"{number:g}".partition(".")[2]) for number in given)
     scores = [
-        f"{score:g}" + (f" ± {sd:g}" if sd is not None else "")
+        f"{score:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd is not None else "")
         for score, sd in ((row.score, row.sd), (row.reference, row.reference_sd))
         if score is not None
     ]
-    counts = [row.seeds] if row.seeds == row.reference_seeds else [row.seeds, row.reference_seeds]
+    counts = [row.seeds] if row.reference_seeds in (row.seeds, None) else [row.seeds, row.reference_seeds]
     known = " and ".join("?" if count is None else f"{count}" for count in counts)
     seeds = "seeds not told" if known == "?" else f"{known} seed{'' if known == '1' else 's'}"
-    return f"{' against '.join(scores)}, {row.metric}, {seeds}"
+    printed = " against ".join(scores)
+    shown = f"{printed}<br><small>{row.metric}, {seeds}</small>"
+    return Markup(f"{printed}; {row.metric}, {seeds}", shown, shown)
 
 
 def _origin(row: Reproduction) -> Markup:
@@ -213,18 +222,24 @@ def yardstick() -> Notice:
         f"{math.sqrt(2) * row.reference_sd:.1f} by seeds alone"
         for row in plain
     )
-    return Notice("note", "How far single runs on TREC lie apart", f"Claim 9 rests on {apart}. Elsewhere {spreads}.")
+    sizes = published("table-1").set_index(["row", "column"])["value"]
+    question = 100 / int(sizes["trec", "test_samples"])
+    text = f"Claim 9 rests on {apart}; a test question is {question:.1f} points. Elsewhere {spreads}."
+    return Notice("note", "How far single runs on TREC lie apart", text)
 
 
 def found(claims: Sequence[Claim]) -> Notice:
     """How many claims have which answer, and which."""
-    answers: dict[str, list[int]] = {}
-    for claim in claims:
-        answers.setdefault(answer(claim.number).word, []).append(claim.number)
-    told = "; ".join(f"{len(of)} {word} ({', '.join(map(str, of))})" for word, of in answers.items())
+    told = []
+    for word, verb in ((HOLDS, "hold"), (FAILS, "do not hold"), (MIXED, "are mixed"), (UNMEASURED, "are unmeasured")):
+        numbers = [claim.number for claim in claims if answer(claim.number).word == word]
+        told.append(f"{len(numbers)} {verb}" + (f" ({', '.join(map(str, numbers))})" if numbers else ""))
     rows = reproductions()
     sources = len({row.source for row in rows})
-    text = f"{len(rows)} numbers of {sources} sources. By the rule below, of the paper's {len(claims)} claims: {told}."
+    text = (
+        f"There are {len(rows)} numbers of {sources} sources. By the rule below, of the paper's {len(claims)} claims "
+        f"{'; '.join(told)}, as far as their parts were measured."
+    )
     return Notice("tip", "What others measured", text)
 
 
@@ -232,14 +247,13 @@ def forest(claims: Iterable[Claim]) -> pd.DataFrame:
     """All effects that are about claims, for `effect_figures.forest`.
 
     Returns:
-        Columns claim, label (of the row of the figure: one for each source, encoder and data set of a part), mean,
-        low, high (missing for hollow marks), side ("for", "against", "neither"), smallest and gain.
+        Columns part (with its claim's number), label (of the line: source, encoder and data set), mean, low, high
+        (missing for hollow marks), side ("for", "against", "neither"), smallest and gain.
     """
     rows = [
         {
-            "claim": f"{claim.number}. {claim.title}",
+            "part": f"{claim.number}. {of.row.part}",
             "label": f"{of.row.dataset}, {of.row.encoder} ({of.row.source})",
-            "part": of.row.part,
             "mean": of.mean,
             "low": of.low,
             "high": of.high,

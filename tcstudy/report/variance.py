@@ -92,7 +92,7 @@ def of_pretrainings(records: Iterable[Record]) -> Notice:
     if not several:
         text = (
             f"The records hold {len(made)} further pre-trainings that runs begin with, each made with one seed. So "
-            "they do not tell how much another one on the same text would have changed an error, and no interval has it."
+            "they do not tell how another one on the same text would have changed an error, and no interval has it."
         )
         return Notice("warning", title, text)
     splits = [

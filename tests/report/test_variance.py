@@ -4,7 +4,7 @@ import pytest
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from tcstudy.report.variance import split, split_of
+from tcstudy.report.variance import of_pretrainings, split, split_of
 
 
 def simulated(generator, draws, seeds, documents, draw_sd=0.0, seed_sd=0.0, rate=0.3):
@@ -58,3 +58,30 @@ def test_runs_that_diverged_are_left_out(made_up, spec):
     runs = [made_up(spec.variant({"seed": seed}), wrong) for seed, wrong in enumerate((2, None, 4))]
     assert split_of(runs) == split_of([runs[0], runs[2]])
     assert np.isnan(split_of([runs[1]]).test)
+
+
+def pretrained(spec, seed, pretraining, task="imdb"):
+    """A run that begins with an encoder pre-trained on the task's text with the seed `pretraining`."""
+    stage = {"corpus": [{"name": task}], "recipe": {"steps": 10, "seed": pretraining}}
+    return spec.variant({"seed": seed, "encoder": {"name": spec.encoder.name, "stages": [stage]}})
+
+
+def test_one_pretraining_for_each_corpus_tells_no_variance(spec, made_up):
+    records = [made_up(pretrained(spec, seed, 0, task)) for seed in (0, 1) for task in ("imdb", "ag_news")]
+    told = of_pretrainings([*records, made_up(spec)])
+    assert told.kind == "warning"
+    assert "2 further pre-trainings" in told.text
+    assert "no interval has it" in told.text
+
+
+def test_the_variance_between_pretrainings_is_that_of_their_means(spec, made_up):
+    wrong = {(0, 0): 2, (0, 1): 4, (1, 0): 6, (1, 1): 8}  # of ten documents, by pre-training and seed
+    records = [made_up(pretrained(spec, seed, number), count) for (number, seed), count in wrong.items()]
+    matrix = np.arange(10) < np.array(list(wrong.values()))[:, None]
+    found = split(matrix, [0, 0, 1, 1])
+    told = of_pretrainings([*records, made_up(pretrained(spec, 0, 0, "ag_news")), made_up(spec)])
+    assert told.kind == "note"
+    assert "In 1 cells" in told.text
+    assert f"standard deviation of {100 * np.sqrt(found.draw):.2f} points" in told.text
+    assert f"the same one, of {100 * np.sqrt(found.seed):.2f} points" in told.text
+    assert found.draw == pytest.approx(0.16 / 2 - 0.02 / 2)
