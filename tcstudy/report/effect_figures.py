@@ -18,13 +18,16 @@ LINEAR = 0.1
 
 
 def effects(ax: Axes, rows: pd.DataFrame) -> None:
-    """Each effect as a dot with its interval, coloured by verdict; the paper's as a diamond; shaded what is claimed.
+    """Each effect as a dot with its interval, coloured by verdict, the paper's as a diamond, others' as triangles.
+
+    Shaded is the side that the claim is on.
 
     The axis is linear up to `LINEAR` on both sides of zero and logarithmic beyond.
 
     Args:
         ax: drawn on.
-        rows: label, mean, low, high and paper (shares, missing where there is none), smallest, gain and decision.
+        rows: label, mean, low, high and paper (shares, missing where there is none), smallest, gain and decision; and
+            others, if they are to be drawn: shares, each with whether it has an interval.
     """
     _scale(ax)
     for place, row in enumerate(rows.itertuples()):
@@ -38,6 +41,13 @@ def effects(ax: Axes, rows: pd.DataFrame) -> None:
         face = "white" if decision == "not decided here" else colour
         ax.plot(rows["mean"][chosen], places, marker, color=colour, markerfacecolor=face, label=decision)
     ax.plot(rows["paper"], range(len(rows)), "D", color="black", markerfacecolor="none", label="the paper")
+    if "others" in rows:
+        for solid, label in ((True, "others, several seeds"), (False, "others, single runs")):
+            drawn = [
+                (share, place + 0.28) for place, of in enumerate(rows["others"]) for share, sure in of if sure == solid
+            ]
+            face = "#009e73" if solid else "none"
+            ax.plot(*np.array(drawn).reshape(-1, 2).T, "^", color="#009e73", mfc=face, markersize=4, label=label)
     ax.axvline(0, color="grey", linestyle=":")
     ax.set_yticks(range(len(rows)), rows["label"])
     ax.set_ylim(len(rows) - 0.5, -0.5)  # the first on top
@@ -83,4 +93,5 @@ def forest(figure: Figure, rows: pd.DataFrame) -> None:
         ax.axvline(0, color="grey", linestyle=":")
         ax.grid(axis="x", alpha=0.3)
         _scale(ax)
-    axes[-1].set_xlabel("share of errors saved; shaded is the side that the claim is on")
+    axes[-1].tick_params(axis="x", labelsize=7)
+    axes[-1].set_xlabel("errors saved; shaded: the claim's side", fontsize=9)

@@ -5,19 +5,21 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from tcstudy.report.cells import share_cell
 from tcstudy.report.claim_sources import printed_effects
-from tcstudy.report.claims import CLAIMS, Claim
+from tcstudy.report.claims import PAPERS_CLAIMS, Claim
 from tcstudy.report.published import printed_errors, published
 from tcstudy.report.reproductions import (
     FAILS,
     FEWEST_SEEDS,
     HOLDS,
     MIXED,
+    PARTS,
     UNMEASURED,
     Measured,
     Reproduction,
@@ -84,8 +86,13 @@ def _told(votes: dict[str | None, int]) -> str:
     return ", ".join(f"{count} {vote or 'neither'}" for vote, count in votes.items() if count) or "–"
 
 
-def answer_cell(claim: int) -> Markup:
-    """The answer of others to a claim, with how many of its parts it is about if that is not all."""
+def answer_cell(claim: int | None) -> Markup:
+    """The answer of others to a claim, with how many of its parts it is about if that is not all.
+
+    A dash for a claim that is not the paper's.
+    """
+    if claim is None:
+        return Markup("–", "–")
     found = answer(claim)
     some = 0 < found.measured < len(found.parts)
     of_parts = f" ({found.measured} of {len(found.parts)} parts)" if some else ""
@@ -101,7 +108,7 @@ def cited(sources: Iterable[str]) -> Markup:
 
 def beside(page: str) -> list[Fold | Notice]:
     """What a chapter shows of others, one for each of its claims: their answer, opening to what it rests on."""
-    return [_beside(claim) for claim in CLAIMS if claim.page == page]
+    return [_beside(claim) for claim in PAPERS_CLAIMS if claim.page == page]
 
 
 def _beside(claim: Claim) -> Fold | Notice:
@@ -153,7 +160,7 @@ def numbers_table(rows: Iterable[Reproduction], name: str) -> Filtered:
 
 def _compared(row: Reproduction) -> Markup:
     remarks = [
-        "the claim's own comparison" if row.part else "beside the claim",
+        "of the claim" if row.part else "beside the claim",
         f"window {row.window}",
         f"selected on {row.selected_on}",
         row.note,
@@ -209,11 +216,11 @@ def _origin(row: Reproduction) -> Markup:
 def yardstick() -> Notice:
     """The spread of many plain runs on TREC, beside the differences there that the paper makes its claim 9 of."""
     plain = [row for row in reproductions() if row.claim == 9 and row.reference_sd and row.reference_seeds]
-    [claim] = [claim for claim in CLAIMS if claim.number == 9]
+    [claim] = [claim for claim in PAPERS_CLAIMS if claim.number == 9]
     errors = printed_errors("table-6").unstack("column")["trec"]
     differences = {
-        label: 100 * abs(sum(weight * errors[name] for name, weight in part.contrast.weights.items()))
-        for label, (part, _) in printed_effects(claim.parts, claim.paper()).items()
+        label: 100 * abs(share) * errors[part.contrast.reference]
+        for label, (part, share) in printed_effects(claim.parts, claim.paper()).items()
     }
     apart = "; ".join(f"{label}, {points:.1f} points" for label, points in differences.items())
     spreads = "; ".join(
@@ -267,6 +274,10 @@ def forest(claims: Iterable[Claim]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"low": float, "high": float})
 
 
-def marks(claim: int) -> list[tuple[float, bool]]:
-    """The effects about a claim, and whether each is solid; for the chart of claims."""
-    return [(of.mean, of.low is not None) for of in answer(claim).shown]
+def marks(claim: int | None) -> list[tuple[float, bool]]:
+    """For the chart of claims the mean effect of each vote on a claim, and whether it is of solid comparisons."""
+    groups: dict[object, list[Measured]] = {}
+    for of in answer(claim).shown if claim in PARTS else ():
+        row = of.row
+        groups.setdefault((row.mark, row.part, row.source, row.encoder, row.dataset), []).append(of)
+    return [(fmean(of.mean for of in group), group[0].low is not None) for group in groups.values()]

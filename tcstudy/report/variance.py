@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -71,16 +72,16 @@ def of_pretrainings(records: Iterable[Record]) -> Notice:
     """How much runs differ by another further pre-training on the same text, as far as records tell.
 
     Args:
-        records: of all pages, whose runs differ by encoder, data set, seed, draw and more.
+        records: of all pages, whose runs differ by encoder, data set, seed, draw and more; stages that the encoders of
+            all of them have in common are not counted.
     """
+    records = [record for record in records if isinstance(record.spec, RunSpec) and record.test]
+    alike_stages = takewhile(lambda of: len(set(of)) == 1, zip(*{r.spec.encoder.stages for r in records}, strict=False))
+    general = sum(1 for _ in alike_stages)  # what all runs begin with is no further pre-training
     cells: dict[RunSpec, dict[EncoderSpec, list[Record]]] = {}
     for record in records:
         spec = record.spec
-        if (
-            isinstance(spec, RunSpec)
-            and record.test
-            and any(isinstance(s, PretrainingSpec) for s in spec.encoder.stages)
-        ):
+        if any(isinstance(stage, PretrainingSpec) for stage in spec.encoder.stages[general:]):
             data = spec.data.model_copy(update={"draw": 0})
             alike = spec.model_copy(update={"encoder": _unseeded(spec.encoder), "seed": 0, "data": data})
             cells.setdefault(alike, {}).setdefault(spec.encoder, []).append(record)
@@ -91,8 +92,8 @@ def of_pretrainings(records: Iterable[Record]) -> Notice:
     title = "Another further pre-training on the same text"
     if not several:
         text = (
-            f"The records hold {len(made)} further pre-trainings that runs begin with, each made with one seed. So "
-            "they do not tell how another one on the same text would have changed an error, and no interval has it."
+            f"{len(made)} further pre-trainings are behind the runs in the records, none with another seed on the same "
+            "text. So records do not tell how another one would have changed an error, and no interval has it."
         )
         return Notice("warning", title, text)
     splits = [

@@ -10,6 +10,7 @@ from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import Claim
 from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import PageRecords
+from tcstudy.report.reproduction_tables import answer_cell, marks
 from tcstudy.report.tables import Markup, Notice, Table, escape_html, escape_markdown, percent
 from tcstudy.report.verdicts import DECISIONS, FAILS, HOLDS, OPEN, UNTESTED, Finding, Verdict
 
@@ -24,7 +25,7 @@ def verdicts_table(verdicts: Iterable[Verdict], name: str) -> Table:
                 claim.label,
                 Markup(claim.sentence, f"{{doc}}`{claim.sentence} <{claim.page}>`"),
                 found.part.label if found else "–",
-                *_answers(found, claim.page),
+                *_answers(found, claim),
                 found.scale if found and found.scale else "–",
                 _decision(verdict, with_reason=True),
             ]
@@ -40,17 +41,18 @@ def short_table(verdicts: Iterable[Verdict], name: str) -> Table:
         found, claim = verdict.deciding, verdict.claim
         linked = Markup(claim.title, f"{{doc}}`{claim.title} <{claim.page}>`")
         scale = found.scale if found and found.scale else "–"
-        rows.append([claim.label, linked, *_answers(found, claim.page), scale, _decision(verdict)])
+        rows.append([claim.label, linked, *_answers(found, claim), scale, _decision(verdict)])
     caption = "The claims: errors saved there and here, by the comparison that the verdict hangs on"
     return Table(("", "claim", *ANSWERS, "at the size of", "verdict"), rows, caption, name)
 
 
-ANSWERS = ("paper", "here")
+ANSWERS = ("paper", "others", "here")
 """The columns of answers to a claim, side by side; `_answers` makes the cells."""
 
 
-def _answers(found: Finding | None, page: str) -> list[str]:
-    return [paper_cell(found.paper), effect_cell(found, page)] if found else ["–"] * len(ANSWERS)
+def _answers(found: Finding | None, claim: Claim) -> list[str]:
+    others = answer_cell(claim.number)
+    return [paper_cell(found.paper), others, effect_cell(found, claim.page)] if found else ["–", others, "–"]
 
 
 def _decision(verdict: Verdict, with_reason: bool = False) -> Markup:
@@ -96,12 +98,13 @@ def comparisons_table(verdicts: Iterable[Verdict], name: str) -> Table:
                     f"beside {verdict.claim.label}" if found.part.aside else verdict.claim.label,
                     found.part.label,
                     wanted(found.part),
-                    *_answers(found, verdict.claim.page),
+                    paper_cell(found.paper),
+                    effect_cell(found, verdict.claim.page),
                     _measured_on(found),
                     f"{found.decision}: {found.reason}",
                 ]
             )
-    head = ("claim", "comparison", "claimed", *ANSWERS, "on", "verdict")
+    head = ("claim", "comparison", "claimed", "paper", "here", "on", "verdict")
     p_values = pd.Series(
         [found.effect.p for verdict in verdicts for found in verdict.findings if found.effect], dtype=float
     )
@@ -197,9 +200,14 @@ def _last_made(page: PageRecords) -> str:
     return max((record.provenance.made for record in page.records.values()), default="–")[:10]
 
 
-def headlines(verdicts: Iterable[Verdict]) -> pd.DataFrame:
-    """One row for each claim, of the comparison that its verdict hangs on, for `effect_figures.effects`."""
-    return _rows((f"{v.claim.label}. {v.claim.title}", v.deciding, v.decision) for v in verdicts)
+def headlines(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row for each claim, of the comparison that its verdict hangs on, for `effect_figures.effects`.
+
+    With a column of what others measured of the claim, where that comparison is of errors, as theirs are.
+    """
+    rows = _rows((f"{v.claim.label}. {v.claim.title}", v.deciding, v.decision) for v in verdicts)
+    comparable = [v.deciding is None or v.deciding.part.quantity == "errors" for v in verdicts]
+    return rows.assign(others=[marks(v.claim.number) if of else [] for v, of in zip(verdicts, comparable, strict=True)])
 
 
 def comparisons(verdicts: Iterable[Verdict]) -> pd.DataFrame:

@@ -70,7 +70,7 @@ def test_one_pretraining_for_each_corpus_tells_no_variance(spec, made_up):
     records = [made_up(pretrained(spec, seed, 0, task)) for seed in (0, 1) for task in ("imdb", "ag_news")]
     told = of_pretrainings([*records, made_up(spec)])
     assert told.kind == "warning"
-    assert "2 further pre-trainings" in told.text
+    assert told.text.startswith("2 further pre-trainings are behind")
     assert "no interval has it" in told.text
 
 
@@ -85,3 +85,8 @@ def test_the_variance_between_pretrainings_is_that_of_their_means(spec, made_up)
     assert f"standard deviation of {100 * np.sqrt(found.draw):.2f} points" in told.text
     assert f"the same one, of {100 * np.sqrt(found.seed):.2f} points" in told.text
     assert found.draw == pytest.approx(0.16 / 2 - 0.02 / 2)
+
+
+def test_what_all_runs_begin_with_is_no_further_pretraining(spec, made_up):
+    general = [made_up(pretrained(spec, seed, 0, "imdb")) for seed in (0, 1)]
+    assert of_pretrainings(general).text.startswith("0 further pre-trainings")

@@ -21,6 +21,7 @@ from tcstudy.report import (
     forgetting,
     pretraining,
     rates,
+    reproduction_tables,
     stats,
     verdict_tables,
 )
@@ -235,20 +236,28 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
     half = 100 * stats_of_scipy.t.isf(0.025, 9) * np.sqrt(0.1 / 10) / 0.9  # of nine wrong documents of ten and none
     cell = f"100.0% ({100 - half:.1f} to {100 + half:.1f})"
     scale = "minilm-l6-uncased, 6 layers; window 64; 500 labels; 5 runs"
-    assert first[4:6] == [cell, scale]
+    assert first[5:7] == [cell, scale]
     assert second[2:] == [
         "last third mean against the last layer",
         "-0.4%",
+        "holds",
         cell,
         scale,
         FAILS,
     ]
-    assert 'href="layers.html#runs" title="runs ' in second[4].myst
+    assert 'href="layers.html#runs" title="runs ' in second[5].myst
     assert (
         second[1].myst
         == "{doc}`Joining the last third of the layers (four of twelve) gains nothing over the last. <layers>`"
     )
-    assert last[2:] == ["–", "–", "–", "–", "not tested here: this profile has no parameters for the page"]
+    assert last[2:] == [
+        "–",
+        "–",
+        "unmeasured",
+        "–",
+        "–",
+        "not tested here: this profile has no parameters for the page",
+    ]
     assert len(verdict_tables.comparisons_table(verdicts, "t").rows) == 8
 
 
@@ -266,6 +275,8 @@ def test_every_effect_stands_on_the_axis(page):
     dots = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
     assert dots["holds"].tolist() == [[1.0, 0.0]]
     assert dots["the paper"][0].tolist() == [rows.loc[0, "paper"], 0.0]
+    drawn = sorted([*dots["others, several seeds"][:, 0], *dots["others, single runs"][:, 0]])
+    assert drawn == pytest.approx(sorted(share for share, _ in reproduction_tables.marks(1)))
     plt.close(figure)
 
 
