@@ -84,7 +84,8 @@ def errors(contrast: Contrast, cells: Mapping[str, Cell]) -> np.ndarray:
     pairs = _converged(contrast, cells)
     if not pairs:
         raise Unmeasured("there is no seed with which all converged")
-    wrong = {name: wrong_matrix([cells[name][pair] for pair in pairs]).astype(float) for name in contrast.weights}
+    runs = {name: [cells[name][pair] for pair in pairs] for name in contrast.weights}
+    wrong = {name: wrong_matrix(runs[name], [*runs.values()]).astype(float) for name in contrast.weights}
     rate = wrong[contrast.reference].mean()
     if not rate:
         raise Unmeasured(f"{contrast.reference} makes no errors")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
+from tcstudy.spec import RunSpec
 from tcstudy.study.record import Record
 
 LEVEL = 0.95
@@ -177,16 +178,28 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-def wrong_matrix(records: Sequence[Record]) -> np.ndarray:
+def wrong_matrix(records: Sequence[Record], beside: Sequence[Sequence[Record]] = ()) -> np.ndarray:
     """Whether each run classified each test document wrongly, shape (runs, documents); runs that diverged are left out.
 
     Several seeds of each of several draws of the training documents share its documents: a row is then a draw, and
-    the share of its seeds that are wrong.
+    the share of its seeds that are wrong. So is a row a pre-training where runs share some: those with the same encoder
+    are one sample of it.
+
+    Args:
+        records: of one variant.
+        beside: the records of other variants, run by run, whose rows have to be the same ones.
 
     Raises:
         ValueError: the runs were tested on different numbers of documents.
     """
     rows: dict[int, list[np.ndarray]] = {}
+    tested = [number for number, record in enumerate(records) if record.test]
+    encoders = [tuple(_encoder(runs[number]) for runs in (records, *beside)) for number in tested]
+    if 1 < len(set(encoders)) < len(encoders):
+        numbers = {encoder: number for number, encoder in enumerate(dict.fromkeys(encoders))}
+        for number, encoder in zip(tested, encoders, strict=True):
+            rows.setdefault(numbers[encoder], []).append(records[number].test.wrong)
+        return np.stack([np.mean(runs, axis=0) for runs in rows.values()])
     for record in records:
         if record.test:
             rows.setdefault(record.spec.data.draw, []).append(record.test.wrong)
@@ -207,4 +220,9 @@ def paired_matrices(records: Sequence[Record], reference: Sequence[Record]) -> t
         for record in records
         if record.test and (record.spec.data.draw, record.spec.seed) in others
     ]
-    return wrong_matrix([record for record, _ in pairs]), wrong_matrix([other for _, other in pairs])
+    ours, theirs = [record for record, _ in pairs], [other for _, other in pairs]
+    return wrong_matrix(ours, [theirs]), wrong_matrix(theirs, [ours])
+
+
+def _encoder(record: Record) -> str:
+    return record.spec.encoder.id if isinstance(record.spec, RunSpec) else ""

@@ -8,6 +8,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from tcstudy.report import intervals
+from tcstudy.spec import PretrainingSpec
 
 
 def differing(wrong, reference):
@@ -225,3 +226,23 @@ def test_seeds_of_one_draw_share_its_documents_and_are_a_row(made_up, spec):
     assert intervals.wrong_matrix(runs).sum(axis=1).tolist() == [2, 2]
     assert intervals.wrong_matrix(runs)[0, :4].tolist() == [1, 0.5, 0.5, 0]
     assert intervals.wrong_matrix(runs[::2]).dtype == bool  # one seed for each draw: a row a run
+
+
+def test_runs_that_share_a_pre_training_are_one_sample_of_it(spec, made_up):
+    """Six draws, fine-tuned from three pre-trainings in turn, beside the published encoder."""
+    stages = [
+        PretrainingSpec.model_validate({"corpus": [{"name": "imdb"}], "recipe": {"steps": 5, "seed": seed}})
+        for seed in range(3)
+    ]
+    plain = [made_up(spec.variant({"seed": seed, "data.draw": seed}), wrong=3) for seed in range(6)]
+    after = [
+        made_up(record.spec.variant({"encoder": record.spec.encoder.after(stages[seed % 3])}), wrong=seed % 3)
+        for seed, record in enumerate(plain)
+    ]
+    ours, theirs = intervals.paired_matrices(after, plain)
+    assert ours.shape == theirs.shape == (3, 10)
+    assert ours.mean(axis=1).tolist() == [0.0, 0.1, 0.2]
+    assert intervals.wrong_matrix(plain).shape == (6, 10)
+    assert intervals.wrong_matrix(after[:3]).shape == (3, 10)  # one run each: nothing is shared
+    one = [made_up(record.spec.variant({"encoder": record.spec.encoder.after(stages[0])})) for record in plain]
+    assert intervals.wrong_matrix(one).shape == (6, 10)  # a single one is no sample of pre-trainings
