@@ -67,6 +67,11 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
+def near(path: Path) -> Path:
+    """A path as a command would name it from the current folder: short within it, else whole."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def remove(path: Path) -> None:
     """Delete a file, a folder, or a link without what it leads to.
 

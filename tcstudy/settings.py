@@ -19,7 +19,8 @@ class Settings:
     """The folders and limits of this machine.
 
     Attributes:
-        root: the project folder, with `book/` and `params/`.
+        root: the folder that is worked in, where results and built pages go: the project's, or outside one the current.
+        project: the folder with `book/` and `params/`: `root` if it has them, else what the package brought along.
         data: local data folder with `<set>/{train,test}.parquet`, or None (`TCSTUDY_DATA`).
         encoders: local folder of encoders, one Hugging Face folder each, or None (`TCSTUDY_ENCODERS`).
         cache: downloaded wheels (`TCSTUDY_CACHE`).
@@ -33,6 +34,7 @@ class Settings:
     """
 
     root: Path
+    project: Path
     data: Path | None
     encoders: Path | None
     cache: Path
@@ -60,6 +62,7 @@ class Settings:
     @functools.cache  # specs ask for them hundreds of times for a page
     def _of(cls, given: tuple[tuple[str, str], ...], start: Path) -> "Settings":
         environment, root = dict(given), find_root(start)
+        project = root if is_project(root) else packaged_project()
         tokens = environment.get("TCSTUDY_MICRO_BATCH_TOKENS")
         if tokens and (not tokens.isdigit() or int(tokens) < 1):
             raise StudyError(
@@ -67,11 +70,12 @@ class Settings:
             )
         return cls(
             root=root,
+            project=project,
             data=_existing(environment, "TCSTUDY_DATA"),
             encoders=_existing(environment, "TCSTUDY_ENCODERS"),
             cache=Path(environment.get("TCSTUDY_CACHE") or user_cache_path("tcstudy")),
             results=Path(environment.get("TCSTUDY_RESULTS") or root / "_runs").absolute(),
-            published=Path(environment.get("TCSTUDY_PUBLISHED") or root / "results").absolute(),
+            published=Path(environment.get("TCSTUDY_PUBLISHED") or published_at(root)).absolute(),
             weights=Path(environment.get("TCSTUDY_WEIGHTS") or root / "_weights").absolute(),
             executor=environment.get("TCSTUDY_EXECUTOR") or "inline",
             micro_batch_tokens=int(tokens) if tokens else None,
@@ -84,10 +88,25 @@ class Settings:
 
 def find_root(start: Path) -> Path:
     """The nearest folder at or above `start` that holds the table of contents; `start` itself if there is none."""
-    for folder in [start, *start.parents]:
-        if (folder / "_toc.yml").exists() and (folder / "params").is_dir():
-            return folder
-    return start
+    return next(filter(is_project, [start, *start.parents]), start)
+
+
+def is_project(folder: Path) -> bool:
+    """Whether a folder holds pages and parameters."""
+    return (folder / "_toc.yml").exists() and (folder / "params").is_dir()
+
+
+def packaged_project() -> Path:
+    """The pages, parameters and records that come with the package: in it, or in its clone where it is editable."""
+    package = Path(__file__).parent
+    inside = package / "project"
+    return inside if is_project(inside) else package.parent
+
+
+def published_at(root: Path) -> Path:
+    """The published records: those of the folder that is worked in, else those that come with the package."""
+    own = root / "results"
+    return own if is_project(root) and own.is_dir() else packaged_project() / "results"
 
 
 def _existing(environment: Mapping[str, str], variable: str) -> Path | None:

@@ -207,8 +207,8 @@ def test_a_data_set_outside_the_catalogue_cannot_be_named(folder, train, data, n
 
 
 def test_a_profile_names_no_folder(folder, train, call):
-    assert "is not a profile" in train(profile="../../outside").err
-    assert "is not a profile" in call("book", "--profile", "../../outside").err
+    assert "is no name of a profile" in train(profile="../../outside").err
+    assert "There are no parameter files in" in call("book", "--profile", "../../outside").err
 
 
 def sealed_again(path: Path, **changes: object) -> None:

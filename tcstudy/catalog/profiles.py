@@ -1,5 +1,9 @@
-"""The profiles: who a set of parameter files is for, and what its pages say of themselves at the top."""
+"""The profiles: who a set of parameter files is for, and what its pages say of themselves at the top.
 
+The project has four; any other name is that of a user's own set.
+"""
+
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,11 +24,26 @@ class Profile:
     decides: bool = False
 
 
+class _Profiles(dict[str, Profile]):
+    """The project's profiles by name; a name that is not there is that of a user's own."""
+
+    def __missing__(self, name: str) -> Profile:
+        return Profile(
+            name,
+            "warning",
+            f"Made with parameters of its own: {name}",
+            f"This page was made by the parameter files of `{name}`, which belong to none of the study's profiles.",
+        )
+
+
 PUBLISHED = "mini"
 """The profile of the published study, whose records the project holds."""
 
-PROFILES = {
-    profile.name: profile
+NAME = re.compile(r"[^\W_]([\w .+=-]{0,78}[\w+=-])?")
+"""What a profile can be called: letters, digits and a few signs that mean nothing to a file system or a page."""
+
+PROFILES = _Profiles(
+    (profile.name, profile)
     for profile in [
         Profile(
             "smoke",
@@ -57,4 +76,4 @@ PROFILES = {
             "This page was made with parameters of its own, which belong to none of the study's profiles.",
         ),
     ]
-}
+)

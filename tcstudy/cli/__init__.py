@@ -31,6 +31,14 @@ ExecutorOption = Annotated[
     str | None,
     typer.Option(help="Where runs are made: inline, local, local:4, parsl:cluster.py [env: TCSTUDY_EXECUTOR]."),
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change a value in each file, training.learning_rate=1e-3 for example; several between commas make a page "
+        "for each, a list is in brackets. Can be given several times.",
+    ),
+]
 ResultsOption = Annotated[Path | None, typer.Option(help="Folder of the run records [env: TCSTUDY_RESULTS].")]
 
 
@@ -45,9 +53,20 @@ def run(
         bool, typer.Option("--recorded", help="Only pages that need no training, since all they show is recorded.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Also pages that nothing has changed for.")] = False,
+    changes: SetOption = None,
+    save_as: Annotated[
+        Path | None, typer.Option("--as", help="A folder to keep the changed files in, as a set of their own.")
+    ] = None,
 ) -> None:
-    """Run the pages of parameter files: every file is checked first, then each page is executed."""
-    files = checked_files(paths, data, results, executor)
+    """Run the pages of parameter files: every file is checked first, then each page is executed.
+
+    Executed pages go to _build/pages/<folder of the file>/<name of the file>.ipynb.
+    """
+    files = checked_files(paths, data, results, executor, changes or ())
+    if save_as:
+        from tcstudy.publish.parameters import keep_as
+
+        files = keep_as(save_as, files)
     if recorded:
         files = recorded_files(files)
     if check:
@@ -59,10 +78,7 @@ def run(
     check_inputs_of(files)
     from tcstudy.publish.pages import run_pages
 
-    failed = [result for result in run_pages(files, again) if result.failure]
-    if failed:
-        _print_failures(failed)
-        raise typer.Exit(1)
+    _fail_if_failed(run_pages(files, again))
 
 
 @app.command()
@@ -71,17 +87,18 @@ def train(
     data: DataOption = None,
     results: ResultsOption = None,
     executor: ExecutorOption = None,
+    changes: SetOption = None,
 ) -> None:
     """Make the records of parameter files without their pages.
 
     Each run on one of several GPUs: --executor local. Each run on all of them: accelerate launch -m tcstudy.cli train
     params/paper.
     """
-    files = checked_files(paths, data, results, executor)
+    files = checked_files(paths, data, results, executor, changes or ())
     check_inputs_of(files)
     from tcstudy.study.run import run_all
 
-    run_all({f"{file.path}: {key}": spec for file in files for key, spec in file.experiment.runs().items()})
+    run_all({f"{file}: {key}": spec for file in files for key, spec in file.experiment.runs().items()})
 
 
 @app.command()
@@ -92,13 +109,14 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     data: DataOption = None,
     results: ResultsOption = None,
+    changes: SetOption = None,
 ) -> None:
     """Say before anything is trained what parameter files cost, what they can tell, and whether they can run here.
 
     Hours here follow from the seconds in records; where no record tells them, and of files of a profile that is made
     for a GPU where there is none, they are those of a GPU.
     """
-    files = checked_files(paths, data, results)
+    files = checked_files(paths, data, results, changes=changes or ())
     from rich.console import Console
 
     from tcstudy.catalog.profiles import PROFILES
@@ -133,7 +151,7 @@ def plan(
         console.print(shown.work_table(plans))
         for file, page in zip(files, told, strict=True):
             if page:
-                console.print(shown.comparisons_table(str(file.path), page))
+                console.print(shown.comparisons_table(str(file), page))
     for sentence in (*shown.sentences(plans, speeds, told), *needed):
         console.print(sentence, highlight=False)
 
@@ -141,12 +159,25 @@ def plan(
 @app.command()
 def book(
     profile: Annotated[
-        str, typer.Option(help="The profile whose executed pages are shown as one's own run.")
-    ] = "smoke",
+        str | None,
+        typer.Option(
+            help="A folder of parameter files, smoke for example or a path, whose executed pages are shown as your own "
+            "run, with a table across files of one page."
+        ),
+    ] = None,
 ) -> None:
-    """Build the book from executed pages, strictly, into _build/html/: the published study, and one's own run."""
+    """Build the book, strictly, into _build/html/: the published study, and your own run.
+
+    Pages of the published study are executed first where that trains nothing.
+    """
+    from tcstudy.catalog.profiles import PUBLISHED
+    from tcstudy.publish.pages import run_pages
+    from tcstudy.publish.profile import check_profile, has_parameters
     from tcstudy.publish.site import build_book
 
+    check_profile(profile)
+    if has_parameters(PUBLISHED):
+        _fail_if_failed(run_pages(recorded_files(checked_files([Path("params") / PUBLISHED], None, None))))
     print(f"The book is built: open {os.path.relpath(build_book(profile))}")
 
 
@@ -161,6 +192,12 @@ def fetch() -> None:
             print(f"{project}: verified, {wheel.filename}")
 
 
+def _fail_if_failed(results: "list[PageResult]") -> None:
+    if failed := [result for result in results if result.failure]:
+        _print_failures(failed)
+        raise typer.Exit(1)
+
+
 def _print_failures(failed: "list[PageResult]") -> None:
     from rich.console import Console
     from rich.table import Table
@@ -168,7 +205,7 @@ def _print_failures(failed: "list[PageResult]") -> None:
 
     table = Table("page", "parameters", "why", "look into", title="Pages that failed")
     for result in failed:
-        told = (result.parameters.page, result.parameters.path, result.failure, os.path.relpath(result.notebook))
+        told = (result.parameters.name, result.parameters, result.failure, os.path.relpath(result.notebook))
         table.add_row(*(Text(str(cell)) for cell in told))  # letter by letter: brackets are no markup here
     Console(stderr=True).print(table)
 

@@ -2,10 +2,9 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from tcstudy.errors import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,14 +15,18 @@ if TYPE_CHECKING:
 
 
 def checked_files(
-    paths: list[Path], data: Path | None, results: Path | None, executor: str | None = None
+    paths: list[Path],
+    data: Path | None,
+    results: Path | None,
+    executor: str | None = None,
+    changes: Sequence[str] = (),
 ) -> "list[ParameterFile]":
-    """The parameter files at `paths`, read and checked; options are passed on in the environment.
+    """The parameter files at `paths`, changed, read and checked; options are passed on in the environment.
 
     Raises:
-        StudyError: the mistakes of all files, a line for each.
+        StudyError: the mistakes of all files, a line for each; or two have one place for their pages.
     """
-    from tcstudy.publish.parameters import find_parameter_files, read_parameters
+    from tcstudy.publish.parameters import read_all
 
     _export("TCSTUDY_DATA", data)
     _export("TCSTUDY_RESULTS", results)
@@ -32,15 +35,7 @@ def checked_files(
         os.environ["TCSTUDY_EXECUTOR"] = (
             f"{kind}:{Path(file).absolute()}" if kind == "parsl" else kind + separator + file
         )
-    files, mistakes = [], []
-    for path in find_parameter_files(paths):
-        try:
-            files.append(read_parameters(path))
-        except StudyError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise StudyError("\n".join(mistakes))
-    return files
+    return read_all(paths, changes)
 
 
 def check_inputs_of(files: "list[ParameterFile]") -> None:
@@ -60,11 +55,13 @@ def recorded_files(files: "list[ParameterFile]") -> "list[ParameterFile]":
     """Those of `files` whose pages can be made without training; the others are told."""
     from tcstudy.publish.completeness import what_is_missing
 
-    missing = {file.page: what_is_missing(file.experiment) for file in files}
-    for page, reason in missing.items():
-        if reason:
-            print(f"{page} is left out: {reason}", file=sys.stderr)
-    return [file for file in files if not missing[file.page]]
+    found = []
+    for file in files:
+        if reason := what_is_missing(file.experiment):
+            print(f"{file.name} is left out: {reason}", file=sys.stderr)
+        else:
+            found.append(file)
+    return found
 
 
 def _export(variable: str, folder: Path | None) -> None:
@@ -86,5 +83,5 @@ def sorted_runs(
     from tcstudy.study.plan import sort_runs
     from tcstudy.study.store import run_store
 
-    runs = {str(file.path): file.experiment.runs().values() for file in files}
+    runs = {str(file): file.experiment.runs().values() for file in files}
     return sort_runs(runs, is_recorded or run_store().has)

@@ -95,13 +95,13 @@ def compare(
 
 def _files(paths: list[Path] | None) -> "list[ParameterFile]":
     """The parameter files that are named; of all others those that can be read."""
-    from tcstudy.publish.parameters import find_parameter_files, read_parameters
+    from tcstudy.publish.parameters import read_all, read_parameters
     from tcstudy.settings import Settings
 
     if paths:
-        return [read_parameters(path) for path in find_parameter_files(paths)]
+        return read_all(paths)
     files = []
-    for path in sorted((Settings.read().root / "params").glob("*/*.yaml")):
+    for path in sorted((Settings.read().project / "params").glob("*/*.y*ml")):
         try:
             files.append(read_parameters(path))
         except StudyError:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, field_validator, model_validator
 
 from tcstudy.catalog.datasets import DATASETS, dataset_facts
-from tcstudy.catalog.profiles import PROFILES
-from tcstudy.errors import StudyError, nearest
+from tcstudy.catalog.profiles import NAME
+from tcstudy.errors import StudyError, nearest, shown
 from tcstudy.spec import (
     PROTOCOLS,
     AnyRun,
@@ -49,7 +49,7 @@ class Experiment(Value):
 
     Attributes:
         page: name of the page, of its parameter files and of this module.
-        profile: which set of parameter files this is; decides the notice at the top of the page.
+        profile: which set of parameter files this is, by default the folder's name; decides the notice at the top.
         encoder: the pre-trained encoder.
     """
 
@@ -72,9 +72,9 @@ class Experiment(Value):
 
     @field_validator("profile")
     @classmethod
-    def _profile_exists(cls, given: Any) -> Any:
-        if given not in PROFILES:
-            raise StudyError(f"'{given}' is not a profile; {nearest(given, PROFILES)}")
+    def _profile_is_a_name(cls, given: str) -> str:
+        if not NAME.fullmatch(given):
+            raise StudyError(f"{shown(given)} is no name of a profile: letters, digits, spaces and . _ + = - only")
         return given
 
     @model_validator(mode="after")

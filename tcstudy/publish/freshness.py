@@ -1,12 +1,15 @@
 """Whether an executed page is still what executing it now would give, told by everything that it is made from."""
 
 import hashlib
+import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
+from tcstudy.errors import StudyError
 from tcstudy.publish.parameters import ParameterFile
 from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
@@ -15,15 +18,22 @@ from tcstudy.study.store import run_store
 
 STAMP = "tcstudy_made_from"
 """The key of the digest in an executed notebook's metadata."""
+FILE = "tcstudy_parameter_file"
+"""The key of the parameter file's path there, from the folder that is worked in if it is within."""
 
 
 def made_from(file: ParameterFile, settings: Settings) -> str:
-    """A digest of what a page is made from: its text and parameters, the package, the records that it shows.
+    """A digest of what a page is made from: its cells and parameters, the package, the records that it shows.
 
     Of a page that has neither runs nor texts of its own that is every record. Files are told by size and time.
     """
-    total = hashlib.sha256(f"{file.values} {settings.data}".encode())
-    total.update((settings.root / "book" / f"{file.page}.md").read_bytes())
+    import jupytext  # slow to import
+
+    cells = [
+        (cell.cell_type, cell.source, cell.metadata) for cell in jupytext.read(page_source(file.page, settings)).cells
+    ]
+    given = [cells, file.values, str(settings.data)]
+    total = hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode())
     for path in [*_package(), *_records(file, settings)]:
         try:
             status = path.stat()
@@ -33,10 +43,23 @@ def made_from(file: ParameterFile, settings: Settings) -> str:
     return total.hexdigest()
 
 
-def stamp(notebook: Path, digest: str) -> None:
+def page_source(page: str, settings: Settings) -> Path:
+    """The text of a page.
+
+    Raises:
+        StudyError: it is missing.
+    """
+    source = settings.project / "book" / f"{page}.md"
+    if not source.is_file():
+        raise StudyError(f"{source} is missing: the page {page}.")
+    return source
+
+
+def stamp(notebook: Path, digest: str, file: ParameterFile, settings: Settings) -> None:
     """Write into an executed notebook from what it was made."""
     content = nbformat.read(notebook, as_version=4)
     content.metadata[STAMP] = digest
+    content.metadata[FILE] = str(_within(file.path, settings))
     partial = notebook.with_suffix(".partial")
     nbformat.write(content, partial)
     os.replace(partial, notebook)
@@ -44,10 +67,26 @@ def stamp(notebook: Path, digest: str) -> None:
 
 def is_fresh(notebook: Path, digest: str) -> bool:
     """Whether an executed notebook is there, and was made from the same."""
+    return _metadata(notebook).get(STAMP) == digest
+
+
+def belongs_to(notebook: Path, settings: Settings) -> Path | None:
+    """The parameter file that an executed notebook was made from, if both are there."""
+    told = _metadata(notebook).get(FILE)
+    path = settings.root / told if told else None
+    return path if path and path.is_file() else None
+
+
+def _metadata(notebook: Path) -> Mapping[str, Any]:
     try:
-        return nbformat.read(notebook, as_version=4).metadata.get(STAMP) == digest
+        return nbformat.read(notebook, as_version=4).metadata
     except (OSError, ValueError):
-        return False
+        return {}
+
+
+def _within(path: Path, settings: Settings) -> Path:
+    path = path.absolute()
+    return path.relative_to(settings.root) if path.is_relative_to(settings.root) else path
 
 
 def _package() -> Iterator[Path]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tcstudy.errors import StudyError
-from tcstudy.publish.freshness import is_fresh, made_from, stamp
-from tcstudy.publish.parameters import ParameterFile
+from tcstudy.files import near
+from tcstudy.publish.freshness import belongs_to, is_fresh, made_from, page_source, stamp
+from tcstudy.publish.parameters import ParameterFile, check_places
 from tcstudy.settings import Settings
 
 
@@ -24,9 +25,14 @@ class PageResult:
     notebook: Path
 
 
-def pages_folder(settings: Settings, profile: str) -> Path:
-    """Where the executed pages of a profile are."""
-    return settings.root / "_build" / "pages" / profile
+def pages_folder(settings: Settings, name: str) -> Path:
+    """Where the executed pages of a folder of parameter files are."""
+    return settings.root / "_build" / "pages" / name
+
+
+def executed_page(file: ParameterFile, settings: Settings) -> Path:
+    """The executed page of a parameter file."""
+    return pages_folder(settings, file.folder) / f"{file.name}.ipynb"
 
 
 def run_pages(files: Sequence[ParameterFile], again: bool = False) -> list[PageResult]:
@@ -35,29 +41,40 @@ def run_pages(files: Sequence[ParameterFile], again: bool = False) -> list[PageR
     Args:
         files: the pages.
         again: also those that nothing has changed for since they were executed.
+
+    Raises:
+        StudyError: before anything is executed: two files, or a file and one of an earlier call that is still there,
+            have one place for their pages; the text of a page is missing.
     """
     settings = Settings.read()
+    check_places(files)
+    for file in files:
+        page_source(file.page, settings)
+        other = belongs_to(executed_page(file, settings), settings)
+        if other and not other.samefile(file.path):
+            raise StudyError(
+                f"{file} would overwrite {near(executed_page(file, settings))}, which was made from {near(other)}: "
+                "call one of the files, or its folder, otherwise."
+            )
     results = []
     for number, file in enumerate(files, start=1):
-        folder = pages_folder(settings, file.experiment.profile)
-        if not again and is_fresh(folder / f"{file.page}.ipynb", made_from(file, settings)):
-            print(f"page {number} of {len(files)}: {file.page} is as it would be now", file=sys.stderr, flush=True)
+        told = f"page {number} of {len(files)}: {file.name}"
+        if not again and is_fresh(executed_page(file, settings), made_from(file, settings)):
+            print(f"{told} is as it would be now", file=sys.stderr, flush=True)
             continue
-        print(f"page {number} of {len(files)}: {file.page}, {file.path}", file=sys.stderr, flush=True)
-        result = run_page(file, folder, settings)
+        print(f"{told}, {file}", file=sys.stderr, flush=True)
+        result = run_page(file, settings)
         ended = f"failed: {result.failure}" if result.failure else "done"
-        print(
-            f"page {number} of {len(files)}: {file.page} {ended}, {result.seconds:.0f} s", file=sys.stderr, flush=True
-        )
+        print(f"{told} {ended}, {result.seconds:.0f} s", file=sys.stderr, flush=True)
         results.append(result)
     return results
 
 
-def run_page(file: ParameterFile, folder: Path, settings: Settings) -> PageResult:
-    """Execute a page into `folder`.
+def run_page(file: ParameterFile, settings: Settings) -> PageResult:
+    """Execute the page of a parameter file.
 
     The notebook gets its name only when every cell has run. A page that failed loses the finished notebook of an
-    earlier run, and is left as `<page>.failed.ipynb` for looking into.
+    earlier run, and is left as `<name>.failed.ipynb` for looking into.
 
     Raises:
         StudyError: the page's source is missing, or the folder cannot be written.
@@ -67,11 +84,9 @@ def run_page(file: ParameterFile, folder: Path, settings: Settings) -> PageResul
     from traitlets.config import Config
 
     os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asking for widgets, in the kernel
-    source = settings.root / "book" / f"{file.page}.md"
-    if not source.is_file():
-        raise StudyError(f"{source} is missing: the page of {file.path}.")
-    finished = folder / f"{file.page}.ipynb"
-    failed = folder / f"{file.page}.failed.ipynb"
+    source = page_source(file.page, settings)
+    finished = executed_page(file, settings)
+    folder, failed = finished.parent, finished.with_name(f"{file.name}.failed.ipynb")
     started = time.perf_counter()
     failure = None
     try:
@@ -95,7 +110,7 @@ def run_page(file: ParameterFile, folder: Path, settings: Settings) -> PageResul
                 failure = _last_line(error)
                 finished.unlink(missing_ok=True)
             if not failure:
-                stamp(executed, made_from(file, settings))
+                stamp(executed, made_from(file, settings), file, settings)
             if executed.exists():
                 os.replace(executed, failed if failure else finished)
             if not failure:

@@ -1,32 +1,72 @@
 """Parameter files: read safely, checked against their page before anything runs."""
 
+import hashlib
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tcstudy.errors import StudyError, first_line, printable
-from tcstudy.experiments import EXPERIMENTS, experiment_for
+from tcstudy.catalog.profiles import NAME, PROFILES
+from tcstudy.errors import StudyError, first_line, nearest, printable, shown
+from tcstudy.experiments import EXPERIMENTS
 from tcstudy.experiments.base import Experiment
+from tcstudy.files import write_whole
+from tcstudy.settings import Settings
 
 
 @dataclass(frozen=True)
 class ParameterFile:
-    """A checked parameter file: its path, what it says, and the experiment it describes."""
+    """A checked parameter file.
+
+    Attributes:
+        path: where it is.
+        values: what it says, without its page; what was changed in it included.
+        experiment: what that describes.
+        changes: what was changed in it, by dotted keys, as the command line gave it.
+    """
 
     path: Path
     values: dict[str, Any]
     experiment: Experiment
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        changes = ", ".join(f"{key}={text}" for key, text in self.changes.items())
+        return f"{self.path} with {changes}" if changes else str(self.path)
 
     @property
     def page(self) -> str:
         """The page it is for."""
-        return self.path.stem
+        return self.experiment.page
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that it is in."""
+        return folder_name(self.path.parent)
+
+    @property
+    def name(self) -> str:
+        """Name of its executed page within those of its folder."""
+        told = "".join(f"-{key}={text}" for key, text in self.changes.items())
+        plain = re.sub(r"[^\w.+=-]+", "_", told)
+        if len(plain) > 80 or len(plain) < len(told):  # names that lost something differ in their digests
+            plain = f"{plain[:80]}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        return self.path.stem + plain
 
 
+def folder_name(folder: Path) -> str:
+    """How the executed pages of the parameter files in `folder` are called together."""
+    return folder.absolute().name or "pages"
+
+
+ENDINGS = (".yaml", ".yml")
+"""Of parameter files in a folder."""
+MOST_FILES = 1000
+"""That changes may make of those that were named."""
 MOST_BYTES = 100_000
 """Of a parameter file; those of the study have a few hundred."""
 MOST_VALUES = 10_000
@@ -99,17 +139,22 @@ def _refused(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError
 
 
 def find_parameter_files(paths: Sequence[Path]) -> list[Path]:
-    """The YAML files that are named, and those in the folders that are named, each once; a folder's as in the book.
+    """The YAML files that are named, and those in the folders that are named, each once; a folder's by name.
+
+    What is not found from the current folder is looked for in the project's.
 
     Raises:
         StudyError: a path does not exist, or a folder holds no YAML file.
     """
     found: dict[Path, None] = {}
-    for path in paths:
+    for given in paths:
+        path = given
         try:
+            if not path.exists() and (Settings.read().project / path).exists():
+                path = Settings.read().project / path
             if not path.exists():
                 raise StudyError(f"{path} does not exist; parameter files are in folders such as params/smoke.")
-            files = sorted(path.glob("*.yaml"), key=_place_in_book) if path.is_dir() else [path]
+            files = sorted(file for file in path.iterdir() if file.suffix in ENDINGS) if path.is_dir() else [path]
         except OSError as error:  # a name that is too long, a folder that cannot be entered
             raise StudyError(f"{printable(str(path)[:200])} cannot be read ({error.strerror}).") from None
         if not files:
@@ -118,34 +163,185 @@ def find_parameter_files(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def _place_in_book(path: Path) -> tuple[int, str]:
-    """Pages that show the records of others come after these; a file that is named after no page comes last."""
-    pages = list(EXPERIMENTS)
-    return (pages.index(path.stem) if path.stem in pages else len(pages)), path.name
+def read_all(paths: Sequence[Path], changes: Sequence[str] = ()) -> list[ParameterFile]:
+    """Find and read parameter files; those of a folder in the order of the book, pages of other pages' records last.
+
+    Args:
+        paths: files, and folders of them.
+        changes: what is changed in each file, as `grid` takes it.
+
+    Raises:
+        StudyError: the mistakes of all files, a line for each; or two files have one place for their pages.
+    """
+    combinations, pages = grid(changes), list(EXPERIMENTS)
+    files: list[ParameterFile] = []
+    mistakes: dict[str, None] = {}
+    seen: set[Path] = set()
+    for given in paths:
+        group = []
+        for path, combination in itertools.product(find_parameter_files([given]), combinations):
+            try:
+                group += [] if path in seen else [read_parameters(path, combination)]
+            except StudyError as error:
+                mistakes[str(error)] = None
+        seen.update(find_parameter_files([given]))
+        files += sorted(group, key=lambda file: pages.index(file.page))
+    if mistakes:
+        raise StudyError("\n".join(mistakes))
+    check_places(files)
+    return files
 
 
-def read_parameters(path: Path) -> ParameterFile:
+def keep_as(folder: Path, files: Sequence[ParameterFile]) -> list[ParameterFile]:
+    """Write what files say, with their changes, into `folder` as parameter files of its own.
+
+    A file that is there already and says the same stays.
+
+    Raises:
+        StudyError: one with another content is there, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for file in files:
+            path = folder / f"{file.name}.yaml"
+            values = {name: value for name, value in file.values.items() if name != "profile"}
+            text = yaml.safe_dump({"page": file.page, **values}, sort_keys=False, allow_unicode=True)
+            if path.exists() and path.read_text(encoding="utf-8") != text:
+                raise StudyError(f"{path} is there already, with other parameters: give --as another folder.")
+            write_whole(path, text)
+            written.append(read_parameters(path))
+    except OSError as error:
+        raise StudyError(f"{folder} cannot be written ({error.strerror}).") from None
+    check_places(written)
+    return written
+
+
+def check_places(files: Iterable[ParameterFile]) -> None:
+    """See that no two files have one place for their executed pages.
+
+    Raises:
+        StudyError: two have; names both.
+    """
+    taken: dict[str, ParameterFile] = {}
+    for file in files:
+        for name in (file.name, f"{file.name}.failed"):
+            place = f"{file.folder}/{name}"
+            other = taken.setdefault(place.casefold(), file)  # as file systems that take a for A
+            if other is not file:
+                raise StudyError(
+                    f"{file} and {other} would both be written to _build/pages/{place}.ipynb: call one of them, or its "
+                    "folder, otherwise."
+                )
+
+
+def grid(changes: Sequence[str]) -> list[dict[str, str]]:
+    """Every combination of the values that `--set` gives, by dotted key; each as it was written.
+
+    Args:
+        changes: each `key=value`, or `key=value,value` for one combination with either; a list is in brackets.
+
+    Raises:
+        StudyError: one of them is not of that form, or they are too many.
+
+    >>> grid(["a.b=1,2", "seeds=[0, 1]"])
+    [{'a.b': '1', 'seeds': '[0, 1]'}, {'a.b': '2', 'seeds': '[0, 1]'}]
+    """
+    values: dict[str, list[str]] = {}
+    for change in changes:
+        key, equals, text = (part.strip() for part in change.partition("="))
+        if not (key and equals and text):
+            raise StudyError(
+                f"--set {printable(change[:80])}: a change reads key=value, training.epochs=3 for example."
+            )
+        if key in values:
+            raise StudyError(f"--set {printable(key[:80])} is given twice: several values are separated by commas.")
+        values[key] = _split(text)
+    if (number := len(list(itertools.islice(itertools.product(*values.values()), MOST_FILES + 1)))) > MOST_FILES:
+        raise StudyError(f"--set asks for more than {number - 1:,} pages of each file.")
+    return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
+
+
+def _split(text: str) -> list[str]:
+    """The parts of `text` between commas that stand in no bracket and no quotes."""
+    parts, depth, quote = [""], 0, ""
+    for character in text:
+        quote = "" if character == quote else quote or (character if character in "\"'" else "")
+        depth += 0 if quote else (character in "[{") - (character in "]}")
+        if character == "," and not depth and not quote:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
+
+
+def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> ParameterFile:
     """Read one file and check every key and value against the parameters of its page.
+
+    The key `page` names the page, by default the file's name does. The key `profile` is by default the folder's name.
+
+    Args:
+        path: the file.
+        changes: YAML values that stand for the file's, by dotted keys; a number names a place in a list. A file that is
+            changed belongs to no profile of the project, unless it is told to.
 
     Raises:
         StudyError: a line for each mistake, with the file and the key.
     """
+    values = _yaml(_text(path), str(path))
+    values = {} if values is None else values
+    experiment = _experiment(values, path)
+    source = str(path)
+    if isinstance(values, dict):
+        values = {key: value for key, value in values.items() if key != "page"}
+        if not NAME.fullmatch(default := folder_name(path.parent)):
+            default = "custom"
+        if changes:
+            source = f"{path} with --set"
+            values |= {"profile": "custom" if values.get("profile", default) in PROFILES else default}
+        values.setdefault("profile", default)
+        for key, text in (changes or {}).items():
+            values = _changed(values, key.split("."), _yaml(text, f"--set {key}={text}"[:100]), key)
+    return ParameterFile(path, values, experiment.parse(values, source), dict(changes or {}))
+
+
+def _experiment(values: Any, path: Path) -> type[Experiment]:
+    """The experiment of the page that a file names, or is named after."""
+    page = values.get("page", path.stem) if isinstance(values, dict) else path.stem
+    if isinstance(page, str) and page in EXPERIMENTS:
+        return EXPERIMENTS[page]
+    told = f"{path}: there is no page {shown(page)}; {nearest(str(page), EXPERIMENTS)}"
+    if not (isinstance(values, dict) and "page" in values):
+        told += " (a file that is not named after its page says `page: long_texts`, for example)"
+    raise StudyError(told)
+
+
+def _changed(place: Any, path: Sequence[str], value: Any, key: str) -> Any:
+    """A copy of `place`, lists and mappings within one another, with `value` at the end of `path`.
+
+    Raises:
+        StudyError: a part of the path, whose dotted key is `key`, leads nowhere.
+    """
+    if not path:
+        return value
+    part, *rest = path
+    if place is None or isinstance(place, dict):
+        place = place or {}
+        return {**place, part: _changed(place.get(part), rest, value, key)}
+    if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
+        number = int(part)
+        return [*place[:number], _changed(place[number], rest, value, key), *place[number + 1 :]]
+    raise StudyError(f"--set {printable(key[:80])}: there is no `{printable(part[:80])}` in {shown(place)}.")
+
+
+def _yaml(text: str, source: str) -> Any:
     try:
-        values = yaml.load(_text(path), Loader=_Plain)  # noqa: S506 - a SafeLoader
-    except StudyError:
-        raise
+        return yaml.load(text, Loader=_Plain)  # noqa: S506 - a SafeLoader
     except Exception as error:  # noqa: BLE001 - besides its own errors YAML raises whatever Python's conversions raise
         mark = getattr(error, "problem_mark", None)
         reason = printable((getattr(error, "problem", None) or first_line(error)).splitlines()[0][:200])
-        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        where = f"{source}, line {mark.line + 1}" if mark else source
         raise StudyError(f"{where}: not valid YAML: {reason}") from None
-    try:
-        experiment = experiment_for(path.stem)
-    except StudyError as error:
-        raise StudyError(f"{path}: a parameter file is named after its page, and {error}") from None
-    if values is None:
-        values = {}
-    return ParameterFile(path, values, experiment.parse(values, str(path)))
 
 
 def _text(path: Path) -> str:

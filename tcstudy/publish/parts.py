@@ -1,21 +1,27 @@
 """The two parts of the book: the published study, and below it what was run on this machine."""
 
+import itertools
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import jupytext
 import nbformat
 import yaml
 
+import tcstudy
 from tcstudy.catalog.profiles import PUBLISHED
 from tcstudy.errors import StudyError
 from tcstudy.experiments import EXPERIMENTS
-from tcstudy.experiments.base import Experiment
+from tcstudy.files import near
 from tcstudy.publish.completeness import what_is_missing
-from tcstudy.publish.pages import pages_folder
-from tcstudy.publish.profile import experiments_of, has_parameters
+from tcstudy.publish.freshness import page_source
+from tcstudy.publish.pages import executed_page
+from tcstudy.publish.parameters import ParameterFile, read_all
+from tcstudy.publish.profile import by_page, has_parameters, profile_folder
+from tcstudy.report.sweep import sweep_tables
+from tcstudy.report.tables import escape_markdown
 from tcstudy.settings import Settings
 
 FRONT = "index"
@@ -28,54 +34,104 @@ _REFERENCE = re.compile(r"(\{(?:ref|numref|eq)\}`(?:[^`<]*<)?)([\w-]+)")
 _DOCUMENT = re.compile(r"(\{doc\}`(?:[^`<]*<)?)([\w-]+)")
 
 
-def place_pages(settings: Settings, profile: str, target: Path) -> None:
+def place_pages(settings: Settings, profile: str | None, target: Path) -> None:
     """Put the executed pages into the book's folder `target`, which holds the prose, and complete its contents.
 
     The published study is the main part; a page of it that lacks records is replaced by a page that says so. The pages
-    of `profile` follow as one's own run. If `profile` is the published one, or nothing is published, they are all.
+    of `profile` follow as one's own run. If nothing is published, they are the main part.
+
+    Args:
+        settings: where everything is.
+        profile: a folder of parameter files, as `profile_folder` takes it; None for the published study alone.
+        target: the folder.
 
     Raises:
-        StudyError: a page was not run.
+        StudyError: a page was not run, or there is nothing to show.
     """
-    both = profile != PUBLISHED and has_parameters(PUBLISHED)
-    main = PUBLISHED if both else profile
-    experiments = experiments_of(main) if both else {}
+    published = read_all([profile_folder(PUBLISHED)]) if has_parameters(PUBLISHED) else None
+    own = read_all([profile_folder(profile)]) if profile not in (None, PUBLISHED) else []
+    own = [file for file in own if file.page != FRONT] if published else own
+    if not published and not own:
+        raise StudyError(f"There is nothing to show: no params/{PUBLISHED}, and no --profile.")
+    main = by_page(published or own)
     for page in EXPERIMENTS:
-        missing = what_is_missing(experiments[page]) if both else None
+        missing = what_is_missing(main[page].experiment) if published and page in main else None
+        if page not in main:
+            missing = "parameters for it"
         if missing:
-            _write_substitute(settings, experiments[page], missing, target)
+            _write_substitute(settings, page, missing, page in {file.page for file in own} and bool(published), target)
         else:
-            _place(settings, main, page, target / "book")
-    if both:
+            _place(settings, main[page], page, target / "book", recorded=bool(published))
+    if published and own:
         (target / "book" / OWN).mkdir()
-        for page in EXPERIMENTS:
-            if page != FRONT:
-                _place(settings, profile, page, target / "book" / OWN, own=True)
-        _append_own(target, profile)
+        names = page_names(own)
+        for file, name in zip(own, names, strict=True):
+            _place(settings, file, name, target / "book" / OWN, beside=set(names))
+        _append_own(target, own, names)
 
 
-def page_sources(root: Path, profile: str, page: str) -> list[Path]:
+def page_names(files: Sequence[ParameterFile]) -> list[str]:
+    """A name in the book for each file, of letters, digits and a few signs; a number tells equal ones apart.
+
+    Names that are those of pages stay.
+    """
+    names: list[str] = []
+    for file in files:
+        plain = re.sub(r"[^A-Za-z0-9_.=-]+", "_", file.name)
+        numbered = (plain if not number else f"{plain}-{number + 1}" for number in itertools.count())
+        names.append(next(name for name in numbered if name not in (*names, FRONT)))
+    return names
+
+
+def page_sources(file: ParameterFile, settings: Settings) -> list[Path]:
     """The files a page is made from: text, parameters and experiment."""
     return [
-        root / "book" / f"{page}.md",
-        root / "params" / profile / f"{page}.yaml",
-        root / "tcstudy" / "experiments" / f"{page}.py",
+        page_source(file.page, settings),
+        file.path,
+        Path(tcstudy.__file__).parent / "experiments" / f"{file.page}.py",
     ]
 
 
-def _place(settings: Settings, profile: str, page: str, folder: Path, own: bool = False) -> None:
-    """Put an executed page and its sources into `folder`, where its text must not be."""
-    executed = pages_folder(settings, profile) / f"{page}.ipynb"
+def _place(
+    settings: Settings,
+    file: ParameterFile,
+    name: str,
+    folder: Path,
+    recorded: bool = False,
+    beside: Set[str] | None = None,
+) -> None:
+    """Put an executed page and its sources into `folder`, where its text must not be.
+
+    Args:
+        settings: where everything is.
+        file: its parameters.
+        name: how the page is called in the book.
+        folder: where it goes.
+        recorded: it is one of the published study.
+        beside: names of all pages of one's own run, if it is one of them.
+    """
+    executed = executed_page(file, settings)
     if not executed.exists():
-        command = f"tcstudy run params/{profile}" + ("" if own or profile != PUBLISHED else " --recorded")
-        raise StudyError(f"The page {page} was not run with the profile {profile}: {command}")
-    (folder / f"{page}.md").unlink(missing_ok=True)
+        command = f"tcstudy run {near(file.path.parent)}" + (" --recorded" if recorded else "")
+        raise StudyError(f"The page {file.name} was not run with {near(file.path)}: {command}")
+    (folder / f"{name}.md").unlink(missing_ok=True)
     sources = folder / "sources"
     sources.mkdir(exist_ok=True)
-    for file in page_sources(settings.root, profile, page):
-        shutil.copy(file, sources / f"{page}{file.suffix}.txt")
-    notebook = _published(nbformat.read(executed, as_version=4), page)
-    nbformat.write(_as_own(notebook) if own else notebook, folder / f"{page}.ipynb")
+    for source in page_sources(file, settings):
+        shutil.copy(source, sources / f"{name}{'.yaml' if source == file.path else source.suffix}.txt")
+    notebook = _published(nbformat.read(executed, as_version=4), name)
+    if beside is not None:
+        notebook = _as_own(notebook, name if name == file.page else f"{name}-{file.page}", beside)
+        if name != file.page:
+            _retitle(notebook, name)
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+def _retitle(notebook: nbformat.NotebookNode, name: str) -> None:
+    """Let the title of a page say which of several it is."""
+    cell = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
+    title, *rest = cell.source.split("\n")
+    cell.source = "\n".join([f"{title}: {escape_markdown(name)}", *rest])
 
 
 def _published(notebook: nbformat.NotebookNode, page: str) -> nbformat.NotebookNode:
@@ -93,57 +149,71 @@ def _published(notebook: nbformat.NotebookNode, page: str) -> nbformat.NotebookN
     return notebook
 
 
-def _as_own(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def _as_own(notebook: nbformat.NotebookNode, name: str, beside: Set[str]) -> nbformat.NotebookNode:
     """The page with labels of its own, since the book has the same page once more, and with links to the prose."""
+    prefix = own_prefix(name)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = own_text(cell.source)
+            cell.source = own_text(cell.source, prefix, beside)
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if "name" in figure:
-            figure["name"] = f"{OWN}-{figure['name']}"
+            figure["name"] = f"{prefix}{figure['name']}"
         for output in cell.get("outputs", []):
             data: Mapping = output.get("data", {})
             if "text/markdown" in data:
-                data["text/markdown"] = own_text("".join(data["text/markdown"]))
+                data["text/markdown"] = own_text("".join(data["text/markdown"]), prefix, beside)
     return notebook
 
 
-def own_text(text: str) -> str:
+def own_prefix(name: str) -> str:
+    """What stands before the labels of a page of one's own run, from its name in the book."""
+    return f"{OWN}-" if name in EXPERIMENTS else f"{OWN}-{re.sub('[^A-Za-z0-9]+', '-', name)}-"
+
+
+def own_text(text: str, prefix: str = f"{OWN}-", beside: Set[str] = frozenset(EXPERIMENTS)) -> str:
     """Markdown of a page as it stands in the part of one's own run.
+
+    Args:
+        text: the Markdown.
+        prefix: what comes before its labels, which are those of this page alone.
+        beside: names of the pages of that part.
 
     >>> own_text("{numref}`tab-layers` beside {doc}`layers`, as {doc}`the method <method>` says")
     '{numref}`own-tab-layers` beside {doc}`layers`, as {doc}`the method <../method>` says'
     """
-    text = _REFERENCE.sub(rf"\g<1>{OWN}-\g<2>", _LABEL.sub(rf"\g<1>{OWN}-\g<2>", text))
-    beside = set(EXPERIMENTS) - {FRONT}
+    text = _REFERENCE.sub(rf"\g<1>{prefix}\g<2>", _LABEL.sub(rf"\g<1>{prefix}\g<2>", text))
+    beside = set(beside) - {FRONT}
     return _DOCUMENT.sub(lambda found: found[1] + ("" if found[2] in beside else "../") + found[2], text)
 
 
-def _write_substitute(settings: Settings, experiment: Experiment, missing: str, target: Path) -> None:
+def _write_substitute(settings: Settings, page: str, missing: str, own: bool, target: Path) -> None:
     """A page that opens like the one in whose place it stands, and says what that lacks."""
-    page = experiment.page
-    source = jupytext.read(settings.root / "book" / f"{page}.md")
+    source = jupytext.read(page_source(page, settings))
     [title, opening, *_] = [cell.source for cell in source.cells if cell.cell_type == "markdown"]
+    elsewhere = f" Your own run of it is {{doc}}`{OWN}/{page}`." if own else ""
     notice = (
         "```{admonition} Not part of the published study yet\n:class: warning\n\n"
-        f"This page is shown when all it needs is there: {missing}. Your own run of it is {{doc}}`{OWN}/{page}`.\n```"
+        f"This page is shown when all it needs is there: {missing}.{elsewhere}\n```"
     )
     text = "\n\n".join([title, notice, opening])
     (target / "book" / f"{page}.md").write_text(text + "\n", encoding="utf-8")
 
 
-def _append_own(target: Path, profile: str) -> None:
-    """The part of one's own run at the end of the table of contents."""
+def _append_own(target: Path, files: Sequence[ParameterFile], names: Sequence[str]) -> None:
+    """The part of one's own run at the end of the table of contents, with tables across its files."""
+    experiments = {name: file.experiment for name, file in zip(names, files, strict=True)}
     text = (
         "# Your own run\n\n"
-        f"These pages were run on this machine, by the profile `{profile}`. They are the same pages as those of the "
-        "published study, with other parameters; what was changed in them or in their parameters shows here.\n\n"
-        "```{tableofcontents}\n```\n"
+        f"These pages were run on this machine, by the parameter files of `{files[0].folder}`. They are the same pages "
+        "as those of the published study, with other parameters; what was changed in them or in their parameters shows "
+        "here.\n\n"
+        + "".join(f"{table.markdown()}\n\n" for table in sweep_tables(experiments))
+        + "```{tableofcontents}\n```\n"
     )
     (target / "book" / OWN / f"{FRONT}.md").write_text(text, encoding="utf-8")
     path = target / "_toc.yml"
     contents = yaml.safe_load(path.read_text(encoding="utf-8"))
-    sections = [{"file": f"book/{OWN}/{page}"} for page in EXPERIMENTS if page != FRONT]
+    sections = [{"file": f"book/{OWN}/{name}"} for name in names]
     chapter = {"file": f"book/{OWN}/{FRONT}", "sections": sections}
     contents["parts"].append({"caption": "On this machine", "chapters": [chapter]})
     path.write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")

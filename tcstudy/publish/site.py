@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tcstudy.catalog.profiles import PROFILES
-from tcstudy.errors import StudyError, nearest
+from tcstudy.errors import StudyError
 from tcstudy.publish.parts import place_pages
+from tcstudy.publish.profile import check_profile
 from tcstudy.settings import Settings
 
 MATHJAX = "sphinx-mathjax-offline"  # the distribution that carries MathJax
@@ -19,8 +19,11 @@ LINKED_HOSTS = ("github.com", "gitlab.com", "bitbucket.org")
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 
 
-def build_book(profile: str) -> Path:
+def build_book(profile: str | None = None) -> Path:
     """Assemble the book of the published study and the executed pages of `profile`, and build it strictly.
+
+    Args:
+        profile: a folder of parameter files, by its path or its name in `params/`; None for the published study alone.
 
     Returns:
         The file to open.
@@ -28,8 +31,7 @@ def build_book(profile: str) -> Path:
     Raises:
         StudyError: there is no such profile, a page was not run, or Jupyter Book did not build the book.
     """
-    if profile not in PROFILES:
-        raise StudyError(f"'{profile}' is not a profile; {nearest(profile, PROFILES)}")
+    check_profile(profile)
     settings = Settings.read()
     source = assemble(settings, profile)
     arguments = ["build", str(source), "--path-output", str(settings.root), "-n", "-W", "--keep-going", "--quiet"]
@@ -41,7 +43,7 @@ def build_book(profile: str) -> Path:
     return index
 
 
-def assemble(settings: Settings, profile: str) -> Path:
+def assemble(settings: Settings, profile: str | None) -> Path:
     """Put prose, executed pages, their sources and MathJax into one folder for Jupyter Book.
 
     Raises:
@@ -49,9 +51,9 @@ def assemble(settings: Settings, profile: str) -> Path:
     """
     target = settings.root / "_build" / "book"
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(settings.root / "book", target / "book")
-    shutil.copy(settings.root / "_toc.yml", target)
-    _write_config(settings.root, target)
+    shutil.copytree(settings.project / "book", target / "book", ignore=shutil.ignore_patterns(".*", "*.ipynb"))
+    shutil.copy(settings.project / "_toc.yml", target)
+    _write_config(settings.project, target)
     _copy_mathjax(target / "_vendor" / "mathjax")
     place_pages(settings, profile, target)
     return target

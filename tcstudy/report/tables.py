@@ -146,28 +146,29 @@ def notice(experiment: Experiment) -> Notice:
 
 def run_with(experiment: Experiment) -> Table:
     """The parameters a page was run with."""
-    rows = [(name, _value(value)) for name, value in _given(experiment).items()]
+    rows = [(name, shown_value(value)) for name, value in given(experiment).items()]
     return Table(("parameter", "value"), rows, "This page was run with", f"run-with-{experiment.page}")
 
 
-def _given(value: Any) -> Any:
+def given(value: Any) -> Any:
     """What was given of a description, as plain data, protocols by their names."""
     for name, protocol in (*PROTOCOLS.items(), *PRETRAINING_PROTOCOLS.items()):
         if value == protocol:
             return name
     if isinstance(value, Value):
-        return {key: _given(inner) for key, inner in value if key in value.model_fields_set}
+        return {key: given(inner) for key, inner in value if key in value.model_fields_set}
     if isinstance(value, Mapping):
-        return {key: _given(inner) for key, inner in value.items()}
-    return [_given(inner) for inner in value] if isinstance(value, tuple) else value
+        return {key: given(inner) for key, inner in value.items()}
+    return [given(inner) for inner in value] if isinstance(value, tuple) else value
 
 
-def _value(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """Plain data in one line."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_value(inner)}" for key, inner in value.items()) or "none"
+        return ", ".join(f"{key} {shown_value(inner)}" for key, inner in value.items()) or "none"
     if isinstance(value, list):
         between = "; " if value and isinstance(value[0], Mapping) else ", "
-        return between.join(_value(inner) for inner in value) or "none"
+        return between.join(shown_value(inner) for inner in value) or "none"
     return value if isinstance(value, str) else json.dumps(value)
 
 

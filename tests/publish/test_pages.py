@@ -117,7 +117,7 @@ def test_a_page_that_fails_never_looks_finished_and_does_not_stop_the_next(proje
     assert "page 1 of 2: datasets failed: ZeroDivisionError: no such luck" in ended.stderr
     assert "Pages that failed" in ended.stderr
     assert sorted(path.name for path in pages.iterdir()) == ["datasets.failed.ipynb", "long_texts.ipynb"]
-    assert "was not run with the profile smoke" in tcstudy("book").stderr
+    assert "was not run with params/smoke/datasets.yaml" in tcstudy("book", "--profile", "smoke").stderr
     source.write_text(source.read_text().replace("raise ZeroDivisionError('no such luck')", "report.catalogue()"))
     assert tcstudy("run", "params/smoke/datasets.yaml").returncode == 0
     assert sorted(path.name for path in pages.iterdir()) == ["datasets.ipynb", "long_texts.ipynb"]

@@ -10,7 +10,7 @@ from tcstudy.experiments import EXPERIMENTS
 from tcstudy.publish.completeness import what_is_missing
 from tcstudy.publish.pages import pages_folder
 from tcstudy.publish.parameters import read_parameters
-from tcstudy.publish.parts import own_text
+from tcstudy.publish.parts import own_text, page_names
 from tcstudy.publish.site import assemble
 from tcstudy.settings import Settings
 from tcstudy.study.run import run_all
@@ -102,11 +102,53 @@ def test_without_a_published_study_ones_own_pages_are_the_book(project):
     assert not (folder / "own").exists()
 
 
+SWEEP = {"slow": {"learning_rate": 0.001}, "fast": {"learning_rate": 0.01}}
+
+
+def test_several_files_of_one_page_are_own_pages_with_a_table_across_them(published):
+    sweep = published / "my sweep"
+    sweep.mkdir()
+    layers = yaml.safe_load((published / "params" / "smoke" / "layers.yaml").read_text()) | {"page": "layers"}
+    del layers["profile"]
+    for name, training in SWEEP.items():
+        values = layers | {"training": layers["training"] | training}
+        (sweep / f"{name}.yaml").write_text(yaml.safe_dump(values))
+        executed(published, "my sweep", name)
+    run_all(read_parameters(sweep / "slow.yaml").experiment.runs())
+    for page in EXPERIMENTS:
+        if not read_parameters(published / "params" / "mini" / f"{page}.yaml").experiment.runs():
+            executed(published, "mini", page)
+    folder = assemble(Settings.read(), "my sweep") / "book" / "own"
+
+    assert sorted(path.stem for path in folder.glob("*.ipynb")) == ["fast", "slow"]
+    cells = nbformat.read(folder / "slow.ipynb", as_version=4).cells
+    assert cells[0].source == (
+        "# A page: slow\n\n{numref}`own-slow-layers-tab-x` and {doc}`../layers` and {doc}`../method`"
+    )
+    front = (folder / "index.md").read_text()
+    assert "by the parameter files of `my sweep`" in front
+    rows = [line.split(" | ") for line in front.splitlines() if line.startswith("| {doc}`slow <slow>` | ")]
+    assert [row[1:4] for row in rows][2:] == [["0.001", "BBC News", "all mean"], ["0.001", "BBC News", "pooler"]]
+    assert all(re.fullmatch(r"\d+\.\d% \(\d+\.\d–\d+\.\d\) \|", row[4]) for row in rows)
+    assert "| {doc}`fast <fast>` | 0.01 | – | – | not recorded yet |" in front
+    assert "training.learning\\_rate" in front
+    assert "profile" not in front.splitlines()[6]
+
+
+def test_files_of_any_name_have_plain_and_different_names_in_the_book(tmp_path):
+    text = "page: datasets\nencoder: {name: tiny}\ndatasets: [imdb]\n"
+    paths = [tmp_path / f"{name}.yaml" for name in ("é", "è", "index", "datasets", "a b")]
+    for path in paths:
+        path.write_text(text)
+    names = page_names([read_parameters(path) for path in paths])
+    assert names == ["_", "_-2", "index-2", "datasets", "a_b"]
+
+
 def test_a_page_that_could_be_shown_and_was_not_run_is_told(published):
     for page in EXPERIMENTS:
         executed(published, "smoke", page)
     with pytest.raises(
-        StudyError, match="datasets was not run with the profile mini: tcstudy run params/mini --recorded"
+        StudyError, match=r"datasets was not run with params/mini/datasets.yaml: tcstudy run params/mini --recorded"
     ):
         assemble(Settings.read(), "smoke")
 

@@ -38,6 +38,6 @@ def test_the_book_is_built_strictly_and_asks_nothing_of_the_network(project):
 
 def test_a_page_that_was_not_run_is_told(project):
     with pytest.raises(
-        StudyError, match="The page datasets was not run with the profile smoke: tcstudy run params/smoke"
+        StudyError, match=r"The page datasets was not run with params/smoke/datasets.yaml: tcstudy run params/smoke"
     ):
         build_book("smoke")
