@@ -13,6 +13,10 @@ class StudyError(ValueError):
     Raised within a pydantic validator, it becomes one of the mistakes that `explain` tells.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback: the sentence. Called by IPython."""
+        return [f"{type(self).__name__}: {line}" for line in str(self).splitlines()]
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The hint that ends a sentence about an unknown name.

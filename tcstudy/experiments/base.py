@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from tcstudy.catalog.datasets import DATASETS, dataset_facts
 from tcstudy.catalog.profiles import NAME
 from tcstudy.errors import StudyError, nearest, shown
+from tcstudy.experiments.cell import given_in
 from tcstudy.spec import (
     PROTOCOLS,
     AnyRun,
@@ -57,6 +58,22 @@ class Experiment(Value):
 
     profile: str = "custom"
     encoder: EncoderSpec
+
+    @classmethod
+    def here(cls, names: Mapping[str, Any]) -> Self:
+        """The experiment that a page's cells describe, those of papermill included: `LongTexts.here(globals())`.
+
+        Args:
+            names: the page's names. A parameter that is not there has its default; `page`, as parameter files have it,
+                must be this one.
+
+        Raises:
+            StudyError: a line for each mistake, names of parameters that do not exist included.
+        """
+        given = given_in(names, cls.model_fields)
+        if (page := given.pop("page", cls.page)) != cls.page:
+            raise StudyError(f"these are parameters of the page {shown(page)}, and this is the page '{cls.page}'")
+        return cls.parse(given, "parameters")
 
     def runs(self) -> Mapping[RunKey, AnyRun]:
         """The runs of the experiment; none for a page that trains nothing."""

@@ -5,6 +5,7 @@ import jupytext
 import matplotlib.pyplot as plt
 import pytest
 
+from tcstudy.settings import Settings
 from tcstudy.experiments import Speed
 
 PAGE = Path(__file__).parents[2] / "book" / "speed.md"
@@ -41,12 +42,13 @@ def shown(tmp_path, monkeypatch):
     """All cells of the page, run one after the other as a kernel would: their names, and what they displayed."""
     (tmp_path / "params").mkdir()
     (tmp_path / "_toc.yml").touch()
-    (tmp_path / "results" / "bench").mkdir(parents=True)
+    folder = Settings.read().published / "bench"
+    folder.mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
 
     def show(*benches: dict) -> tuple[dict, list]:
         for number, one in enumerate(benches):
-            (tmp_path / "results" / "bench" / f"{number}.json").write_text(json.dumps(one))
+            (folder / f"{number}.json").write_text(json.dumps(one))
         displayed: list = []
         names: dict = {"display": lambda *objects: displayed.extend(objects)}
         for cell in jupytext.read(PAGE).cells:
