@@ -5,8 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+FREEZE = (echo "\# Made by make lock from pyproject.toml: every version exact."; \
+  _build/lock/bin/pip freeze --all --exclude tcstudy --exclude pip | sed 's/+cpu$$//')
 
-.PHONY: help book test env fetch pages lab bench lock clean
+# An environment knows its own path: one that was moved or copied with the project is made again.
+ifneq '$(shell cat $(VENV)/.installed 2>/dev/null)' '$(CURDIR)'
+  $(shell rm -f $(VENV)/.installed)
+endif
+
+.PHONY: help book test env dev fetch pages lab bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -21,7 +28,7 @@ pages: fetch ## run every page of PROFILE, and those of the published study; run
 fetch: env ## fetch and verify the default encoder and texts
 	@$(BIN)/tcstudy fetch
 
-test: env ## check style and rooms, run all tests
+test: dev ## check style and rooms, run all tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
@@ -35,19 +42,27 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --quiet $(INDEX) -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@printf '%s\n' '$(CURDIR)' > $@
+
+dev: $(VENV)/.developer ## add the tools for tests and JupyterLab, from requirements-dev.lock
+
+$(VENV)/.developer: $(VENV)/.installed requirements-dev.lock
+	@$(PIP) install --quiet $(INDEX) -r requirements-dev.lock
 	@touch $@
 
-lab: env ## open the pages in JupyterLab
+lab: dev ## open the pages in JupyterLab
 	@$(BIN)/jupyter lab book
 
 bench: fetch ## measure speed beside Hugging Face's Trainer, and how it grows; nothing else should run meanwhile
 	@$(BIN)/python -m benchmarks.speed
 
-lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock
+lock: ## resolve the dependencies of pyproject.toml anew into requirements-dev.lock, and those of readers into requirements.lock
 	@$(PYTHON) -m venv --clear _build/lock
-	@_build/lock/bin/pip install --quiet $(INDEX) setuptools ".[test]"
-	@(echo "# Made by make lock from pyproject.toml: every version exact."; \
-	  _build/lock/bin/pip freeze --all --exclude tcstudy --exclude pip | sed 's/+cpu$$//') > requirements.lock
+	@_build/lock/bin/pip install --quiet $(INDEX) setuptools ".[lab,cluster,test]"
+	@$(FREEZE) > requirements-dev.lock
+	@$(PYTHON) -m venv --clear _build/lock
+	@_build/lock/bin/pip install --quiet $(INDEX) --constraint requirements-dev.lock setuptools .
+	@$(FREEZE) > requirements.lock
 	@rm -rf _build/lock build
 
 clean: ## remove the built book and the executed pages; records in _runs/ stay

@@ -3,4 +3,4 @@
 Importing the package loads neither torch nor transformers; the rooms below it do when they are used.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tcstudy import __version__
 from tcstudy.cli.files import check_inputs_of, checked_files, recorded_files, sorted_runs
 from tcstudy.cli.results import results_app
 from tcstudy.errors import StudyError, first_line
@@ -19,10 +20,25 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="How to Fine-Tune BERT for Text Classification, put to the test: run the experiments and build the book.",
 )
 
 app.add_typer(results_app, name="results")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"tcstudy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """How to Fine-Tune BERT for Text Classification, put to the test: run the experiments and build the book."""
+
 
 DataOption = Annotated[
     Path | None, typer.Option(help="Local data folder, <set>/{train,test}.parquet [env: TCSTUDY_DATA].")
@@ -179,6 +195,17 @@ def book(
     if has_parameters(PUBLISHED):
         _fail_if_failed(run_pages(recorded_files(checked_files([Path("params") / PUBLISHED], None, None))))
     print(f"The book is built: open {os.path.relpath(build_book(profile))}")
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet, or is empty.")],
+) -> None:
+    """Lay out pages and parameters in a folder, to be edited and run there."""
+    from tcstudy.publish.layout import lay_out
+
+    lay_out(folder)
+    print(f"{folder} holds book/ and params/: cd {folder}, then tcstudy run params/smoke, and tcstudy book")
 
 
 @app.command()

@@ -63,8 +63,8 @@ def _write_config(root: Path, target: Path) -> None:
     """The project's `_config.yml`; where the checkout came from a public host, with links to it."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     git = ["git", "-C", str(root), "remote", "get-url", "origin"]
-    origin = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    if address := repository_address(origin):
+    found = shutil.which("git") and subprocess.run(git, capture_output=True, text=True, check=False)
+    if address := repository_address(found.stdout.strip() if found else ""):
         buttons = {"repository_url": address, "use_repository_button": True, "use_issues_button": True}
         config["sphinx"]["config"]["html_theme_options"] |= buttons
     (target / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
