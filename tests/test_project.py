@@ -1,11 +1,15 @@
 """What holds for the project as a whole."""
 
 import ast
+import itertools
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions, version
+import zipfile
+from importlib.metadata import distribution, packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -14,30 +18,79 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import tcstudy
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCK = {
-    name.lower().replace("_", "-"): number
-    for name, number in re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-}
-
-DISTRIBUTIONS = packages_distributions()
 
 
-def test_the_lock_pins_every_version_exactly_and_names_no_address():
-    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+def pins(name: str) -> dict[str, str]:
+    found = re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / name).read_text(), re.MULTILINE)
+    return {canonicalize_name(project): number for project, number in found}
+
+
+LOCK, DEVELOPERS = pins("requirements.lock"), pins("requirements-dev.lock")
+
+
+def needed(requirements: list[str]) -> set[str]:
+    """Names of all that `requirements` bring along on this machine, those of what they need included."""
+    found: dict[tuple[str, frozenset], None] = {}
+    left = [(Requirement(line), ("",)) for line in requirements]
+    while left:
+        requirement, extras = left.pop()
+        key = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        wanted = requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
+        if wanted and key not in found:
+            found[key] = None
+            own = ("", *requirement.extras)
+            left += [(Requirement(line), own) for line in distribution(requirement.name).requires or []]
+    return {name for name, _ in found} - {"pip"}  # which installs the lock
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_the_locks_pin_every_version_exactly_and_name_no_address(name):
+    lines = [line for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
 
 
-def test_the_lock_satisfies_the_project():
-    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
-    for requirement in map(Requirement, wanted):
+def test_the_locks_satisfy_the_project():
+    extras = PROJECT["optional-dependencies"]
+    for requirement in map(Requirement, [*PROJECT["dependencies"], *itertools.chain(*extras.values())]):
         if requirement.name != "pip":  # it installs the lock
-            assert Version(LOCK[requirement.name]) in requirement.specifier, requirement
+            assert Version(DEVELOPERS[canonicalize_name(requirement.name)]) in requirement.specifier, requirement
+    assert needed(PROJECT["dependencies"]) <= LOCK.keys()
+    assert needed([*PROJECT["dependencies"], *itertools.chain(*extras.values())]) <= DEVELOPERS.keys()
+
+
+def test_readers_get_no_tools_of_developers_and_both_the_same_versions():
+    assert LOCK.items() <= DEVELOPERS.items()
+    assert not {"pytest", "hypothesis", "ruff", "jupyterlab", "parsl", "statsmodels", "twine"} & LOCK.keys()
+
+
+@pytest.mark.parametrize(("room", "extras"), [("tcstudy", ["cluster"]), ("tests", ["cluster", "test"])])
+def test_every_import_is_declared(room, extras):
+    requirements = [
+        *PROJECT["dependencies"],
+        *(line for extra in extras for line in PROJECT["optional-dependencies"][extra]),
+    ]
+    declared = {canonicalize_name(Requirement(line).name) for line in requirements}
+    homes = packages_distributions()
+    for path in (ROOT / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            for top in {name.partition(".")[0] for name in names} - {"tcstudy", *sys.stdlib_module_names}:
+                assert {canonicalize_name(home) for home in homes[top]} & declared, (path, top)
+
+
+def test_the_versions_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == tcstudy.__version__
+    assert f"## {tcstudy.__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_the_environment_is_that_of_the_lock():
-    different = {name: number for name, number in LOCK.items() if version(name).partition("+")[0] != number}
+    different = {name: number for name, number in DEVELOPERS.items() if version(name).partition("+")[0] != number}
     assert not different
 
 
@@ -60,30 +113,7 @@ def loaded_by(statement: str) -> set[str]:
 def test_importing_loads_no_torch():
     heavy = {"torch", "transformers", "datasets", "pandas", "matplotlib", "papermill"}
     assert not heavy & loaded_by("import tcstudy, tcstudy.cli, tcstudy.spec, tcstudy.experiments")
-    heavy = {"torch", "transformers", "datasets", "parsl"}
-    assert not heavy & loaded_by("import tcstudy.study.run, tcstudy.report.stats")
-
-
-def imported(path: Path) -> set[str]:
-    """The libraries that a module imports, wherever in it, as the package index calls them."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add(node.module)
-    modules = {name.partition(".")[0] for name in found} - {*sys.stdlib_module_names, "tcstudy", "benchmarks"}
-    return {canonicalize_name(DISTRIBUTIONS[name][0]) for name in modules}
-
-
-@pytest.mark.parametrize("folder", ["tcstudy", "benchmarks", "tests"])
-def test_every_import_is_declared(folder):
-    extras = PROJECT["optional-dependencies"]
-    for path in (ROOT / folder).rglob("*.py"):
-        wanted = [*PROJECT["dependencies"], *(extras["test"] if folder == "tests" else [])]
-        if path == ROOT / "tcstudy" / "study" / "parsl.py":
-            wanted += extras["cluster"]
-        assert imported(path) <= {canonicalize_name(Requirement(line).name) for line in wanted}, path
+    assert not {"torch", "transformers", "datasets"} & loaded_by("import tcstudy.study.run, tcstudy.report.stats")
 
 
 def tracked() -> list[Path]:
@@ -96,3 +126,70 @@ def test_nothing_heavy_and_no_path_of_a_machine_is_committed():
         content = path.read_bytes()
         assert len(content) <= 500_000, path
         assert not re.search(rb"(?<![\w.~])/(?:home|root|Users|work|opt|mnt)/\w", content), path
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The project's wheel, built by way of its source archive from the files that git knows."""
+    folder = tmp_path_factory.mktemp("build")
+    for path in tracked():
+        target = folder / "source" / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", folder / "source"]
+    subprocess.run(build, check=True, capture_output=True)
+    checked = [sys.executable, "-m", "twine", "check", "--strict", *(folder / "dist").iterdir()]
+    subprocess.run(checked, check=True, capture_output=True)
+    return next((folder / "dist").glob("*.whl"))
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_pages_parameters_and_records(wheel):
+    names = {name.removeprefix("tcstudy/project/") for name in zipfile.ZipFile(wheel).namelist()}
+    for part in ("book", "params", "results"):
+        assert {str(path.relative_to(ROOT)) for path in tracked() if path.relative_to(ROOT).parts[0] == part} <= names
+    assert {"_toc.yml", "_config.yml"} <= names
+
+
+@pytest.mark.slow
+def test_outside_a_project_the_installed_package_checks_runs_and_lays_out(wheel, tmp_path):
+    """As from an environment that has the wheel and not this checkout."""
+    installed, empty = tmp_path / "installed", tmp_path / "empty"
+    zipfile.ZipFile(wheel).extractall(installed)
+    empty.mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TCSTUDY_")}
+    environment |= {"PYTHONPATH": str(installed), "TCSTUDY_CACHE": str(tmp_path / "cache")}
+
+    def call(*arguments: str) -> str:
+        command = [sys.executable, "-m", "tcstudy.cli", *arguments]
+        return subprocess.run(
+            command, cwd=empty, env=environment, check=True, capture_output=True, text=True, timeout=120
+        ).stdout
+
+    assert re.search(r"(\d+) runs, \1 recorded", call("run", "params/mini/long_texts.yaml", "--check"))
+    call("init", "mine")
+    assert (empty / "mine" / "book" / "long_texts.md").read_bytes() == (ROOT / "book" / "long_texts.md").read_bytes()
+    empty = empty / "mine"
+    (empty / "params" / "own").mkdir()
+    shutil.copy(empty / "params" / "mini" / "speed.yaml", empty / "params" / "own" / "quick one.yaml")
+    with (empty / "params" / "own" / "quick one.yaml").open("a") as file:
+        file.write("page: speed\n")
+    call("run", "params/own")
+    assert (empty / "_build" / "pages" / "own" / "quick one.ipynb").exists()
+
+
+@pytest.mark.slow
+def test_an_environment_whose_project_was_moved_is_made_again(tmp_path):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    environment = tmp_path / ".venv"
+    environment.mkdir()
+
+    def asked() -> str:
+        command = ["make", "--dry-run", "env"]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    (environment / ".installed").write_text(f"{tmp_path}\n")
+    assert "venv --clear" not in asked()
+    (environment / ".installed").write_text("elsewhere\n")
+    assert "venv --clear" in asked()
