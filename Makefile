@@ -21,9 +21,8 @@ help: ## list the targets
 book: pages ## run every page of PROFILE (smoke) and build the book into _build/html/
 	@$(BIN)/tcstudy book --profile $(PROFILE)
 
-pages: fetch ## run every page of PROFILE, and those of the published study; runs that have a record are not repeated
+pages: fetch ## run every page of PROFILE; runs that have a record are not repeated
 	@$(BIN)/tcstudy run params/$(PROFILE)
-	@$(BIN)/tcstudy run params/mini --recorded
 
 fetch: env ## fetch and verify the default encoder and texts
 	@$(BIN)/tcstudy fetch

@@ -29,12 +29,18 @@ FRONT = "index"
 OWN = "own"
 """The folder of the pages of one's own run."""
 
+_INSTALL = """\
+import importlib.util
+
+if importlib.util.find_spec("tcstudy") is None:  # on Colab, for example
+    get_ipython().run_line_magic("pip", "install --quiet git+{address}")"""
+
 _LABEL = re.compile(r"(:(?:name|label): )(\S+)")
 _REFERENCE = re.compile(r"(\{(?:ref|numref|eq)\}`(?:[^`<]*<)?)([\w-]+)")
 _DOCUMENT = re.compile(r"(\{doc\}`(?:[^`<]*<)?)([\w-]+)")
 
 
-def place_pages(settings: Settings, profile: str | None, target: Path) -> None:
+def place_pages(settings: Settings, profile: str | None, target: Path, address: str | None = None) -> None:
     """Put the executed pages into the book's folder `target`, which holds the prose, and complete its contents.
 
     The published study is the main part; a page of it that lacks records is replaced by a page that says so. The pages
@@ -44,6 +50,7 @@ def place_pages(settings: Settings, profile: str | None, target: Path) -> None:
         settings: where everything is.
         profile: a folder of parameter files, as `profile_folder` takes it; None for the published study alone.
         target: the folder.
+        address: where the package can be installed from by whoever opens a page elsewhere, or None.
 
     Raises:
         StudyError: a page was not run, or there is nothing to show.
@@ -61,12 +68,12 @@ def place_pages(settings: Settings, profile: str | None, target: Path) -> None:
         if missing:
             _write_substitute(settings, page, missing, page in {file.page for file in own} and bool(published), target)
         else:
-            _place(settings, main[page], page, target / "book", recorded=bool(published))
+            _place(settings, main[page], page, target / "book", address, recorded=bool(published))
     if published and own:
         (target / "book" / OWN).mkdir()
         names = page_names(own)
         for file, name in zip(own, names, strict=True):
-            _place(settings, file, name, target / "book" / OWN, beside=set(names))
+            _place(settings, file, name, target / "book" / OWN, address, beside=set(names))
         _append_own(target, own, names)
 
 
@@ -97,6 +104,7 @@ def _place(
     file: ParameterFile,
     name: str,
     folder: Path,
+    address: str | None,
     recorded: bool = False,
     beside: Set[str] | None = None,
 ) -> None:
@@ -107,6 +115,7 @@ def _place(
         file: its parameters.
         name: how the page is called in the book.
         folder: where it goes.
+        address: as in `place_pages`.
         recorded: it is one of the published study.
         beside: names of all pages of one's own run, if it is one of them.
     """
@@ -124,6 +133,9 @@ def _place(
         notebook = _as_own(notebook, name if name == file.page else f"{name}-{file.page}", beside)
         if name != file.page:
             _retitle(notebook, name)
+    if address:
+        install = nbformat.v4.new_code_cell(_INSTALL.format(address=address), metadata={"tags": ["remove-cell"]})
+        notebook.cells.insert(0, install)
     nbformat.write(notebook, folder / f"{name}.ipynb")
 
 

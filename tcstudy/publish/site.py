@@ -16,6 +16,11 @@ from tcstudy.settings import Settings
 
 MATHJAX = "sphinx-mathjax-offline"  # the distribution that carries MathJax
 LINKED_HOSTS = ("github.com", "gitlab.com", "bitbucket.org")
+LAUNCHERS = {
+    "binderhub_url": "https://mybinder.org",
+    "colab_url": "https://colab.research.google.com",
+    "notebook_interface": "jupyterlab",
+}
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 
 
@@ -53,20 +58,32 @@ def assemble(settings: Settings, profile: str | None) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(settings.project / "book", target / "book", ignore=shutil.ignore_patterns(".*", "*.ipynb"))
     shutil.copy(settings.project / "_toc.yml", target)
-    _write_config(settings.project, target)
+    address = _public_address(settings.project)
+    _write_config(settings.project, target, address)
     _copy_mathjax(target / "_vendor" / "mathjax")
-    place_pages(settings, profile, target)
+    place_pages(settings, profile, target, address)
     return target
 
 
-def _write_config(root: Path, target: Path) -> None:
-    """The project's `_config.yml`; where the checkout came from a public host, with links to it."""
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+def _public_address(root: Path) -> str | None:
+    """The web address of the repository that the project was cloned from, if it is a public host's."""
     git = ["git", "-C", str(root), "remote", "get-url", "origin"]
     found = shutil.which("git") and subprocess.run(git, capture_output=True, text=True, check=False)
-    if address := repository_address(found.stdout.strip() if found else ""):
-        buttons = {"repository_url": address, "use_repository_button": True, "use_issues_button": True}
-        config["sphinx"]["config"]["html_theme_options"] |= buttons
+    return repository_address(found.stdout.strip()) if found else None
+
+
+def _write_config(root: Path, target: Path, address: str | None) -> None:
+    """The project's `_config.yml`; where the checkout came from a public host, with links to it.
+
+    On GitHub also with buttons that open a page on Binder and Colab, which take it from the branch that the built book
+    is published on.
+    """
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    if address:
+        options = config["sphinx"]["config"]["html_theme_options"]
+        options |= {"repository_url": address, "use_repository_button": True, "use_issues_button": True}
+        if urlsplit(address).hostname == "github.com":
+            options |= {"repository_branch": "gh-pages", "path_to_docs": "_sources", "launch_buttons": LAUNCHERS}
     (target / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
