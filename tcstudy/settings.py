@@ -13,6 +13,9 @@ from platformdirs import user_cache_path
 
 from tcstudy.errors import StudyError
 
+PROGRESS = "TCSTUDY_PROGRESS"
+"""Set to "over" or "lines" for a process whose output another one shows: how it says where a training is."""
+
 
 @dataclass(frozen=True)
 class Settings:

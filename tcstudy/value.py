@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tcstudy.errors import StudyError, explain, nearest, shown
 
 Count = Annotated[int, Field(ge=1, lt=2**53)]
-Number = Annotated[float, Field(strict=False)]
+
+
+def _no_truth_value(given: Any) -> Any:
+    if isinstance(given, bool):
+        raise StudyError(f"{given} is no number")
+    return given
+
+
+Number = Annotated[float, Field(strict=False, ge=-1e6, le=1e6), BeforeValidator(_no_truth_value)]
 """A number; YAML reads `2e-5` as text, which is taken for the number it is."""
 
 

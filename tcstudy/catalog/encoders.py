@@ -209,8 +209,15 @@ def _local_facts(name: str, folder: Path) -> EncoderFacts:
         for what, size in (*sizes.items(), ("num_labels", config.get("num_labels", 2))):
             if type(size) is not int or not 0 < size <= _LARGEST[what]:
                 raise ValueError(f"{what}: {shown(size)}")
+        for key in ("attn_implementation", "_attn_implementation"):
+            if "/" in str(config.get(key)):  # code of the hub, which is never run
+                raise ValueError(f"{key}: {shown(config[key])}")
+        for index in folder.glob("*.index.json"):
+            for file in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values():
+                if Path(file).name != file:
+                    raise ValueError(f"{index.name} names {shown(file)}, which is not in the folder")
         return EncoderFacts(name=name, **sizes, source="local folder", local=folder)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StudyError(
             f"{folder / 'config.json'} is not the configuration of a BERT-like encoder ({first_line(error)}): "
             "model_type, num_hidden_layers, hidden_size, max_position_embeddings and vocab_size are needed"

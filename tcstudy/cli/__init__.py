@@ -40,12 +40,16 @@ def options(
     """How to Fine-Tune BERT for Text Classification, put to the test: run the experiments and build the book."""
 
 
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C ended, as shells have it."""
+STOPPED = "interrupted: all that was recorded is kept, and the same command goes on where this one was"
+
 DataOption = Annotated[
-    Path | None, typer.Option(help="Local data folder, <set>/{train,test}.parquet [env: TCSTUDY_DATA].")
+    Path | None, typer.Option(help="Local data folder, <set>/{train,test}.parquet.", envvar="TCSTUDY_DATA")
 ]
 ExecutorOption = Annotated[
     str | None,
-    typer.Option(help="Where runs are made: inline, local, local:4, parsl:cluster.py [env: TCSTUDY_EXECUTOR]."),
+    typer.Option(help="Where runs are made: inline, local, local:4, parsl:cluster.py.", envvar="TCSTUDY_EXECUTOR"),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -55,7 +59,7 @@ SetOption = Annotated[
         "for each, a list is in brackets. Can be given several times.",
     ),
 ]
-ResultsOption = Annotated[Path | None, typer.Option(help="Folder of the run records [env: TCSTUDY_RESULTS].")]
+ResultsOption = Annotated[Path | None, typer.Option(help="Folder of the run records.", envvar="TCSTUDY_RESULTS")]
 
 
 @app.command()
@@ -226,15 +230,10 @@ def _fail_if_failed(results: "list[PageResult]") -> None:
 
 
 def _print_failures(failed: "list[PageResult]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("page", "parameters", "why", "look into", title="Pages that failed")
+    print("Pages that failed:", file=sys.stderr)
     for result in failed:
-        told = (result.parameters.name, result.parameters, result.failure, os.path.relpath(result.notebook))
-        table.add_row(*(Text(str(cell)) for cell in told))  # letter by letter: brackets are no markup here
-    Console(stderr=True).print(table)
+        print(f"- {result.parameters}: {result.failure}", file=sys.stderr)
+        print(f"  look into {os.path.relpath(result.notebook)}", file=sys.stderr)
 
 
 def _trouble(error: Exception) -> str | None:
@@ -256,9 +255,13 @@ def main() -> None:
     except StudyError as error:
         print(f"tcstudy: {error}", file=sys.stderr)
         sys.exit(2)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # as typer has a KeyboardInterrupt
+            print(f"tcstudy: {STOPPED}", file=sys.stderr)
+        raise
     except KeyboardInterrupt:
-        print("tcstudy: interrupted; what was recorded is kept", file=sys.stderr)
-        sys.exit(130)
+        print(f"tcstudy: {STOPPED}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         if trouble := _trouble(error):
             print(f"tcstudy: {trouble}", file=sys.stderr)

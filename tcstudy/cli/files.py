@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tcstudy.errors import StudyError, nearest, shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,10 +34,25 @@ def checked_files(
     _export("TCSTUDY_RESULTS", results)
     kind, separator, file = (executor or os.environ.get("TCSTUDY_EXECUTOR") or "").partition(":")
     if kind:
+        _check_executor(kind, file)
         os.environ["TCSTUDY_EXECUTOR"] = (
             f"{kind}:{Path(file).absolute()}" if kind == "parsl" else kind + separator + file
         )
     return read_all(paths, changes)
+
+
+def _check_executor(kind: str, detail: str) -> None:
+    """See that there is such an executor, before anything waits for it.
+
+    Raises:
+        StudyError: there is none, or its file is missing.
+    """
+    kinds = {"inline": not detail, "local": not detail or (detail.isdigit() and int(detail) > 0), "parsl": bool(detail)}
+    if not kinds.get(kind):
+        name = kind + (f":{detail}" if detail else "")
+        raise StudyError(f"{shown(name)} is not an executor; {nearest(kind, ['inline', 'local', 'parsl:<file>'])}")
+    if kind == "parsl" and not Path(detail).is_file():
+        raise StudyError(f"{detail} is missing: the configuration of Parsl, a Python file with a variable `config`.")
 
 
 def check_inputs_of(files: "list[ParameterFile]") -> None:

@@ -20,7 +20,9 @@ results_app = typer.Typer(no_args_is_help=True, help="List, verify and compare t
 FilesArgument = Annotated[
     list[Path] | None, typer.Argument(help="Only records that these parameter files need, or folders of them.")
 ]
-FolderOption = Annotated[Path | None, typer.Option("--results", help="Folder of the records [env: TCSTUDY_RESULTS].")]
+FolderOption = Annotated[
+    Path | None, typer.Option("--results", help="Folder of the records.", envvar="TCSTUDY_RESULTS")
+]
 
 
 @results_app.command("list")

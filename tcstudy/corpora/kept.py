@@ -41,7 +41,7 @@ def _whole(folder: Path, name: str) -> Path | None:
     """The file of a table if it is whole; one that is not is set aside."""
     for path in folder.glob(f"{name}.*.arrow"):
         if re.fullmatch(r"[0-9a-f]{64}", digest := path.name.split(".")[1]):
-            if digest_of(path) == digest:
+            if path.is_file() and digest_of(path) == digest:
                 return path
             with told(folder, "Tables", "TCSTUDY_CACHE"):
                 print(f"{set_aside(path)} does not have its SHA-256: set aside, made again", file=sys.stderr)

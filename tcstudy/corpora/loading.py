@@ -14,8 +14,10 @@ from huggingface_hub.utils import logging as hub_logging
 from tcstudy.catalog.datasets import DatasetFacts, absence, dataset_facts
 from tcstudy.catalog.wheels import WHEELS
 from tcstudy.corpora.bundled import read_bundled
+from tcstudy.corpora.hub import give_up_at_once_without_network
 from tcstudy.corpora.kept import check_unchanged, kept_table
 from tcstudy.corpora.parquet import digest_of_data, write_columns
+from tcstudy.corpora.places import is_local
 from tcstudy.corpora.report import DataReport, SplitReport
 from tcstudy.corpora.splits import stratified_sample, text_keys
 from tcstudy.errors import StudyError, first_line, shown
@@ -48,7 +50,8 @@ def load_corpus(spec: DataSpec) -> Corpus:
     rows, apart = source.without_tested(spec.test_from_train)
     labels = np.asarray(source.train["label"])
     wanted = max(1, len(rows) // 10) if spec.validation is None else spec.validation
-    _check_size(spec.name, "train and validation ask", wanted + (spec.train or 1), len(rows), source.origin)
+    tested = len(source.train) - len(rows)
+    _check_size(spec.name, "train and validation ask", wanted + (spec.train or 1), len(rows), source.origin, tested)
     _check_size(spec.name, "test asks", spec.test or 1, len(source.test), source.origin)
 
     validation = rows[stratified_sample(labels[rows], wanted, np.random.default_rng([spec.draw, 0]))]
@@ -179,7 +182,7 @@ def _without(markup: str, split: datasets.Dataset, digest: str) -> datasets.Data
 
 def _find(facts: DatasetFacts, data_folder: Path | None) -> tuple[str, datasets.Dataset, datasets.Dataset]:
     """Origin, train and test split of a set: from the local folder, else its wheel, else the hub."""
-    if data_folder and (data_folder / facts.name).is_dir():
+    if is_local(facts.name, data_folder):
         return "local folder", *(
             _read_parquet(data_folder / facts.name / f"{part}.parquet") for part in ("train", "test")
         )
@@ -201,6 +204,7 @@ def _read_parquet(path: Path) -> datasets.Dataset:
 
 def _read_hub(facts: DatasetFacts, part: str) -> datasets.Dataset:
     hub = facts.hub
+    give_up_at_once_without_network()
     datasets.disable_progress_bars()
     hub_logging.set_verbosity_error()  # its retries are summed up in one sentence below
     try:
@@ -235,6 +239,8 @@ def _examine(facts: DatasetFacts, part: str, split: datasets.Dataset, origin: st
     rows = len(split)
     if facts.classes:
         _check_labels(facts, split, where, official, origin)
+    if not any(str(text or "").strip() for batch in split.iter(batch_size=1000) for text in batch["text"]):
+        raise StudyError(f"{where}: all texts are empty.")
     digest = content_digest(split, where)
     if facts.wheel and origin != "local folder" and digest not in facts.digests:
         raise StudyError(f"{where}: content digest {digest} is not the catalogue's.")
@@ -278,6 +284,8 @@ def content_digest(split: datasets.Dataset, where: str = "split") -> str:
     return total.hexdigest()[:32]
 
 
-def _check_size(name: str, asking: str, wanted: int, found: int, origin: str) -> None:
+def _check_size(name: str, asking: str, wanted: int, found: int, origin: str, tested: int = 0) -> None:
+    """See that there are as many documents as are asked for; `tested` more are left out, since they are tested on."""
     if wanted > found:
-        raise StudyError(f"{name}: {asking} for {wanted:,} documents, but its copy from the {origin} has {found:,}.")
+        has = f"{found + tested:,}, of which {tested:,} are tested on" if tested else f"{found:,}"
+        raise StudyError(f"{name}: {asking} for {wanted:,} documents, but its copy from the {origin} has {has}.")

@@ -1,6 +1,7 @@
 """Whether the texts of a data set are on this machine, and which they are."""
 
 import functools
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,19 @@ from tcstudy.files import digest_of, write_whole
 from tcstudy.settings import Settings
 
 
+def is_local(name: str, data: Path | None) -> bool:
+    """Whether the local data folder has a data set.
+
+    Raises:
+        StudyError: it has something of that name that is no folder, a link that leads nowhere for example.
+    """
+    if data is None or not os.path.lexists(data / name):
+        return False
+    if not (data / name).is_dir():
+        raise StudyError(f"{data / name} should be a folder with train.parquet and test.parquet, and is none.")
+    return True
+
+
 def is_at_hand(name: str) -> bool:
     """Whether a data set can be read without a hub: from the local folder, a wheel, or what was fetched before.
 
@@ -18,7 +32,7 @@ def is_at_hand(name: str) -> bool:
         StudyError: there is no such data set.
     """
     settings, facts = Settings.read(), dataset_facts(name)
-    if facts.wheel or (settings.data and (settings.data / name).is_dir()):
+    if facts.wheel or is_local(name, settings.data):
         return True
     return bool(facts.hub) and (settings.cache / "arrow" / facts.hub.id.replace("/", "___")).is_dir()
 

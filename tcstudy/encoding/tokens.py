@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from tcstudy.catalog.encoders import EncoderFacts, encoder_facts, fetched_facts
 from tcstudy.corpora.assets import open_wheel
+from tcstudy.corpora.hub import give_up_at_once_without_network
 from tcstudy.errors import StudyError, first_line
 from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec
@@ -79,8 +80,17 @@ def load_vocabulary(spec: EncoderSpec) -> Vocabulary:
     tokenizer.no_truncation()  # texts are cut by their window, whatever the file says
     tokenizer.no_padding()
     ids = {role: tokenizer.token_to_id(name) for role in _ROLES if (name := names.get(f"{role}_token"))}
+    _check_words(spec, tokenizer)
     _check_tokens(spec, tokenizer, ids, facts or fetched_facts(spec.name, spec.revision))
     return Vocabulary(tokenizer, **ids)
+
+
+def _check_words(spec: EncoderSpec, tokenizer: Tokenizer) -> None:
+    """See that the tokenizer has something for what it does not know."""
+    try:
+        tokenizer.encode("xqzj \u2603 \U00010348", add_special_tokens=False)
+    except Exception as error:  # noqa: BLE001 - all that Rust raises
+        raise StudyError(f"The tokenizer of {spec.name} cannot read every text ({first_line(error)}).") from None
 
 
 def _check_tokens(
@@ -121,6 +131,7 @@ def pretrained_source(spec: EncoderSpec) -> tuple[str, str | None]:
     if facts is not None and facts.local:
         return str(facts.local), None
     source, revision = (facts.hub, facts.commit) if facts else (spec.name, spec.revision)
+    give_up_at_once_without_network()
     if Path(source).exists():  # transformers would take it, whatever the revision
         raise StudyError(
             f"The folder {source} would be taken for the hub's encoder {spec.name}: call from another folder."

@@ -24,7 +24,7 @@ from tcstudy.spec import (
 )
 from tcstudy.value import Count, Value, changed
 
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(strict=False, min_length=1)]
 Variants = Mapping[str, Mapping[str, Any]]
 """What each variant changes in the common spec of an experiment's runs, by dotted keys."""
 
@@ -96,6 +96,10 @@ class Experiment(Value):
 
     @model_validator(mode="after")
     def _runs_are_possible(self) -> Self:
+        for name, values in self:
+            for number, value in enumerate(values if isinstance(values, tuple) else ()):
+                if value in values[:number]:
+                    raise StudyError(f"{name}: {shown(value)} is given twice")
         at_most = math.prod(len(values) for _, values in self if isinstance(values, tuple))
         if at_most > MOST_RUNS:
             raise StudyError(f"the lists of this page together ask for up to {at_most:,} runs: {MOST_RUNS:,} at most")

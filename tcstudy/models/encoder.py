@@ -104,6 +104,8 @@ def _from_pretrained(
     transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+        if "/" in str(config._attn_implementation):
+            raise ValueError(f"it asks for {config._attn_implementation}, code of the hub, which is never run")
         model, loading = class_of(config).from_pretrained(
             source,
             revision=revision,

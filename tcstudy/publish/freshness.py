@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ def stamp(notebook: Path, digest: str, file: ParameterFile, settings: Settings) 
     """Write into an executed notebook from what it was made."""
     content = nbformat.read(notebook, as_version=4)
     content.metadata[STAMP] = digest
+    for output in (output for cell in content.cells for output in cell.get("outputs", [])):
+        if output.output_type == "stream":  # what was written over was to be seen once
+            output.text = re.sub(r"[^\n]*\r", "", output.text)
     content.metadata[FILE] = str(_within(file.path, settings))
     partial = notebook.with_suffix(".partial")
     nbformat.write(content, partial)

@@ -1,18 +1,20 @@
 """Pages: converted by jupytext, executed by papermill, and never left half done under a finished name."""
 
+import glob
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tcstudy.errors import StudyError
-from tcstudy.files import near
+from tcstudy.files import PARTIAL, hold, near, remove
 from tcstudy.publish.freshness import belongs_to, is_fresh, made_from, page_source, stamp
 from tcstudy.publish.parameters import ParameterFile, check_places
-from tcstudy.settings import Settings
+from tcstudy.settings import PROGRESS, Settings
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def run_page(file: ParameterFile, settings: Settings) -> PageResult:
     import papermill
     from traitlets.config import Config
 
+    os.environ.setdefault(PROGRESS, "over" if sys.stderr.isatty() else "lines")  # the kernel's output is shown here
     os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asking for widgets, in the kernel
     source = page_source(file.page, settings)
     finished = executed_page(file, settings)
@@ -91,7 +94,12 @@ def run_page(file: ParameterFile, settings: Settings) -> PageResult:
     failure = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as temporary, tempfile.TemporaryDirectory() as sockets:
+        place = f"{file.folder}-{file.name}"
+        with (
+            hold(settings.root / "_build" / "locks" / place, "Pages", "the current folder"),
+            _own_folder(folder, file.name) as temporary,
+            tempfile.TemporaryDirectory() as sockets,
+        ):
             # ports are raced for; sockets are not, in a folder of their own, whose path must be short
             notebook, executed = Path(temporary) / "page.ipynb", Path(temporary) / "executed.ipynb"
             jupytext.write(jupytext.read(source), notebook)
@@ -120,7 +128,21 @@ def run_page(file: ParameterFile, settings: Settings) -> PageResult:
     return PageResult(file, time.perf_counter() - started, failure, failed if failure else finished)
 
 
+@contextmanager
+def _own_folder(folder: Path, name: str) -> Iterator[str]:
+    """A folder for an execution of the page `name`, whose lock is held; what a killed one left is taken away."""
+    for left in folder.glob(f".{glob.escape(name)}.*{PARTIAL}"):
+        remove(left)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.", suffix=PARTIAL) as temporary:
+        yield temporary
+
+
 def _last_line(error: Exception) -> str:
+    if "DeadKernel" in type(error).__name__ or "Kernel died" in str(error):
+        return (
+            "its process was killed, by the system if memory was used up (TCSTUDY_MICRO_BATCH_TOKENS makes it need "
+            "less); all that was recorded is kept, and the same command goes on"
+        )
     name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
     line = (str(value).strip().splitlines() or [""])[0]
     return line if name == "StudyError" else f"{name}: {line}"

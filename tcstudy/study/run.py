@@ -76,6 +76,8 @@ def run_all(specs: Mapping[Key, AnyRun], executor: str | None = None) -> dict[Ke
         for key in keys[spec.id]:
             records[key] = record
         _say(f"run {number[keys[spec.id][0]]} of {len(specs)}: {keys[spec.id][0]}: {_result(record)}")
+    if lost := sum(not store.has(spec) for spec in missing.values()):
+        raise StudyError(f"{lost:,} records that were made are gone from {store.folder}: it was deleted meanwhile.")
     made = len(keys)
     _say(f"{len(records)} runs: {made} made, {len(records) - made} loaded")
     return {key: records[key] for key in specs if key in records}

@@ -218,6 +218,8 @@ def _unsealed(path: Path) -> dict[str, Any]:
     Raises:
         Damaged, Newer, OSError: as `Store.read`.
     """
+    if path.exists() and not path.is_file():  # a folder, or a pipe, which would never end
+        raise Damaged("no file")
     try:
         values = json.loads(path.read_bytes().decode("utf-8"))
         if not isinstance(values, dict):

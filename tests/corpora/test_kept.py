@@ -194,3 +194,14 @@ def test_what_was_fetched_of_the_hub_is_known_by_its_digest(cache):
     assert not copy.exists()
     check_unchanged("set-train-0", "one", cache / "arrow", "owner/name")
     assert Settings.read().cache == cache
+
+
+def test_a_folder_in_a_tables_place_is_set_aside(cache, capsys):
+    make = lambda path: datasets.Dataset.from_dict({"x": [1]}).map(lambda row: row, cache_file_name=str(path))  # noqa: E731
+    table = kept_table("tables", "one", make)
+    [path] = (cache / "tables").glob("one.*.arrow")
+    del table
+    path.unlink()
+    path.mkdir()
+    assert kept_table("tables", "one", make)["x"][:] == [1]
+    assert "set aside, made again" in capsys.readouterr().err

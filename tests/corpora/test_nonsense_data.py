@@ -232,3 +232,30 @@ def test_nothing_is_trained_before_all_is_checked(folder, call, tmp_path):
     assert status == 2
     assert "trec/train.parquet cannot be read as Parquet" in err
     assert not Settings.read().results.exists()
+
+
+def test_texts_that_are_all_empty_are_told(folder, train):
+    put(folder, GOOD | {"text": ["", " "] * 6})
+    begun, told = train()
+    assert not begun
+    assert "rotten_tomatoes, train split from the local folder: all texts are empty" in told
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_stands_for_a_folder_of_data_and_is_none_is_told(folder, train, kind):
+    folder.rmdir()
+    if kind == "link":
+        folder.symlink_to(folder.parent / "moved away")
+    else:
+        folder.write_text("")
+    loading._load_source.cache_clear()
+    begun, told = train()
+    assert not begun
+    assert f"{folder} should be a folder with train.parquet and test.parquet" in told
+
+
+def test_documents_that_are_tested_on_are_counted_apart(folder, train):
+    put(folder, GOOD, GOOD)
+    begun, told = train()
+    assert not begun
+    assert "but its copy from the local folder has 12, of which 12 are tested on" in told

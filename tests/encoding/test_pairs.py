@@ -71,3 +71,12 @@ def test_one_document_in_ten_is_cut_short():
         for _ in range(2000)
     )
     assert abs(short / 2000 - 0.1 * 38 / 39) < 0.025  # of 39 lengths, one is the full one
+
+
+@given(number=st.integers(1, 60), content=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
+def test_every_sentence_is_used_even_if_another_took_its_place(number, content, seed):
+    """Sentences of one wordpiece fill every pair exactly, so nothing is cut."""
+    own, other = document(*[1] * number), document(*[1] * 40, first=10_000)
+    pairs = pairs_of(own, lambda: other, content, 0.0, np.random.default_rng(seed))
+    used = [token for pair in pairs for token in ids(pair.first) + ids(pair.second) if token < 10_000]
+    assert used == list(range(number))

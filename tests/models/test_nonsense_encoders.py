@@ -239,3 +239,31 @@ def test_folders_in_place_of_files_are_told(folder, train):
         assert not train()[0]
         (folder / name).rmdir()
         (folder / f"{name}.away").rename(folder / name)
+
+
+def test_a_tokenizer_without_a_token_for_unknown_words_is_told(folder, train):
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = {token: number for token, number in tokenizer["model"]["vocab"].items() if token != "[UNK]"}
+    added = [token for token in tokenizer["added_tokens"] if token["content"] != "[UNK]"]
+    changed = tokenizer | {"model": tokenizer["model"] | {"vocab": vocabulary}, "added_tokens": added}
+    (folder / "tokenizer.json").write_text(json.dumps(changed))
+    edit(folder / "tokenizer_config.json", unk_token=...)
+    begun, told = train()
+    assert not begun
+    assert "tokenizer of odd cannot read every text" in told or "cannot be had" in told
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_attention_of_the_hubs_code_is_refused(folder, train, key):
+    edit(folder / "config.json", **{key: "owner/kernel"})
+    begun, told = train()
+    assert not begun
+    assert f"{key}: 'owner/kernel'" in told
+
+
+@pytest.mark.parametrize("file", ["../tiny/model.safetensors", "/tmp/x.safetensors", 3])
+def test_weights_outside_the_folder_are_refused(folder, train, file):
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": file}}))
+    begun, told = train()
+    assert not begun
+    assert "is not the configuration of a BERT-like encoder" in told

@@ -217,3 +217,27 @@ def test_a_damaged_published_record_is_told_left_and_not_used(both, capsys):
     assert own.get(record.spec) is None
     assert f"the published record {path} cannot be used" in capsys.readouterr().err
     assert path.exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_set_aside_like_a_damaged_one(recorded, kind, capsys):
+    spec, path = recorded
+    path.unlink()
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    assert store().get(spec) is None
+    assert "is no file: set aside" in capsys.readouterr().err
+    assert not path.exists()
+    assert run(spec).id == spec.id
+
+
+def test_records_that_are_deleted_under_a_running_batch_are_told(spec, monkeypatch):
+    made = module._made
+
+    def deleted(*arguments):
+        for one in made(*arguments):
+            yield one
+            store().path(one).unlink()
+
+    monkeypatch.setattr(module, "_made", deleted)
+    with pytest.raises(StudyError, match=r"1 records that were made are gone from .*: it was deleted meanwhile"):
+        run_all({"one": spec})

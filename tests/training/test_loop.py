@@ -1,3 +1,4 @@
+import accelerate
 import pytest
 import torch
 
@@ -53,3 +54,27 @@ def test_halving_ends_with_single_documents():
         batch = halved(batch)
         assert [len(piece) for piece in batch] == expected
     assert [number for piece in batch for number in piece] == list(range(6))
+
+
+class Row:
+    """A micro-batch of one number, whose loss is the weight times it."""
+
+    attention_mask, computed_tokens = torch.ones(1), 1
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def to(self, device):
+        return self
+
+
+@pytest.mark.parametrize(("clip_norm", "step"), [(1.0, 1.0), (10.0, 5.0), (None, 5.0)])
+def test_the_gradient_of_all_parameters_together_is_clipped(clip_norm, step):
+    model = torch.nn.ParameterList([torch.zeros(()), torch.zeros(())])
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    loss = lambda model, row, batch: row.value * (3 * model[0] - 4 * model[1])  # noqa: E731
+    accelerator = accelerate.Accelerator(cpu=True)
+    [done] = fit(model, [[Row(0.5), Row(0.5)]], loss, optimizer, schedule, accelerator, clip_norm)
+    assert done.number == 1
+    assert [weight.item() for weight in model] == pytest.approx([-0.6 * step, 0.8 * step], rel=1e-5)

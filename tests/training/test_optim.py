@@ -167,3 +167,8 @@ def test_a_decay_of_one_is_the_plain_optimiser(spec):
     other = finetune(spec.variant({"training.layer_decay": 0.9}), corpus)
     assert same.losses == plain.losses
     assert other.losses != plain.losses
+
+
+def test_a_warm_up_of_part_of_a_step_is_rounded_up():
+    # 10% of 15 steps: up in 2, then down by 1/13 a step
+    assert rates(PROTOCOLS["clean"], 15) == pytest.approx([0, 0.5] + [(15 - step) / 13 for step in range(2, 15)])

@@ -1,0 +1,63 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import tcstudy
+from tcstudy.settings import Settings
+
+FILE = Path(__file__).parents[2] / "params" / "smoke" / "long_texts.yaml"
+
+
+def test_the_version(call):
+    assert call("--version") == (0, f"tcstudy {tcstudy.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", [["run"], ["train"], ["plan"], ["results", "list"]])
+def test_help_names_the_environment_variables(call, command):
+    assert "TCSTUDY_RESULTS" in call(*command, "--help").out
+
+
+@pytest.mark.parametrize(
+    ("executor", "sentence"),
+    [
+        ("locl", "'locl' is not an executor; did you mean 'local'?"),
+        ("local:many", "'local:many' is not an executor"),
+        ("local:0", "'local:0' is not an executor"),
+        ("inline:2", "'inline:2' is not an executor"),
+        ("parsl", "'parsl' is not an executor"),
+        ("parsl:none.py", "none.py is missing"),
+    ],
+)
+def test_an_executor_that_does_not_exist_is_told_before_anything_runs(call, executor, sentence):
+    ended = call("run", FILE, "--executor", executor)
+    assert ended.status == 2
+    assert ended.err.startswith(f"tcstudy: {sentence}")
+
+
+def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(spec, tmp_path):
+    text = (
+        "data: [{name: bbc_news, train: 40, validation: 20, test: 30}]\nencoder: {name: tiny}\nwindow: {length: 16}\n"
+    )
+    path = tmp_path / "long_texts.yaml"
+    path.write_text(text + "methods: [head-only]\ntraining: {epochs: 2000, batch_size: 8}\n")
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "tcstudy.cli", "train", str(path)]
+        process = subprocess.Popen(command, stderr=file, cwd=tmp_path, start_new_session=True)
+        state = Settings.read().results / "locks"
+        end = time.monotonic() + 120
+        while not (state.exists() and any(state.iterdir())) and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(1)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    last = log.read_text().splitlines()[-1]
+    assert (
+        last == "tcstudy: interrupted: all that was recorded is kept, and the same command goes on where this one was"
+    )
+    assert "Traceback" not in log.read_text()
