@@ -32,6 +32,7 @@ from tcstudy.training.forgetting import forgetting
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
 from tcstudy.training.outcome import Evaluation, Outcome
+from tcstudy.training.progress import shown
 from tcstudy.training.state_file import NOWHERE, StateFile
 
 
@@ -120,7 +121,8 @@ def train_and_select(
     batches = epoch_batches(train, training.batch_size, range(training.epochs), spec.seed, engine, done)
     started = time.perf_counter() - outcome.training_seconds - outcome.evaluation_seconds
     try:
-        for step in fit(model, batches, cross_entropy_part, optimizer, schedule, engine.accelerator, clip_norm, done):
+        steps = fit(model, batches, cross_entropy_part, optimizer, schedule, engine.accelerator, clip_norm, done)
+        for step in shown(steps, steps_per_epoch * training.epochs, f"{spec.data.name}, seed {spec.seed}", done):
             outcome.count(step)
             epoch_ends = step.number % steps_per_epoch == 0
             if epoch_ends or (every is not None and step.number % every == 0):

@@ -29,6 +29,7 @@ from tcstudy.training.finetune import cross_entropy_part, epoch_batches
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
 from tcstudy.training.outcome import StageOutcome
+from tcstudy.training.progress import shown
 from tcstudy.training.state_file import StateFile
 
 
@@ -102,7 +103,8 @@ def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) 
     batches = itertools.islice(task_batches(stage, documents, engine, done), steps - done)
     started = time.perf_counter() - outcome.training_seconds
     try:
-        for step in fit(model, batches, task_part, optimizer, schedule, accelerator, clip_norm, done):
+        updates = fit(model, batches, task_part, optimizer, schedule, accelerator, clip_norm, done)
+        for step in shown(updates, steps, "multi-task training", done):
             outcome.count(step)
             if checkpoint.due:
                 outcome.training_seconds = time.perf_counter() - started

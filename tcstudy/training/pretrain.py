@@ -28,6 +28,7 @@ from tcstudy.training.engine import Engine
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer
 from tcstudy.training.outcome import FilledMask, HeadQuality, StageOutcome, TextHeads
+from tcstudy.training.progress import shown
 from tcstudy.training.state_file import StateFile
 
 EXAMPLES, GUESSES, AROUND = 8, 3, 12
@@ -78,7 +79,8 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
     batches = (engine.pair_batches(batch) for batch, _ in pairs)
     behind = (place for _, place in positions)
     try:
-        for step in fit(model, batches, heads_part, optimizer, schedule, accelerator, recipe.clip_norm, done=done):
+        steps = fit(model, batches, heads_part, optimizer, schedule, accelerator, recipe.clip_norm, done=done)
+        for step in shown(steps, stage.last_step, "further pre-training", done):
             position = next(behind)
             outcome.count(step)
             last = step.number == stage.last_step
