@@ -13,7 +13,7 @@ ifneq '$(shell cat $(VENV)/.installed 2>/dev/null)' '$(CURDIR)'
   $(shell rm -f $(VENV)/.installed)
 endif
 
-.PHONY: help book test env dev fetch pages lab bench lock clean
+.PHONY: help book test env dev format fetch pages lab bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -51,6 +51,14 @@ $(VENV)/.developer: $(VENV)/.installed requirements-dev.lock
 
 lab: dev ## open the pages in JupyterLab
 	@$(BIN)/jupyter lab book
+
+FILTER = -jupytext.text_representation.jupytext_version
+HEADER = {"jupytext": {"notebook_metadata_filter": "$(FILTER)"}, \
+  "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
+
+format: dev ## write code as ruff does, and pages as jupytext does when JupyterLab saves them
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/jupytext --quiet --to md:myst --update-metadata '$(HEADER)' $$(grep -l '^jupytext:' book/*.md)
 
 bench: fetch ## measure speed beside Hugging Face's Trainer, and how it grows; nothing else should run meanwhile
 	@$(BIN)/python -m benchmarks.speed

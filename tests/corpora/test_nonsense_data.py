@@ -207,7 +207,7 @@ def test_a_corpus_of_a_megabyte_in_one_sentence_is_pre_trained_on(folder):
 
 
 def test_a_corpus_without_a_word_is_told_and_does_not_hang(folder):
-    put(folder, {"text": ["", " ", "\n"] * 4, "label": GOOD["label"]})
+    put(folder, {"text": ["...", " ", "\n"] * 4, "label": GOOD["label"]})
     recipe = {"steps": 2, "batch_size": 4, "length": 16}
     stage = PretrainingSpec.model_validate({"corpus": [{"name": "rotten_tomatoes"}], "recipe": recipe})
     with pytest.raises(StudyError, match="needs texts with words in them"):
@@ -218,7 +218,7 @@ def test_documents_that_are_all_the_same_leave_none_to_train_on(folder, train):
     put(folder, {"text": ["same"] * 12, "label": GOOD["label"]}, {"text": ["Same!"] * 12, "label": GOOD["label"]})
     begun, err = train()
     assert not begun
-    assert "train and validation ask for 6 documents, but its copy from the local folder has 0" in err
+    assert "train and validation ask for 6 documents, but its copy from the local folder has 12, of which 12 are" in err
 
 
 def test_nothing_is_trained_before_all_is_checked(folder, call, tmp_path):
