@@ -46,7 +46,9 @@ def test_freshness_is_told_by_cells_and_parameters(project):
 
     path, parameters = project / "book" / "layers.md", project / "params" / "smoke" / "layers.yaml"
     text, first = path.read_text(), digest()
-    path.write_text(text.replace("    format_version: 0.13\n", "").replace("tags: [hide-input]", 'tags: ["hide-input"]'))
+    path.write_text(
+        text.replace("    format_version: 0.13\n", "").replace("tags: [hide-input]", 'tags: ["hide-input"]')
+    )
     assert path.read_text() != text
     assert digest() == first
     parameters.write_text(yaml.safe_dump(yaml.safe_load(parameters.read_text())) + "# a comment\n")
