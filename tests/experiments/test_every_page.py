@@ -7,7 +7,7 @@ import jupytext
 import pytest
 import yaml
 
-from tcstudy.catalog.profiles import PROFILES
+from tcstudy.catalog.profiles import NAME
 from tcstudy.experiments import EXPERIMENTS
 from tcstudy.publish.parameters import read_parameters
 
@@ -73,5 +73,5 @@ def test_a_page_defines_nothing_and_opens_with_what_a_reader_needs(page):
 
 def test_every_parameter_file_has_a_profile_and_a_page():
     for path in (ROOT / "params").glob("*/*"):
-        assert path.parent.name in PROFILES
+        assert NAME.fullmatch(path.parent.name)
         assert path.stem in EXPERIMENTS

@@ -33,6 +33,7 @@ TINY = {
         "limit": 20,
     },
     "domains": PRETRAINING,
+    "encoder": COMMON | {"window": {"length": 12}},
     "few_shot": PRETRAINING | {"fractions": [0.5, 1.0], "draws": [0, 1], "least_updates": 2},
     "forgetting": COMMON
     | {
