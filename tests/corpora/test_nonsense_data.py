@@ -207,7 +207,7 @@ def test_a_corpus_of_a_megabyte_in_one_sentence_is_pre_trained_on(folder):
 
 
 def test_a_corpus_without_a_word_is_told_and_does_not_hang(folder):
-    put(folder, {"text": ["...", " ", "\n"] * 4, "label": GOOD["label"]})
+    put(folder, {"text": ["\u200b", " ", "\n"] * 4, "label": GOOD["label"]})
     recipe = {"steps": 2, "batch_size": 4, "length": 16}
     stage = PretrainingSpec.model_validate({"corpus": [{"name": "rotten_tomatoes"}], "recipe": recipe})
     with pytest.raises(StudyError, match="needs texts with words in them"):
