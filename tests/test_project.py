@@ -79,7 +79,7 @@ def test_every_import_is_declared(room, extras):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
-            for top in {name.partition(".")[0] for name in names} - {"tcstudy", *sys.stdlib_module_names}:
+            for top in {name.partition(".")[0] for name in names} - {"tcstudy", "benchmarks", *sys.stdlib_module_names}:
                 assert {canonicalize_name(home) for home in homes[top]} & declared, (path, top)
 
 

@@ -5,8 +5,8 @@ import jupytext
 import matplotlib.pyplot as plt
 import pytest
 
-from tcstudy.settings import Settings
 from tcstudy.experiments import Speed
+from tcstudy.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "book" / "speed.md"
 WORKLOAD = {"dataset": "bbc_news", "length": 16, "batch_size": 4, "steps": 2, "documents": 8, "warm_up": 4}
