@@ -1,47 +1,78 @@
 """Micro-batches: an optimiser's batch walked in pieces of similar length, so that little is padding."""
 
-import math
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Protocol, Self
 
+import numpy as np
 import torch
 
 from tcstudy.encoding.documents import Document
+from tcstudy.encoding.real_tokens import RealTokens, moved
 
 GROUP_TOKENS = 48
 """The tokens that would go through an encoder in the time that a group takes besides its own, measured on a CPU."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rectangle:
     """Rows of tokens, padded to the longest.
 
     Attributes:
         input_ids: shape (rows, length), padded.
-        attention_mask: shape (rows, length), 1 on real tokens.
-        unpadded: whether the encoder computes real tokens only.
+        lengths: real tokens of each row, at its beginning.
+        real_tokens: where these are, if the encoder computes real tokens only; else None.
     """
 
     input_ids: torch.Tensor
-    attention_mask: torch.Tensor
-    unpadded: bool
+    lengths: tuple[int, ...]
+    real_tokens: RealTokens | None
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens."""
+        return sum(self.lengths)
 
     @property
     def computed_tokens(self) -> int:
         """Tokens that go through the encoder."""
-        return int(self.attention_mask.sum()) if self.unpadded else self.attention_mask.numel()
+        return self.input_ids.numel() if self.real_tokens is None else self.tokens
+
+    @cached_property
+    def attention_mask(self) -> torch.Tensor:
+        """1 on real tokens, shape (rows, length)."""
+        real = torch.arange(self.input_ids.shape[1]) < torch.tensor(self.lengths)[:, None]
+        return moved(real.long(), self.input_ids.device)
 
     def to(self, device: torch.device) -> Self:
-        """The same on `device`; to a GPU the copy goes on by itself, from pinned memory."""
+        """The same on `device`; to a GPU the copies go on by themselves, from pinned memory."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        tensors = {name: own for name, own in values.items() if isinstance(own, torch.Tensor)}
-        if device.type == "cuda":
-            tensors = {name: own.pin_memory() for name, own in tensors.items()}
-        return replace(self, **{name: own.to(device, non_blocking=True) for name, own in tensors.items()})
+        tensors = {name: moved(own, device) for name, own in values.items() if isinstance(own, torch.Tensor)}
+        real = None if self.real_tokens is None else self.real_tokens.to(device)
+        return replace(self, **tensors, real_tokens=real)
+
+    def within(self, budget: int) -> "list[Rectangle]":
+        """Pieces of its rows that compute no more than `budget` tokens each, or are single rows; itself if it fits."""
+        if self.computed_tokens <= budget:
+            return [self]
+        number, length = self.input_ids.shape
+        rows = max(1, budget // length)
+        return [self._rows(slice(start, start + rows)) for start in range(0, number, rows)]
+
+    def _rows(self, rows: slice) -> "Rectangle":
+        device = self.input_ids.device
+        return Rectangle(self.input_ids[rows], self.lengths[rows], self._real(self.lengths[rows], device))
+
+    def _real(self, lengths: tuple[int, ...], device: torch.device) -> RealTokens | None:
+        """Where so many tokens are in rows of this length, if this encoder is to know."""
+        if self.real_tokens is None:
+            return None
+        return RealTokens.of(lengths, self.input_ids.shape[1]).to(device)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MicroBatch(Rectangle):
     """Documents that go through the encoder together.
 
@@ -64,12 +95,10 @@ class MicroBatch(Rectangle):
         parts = ((slice(row), slice(cut)), (slice(row, None), slice(cut, None)))
         return [
             MicroBatch(
-                self.input_ids[fractions],
-                self.attention_mask[fractions],
-                self.unpadded,
-                self.fractions[documents],
-                self.labels[documents],
-                self.rows[documents],
+                **vars(self._rows(fractions)),
+                fractions=self.fractions[documents],
+                labels=self.labels[documents],
+                rows=self.rows[documents],
             )
             for fractions, documents in parts
         ]
@@ -89,43 +118,99 @@ class Sized(Protocol):
 class Piece(Protocol):
     """A micro-batch of any kind, as the training loop needs it."""
 
-    attention_mask: torch.Tensor
-
+    @property
+    def tokens(self) -> int: ...  # noqa: D102
     @property
     def computed_tokens(self) -> int: ...  # noqa: D102
     def to(self, device: torch.device) -> Self: ...  # noqa: D102
     def halves(self) -> list[Self]: ...  # noqa: D102
 
 
-def plan_micro_batches(documents: Sequence[Sized], budget: int, unpadded: bool = False) -> list[list[int]]:
+def plan_micro_batches(
+    documents: Sequence[Sized],
+    budget: int,
+    unpadded: bool = False,
+    group_tokens: int = GROUP_TOKENS,
+    processes: int = 1,
+) -> list[list[int]]:
     """Group documents, longest first, so that no group computes more than `budget` tokens and least time is lost.
 
-    What is lost is the padding, unless it is not computed, and for each group what it takes besides its tokens,
-    `GROUP_TOKENS`. The groups with the least of both are found by dynamic programming. A document that is over the
-    budget by itself makes a group of its own. Every document is in exactly one group.
+    What is lost is the padding, unless it is not computed, and for each group what it takes besides its tokens. The
+    groups with the least of both are found by dynamic programming. Several processes get as many groups each, all
+    about as large. A document that is over the budget by itself makes a group of its own. Every document is in exactly
+    one group.
+
+    Args:
+        documents: any number of them.
+        budget: tokens.
+        unpadded: the encoder computes real tokens only.
+        group_tokens: tokens that would go through the encoder in the time that a group takes besides its own.
+        processes: which share the groups, the first taking every so many-th one from the first on.
 
     Returns:
         Indices into `documents`, one list for each group.
     """
     order = sorted(range(len(documents)), key=lambda i: (-documents[i].longest, -documents[i].tokens, i))
-    least, begins = [0], [0]  # of the first documents: computed tokens and groups, where their last group begins
-    for end in range(1, len(order) + 1):
-        rows, tokens, best, begin = 0, 0, math.inf, end - 1
-        for start in range(end - 1, -1, -1):
-            first = documents[order[start]]  # the longest of the group
-            rows, tokens = rows + first.rows, tokens + first.tokens
-            computed = tokens if unpadded else rows * first.longest
-            if computed > budget and start < end - 1:
-                break
-            if least[start] + computed + GROUP_TOKENS < best:
-                best, begin = least[start] + computed + GROUP_TOKENS, start
-        least.append(best)
-        begins.append(begin)
-    groups, end = [], len(order)
-    while end:
-        groups.append(order[begins[end] : end])
-        end = begins[end]
-    return groups[::-1]
+    ordered = [documents[i] for i in order]
+    rows = np.cumsum([0, *(document.rows for document in ordered)])
+    tokens = np.cumsum([0, *(document.tokens for document in ordered)])
+    longest = np.array([document.longest for document in ordered])
+
+    def computed(start: int | np.ndarray, end: int) -> np.ndarray:
+        """Tokens that documents from `start` to `end` compute as one group."""
+        return tokens[end] - tokens[start] if unpadded else (rows[end] - rows[start]) * longest[start]
+
+    if processes > 1:
+        cuts = _equal_cuts(len(order), computed, budget, processes)
+    else:
+        cuts = _best_cuts(len(order), computed, budget, group_tokens)
+    return [order[start:end] for start, end in itertools.pairwise(cuts)]
+
+
+def _best_cuts(number: int, computed: Callable[..., np.ndarray], budget: int, group_tokens: int) -> list[int]:
+    """Where groups begin, and the end, so that they lose least; of equal ways the one with the smallest last groups."""
+    least = np.zeros(number + 1, dtype=np.int64)  # of the first documents: computed tokens and groups
+    begins = [0] * (number + 1)  # where their last group begins
+    first = 0  # from which on the documents up to the end fit into one group
+    for end in range(1, number + 1):
+        while first < end - 1 and computed(first, end) > budget:
+            first += 1
+        starts = np.arange(end - 1, first - 1, -1)
+        lost = least[starts] + computed(starts, end)
+        best = int(lost.argmin())  # the first of equals
+        least[end], begins[end] = lost[best] + group_tokens, starts[best]
+    cuts = [number]
+    while cuts[-1]:
+        cuts.append(begins[cuts[-1]])
+    return cuts[::-1]
+
+
+def _equal_cuts(number: int, computed: Callable[..., np.ndarray], budget: int, processes: int) -> list[int]:
+    """Where groups begin, and the end: as many for each process as the budget asks for, the largest being smallest."""
+
+    def filled(most: int) -> list[int]:
+        """Cuts where a group of `most` tokens is full."""
+        cuts = [0]
+        for end in range(1, number + 1):
+            if end - 1 > cuts[-1] and computed(cuts[-1], end) > most:
+                cuts.append(end - 1)
+        return [*cuts, number] if number else cuts
+
+    groups = processes
+    while True:
+        low, high = 1, max(1, int(computed(0, number))) if number else 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if len(filled(middle)) <= groups + 1 else (middle + 1, high)
+        cuts = filled(low)
+        if low <= budget or groups >= number:
+            break
+        groups += processes
+    while len(cuts) <= min(groups, number):  # one long document decides, so others had been put together
+        sizes = [(end - start > 1) * int(computed(start, end)) for start, end in itertools.pairwise(cuts)]
+        at = sizes.index(max(sizes))
+        cuts.insert(at + 1, (cuts[at] + cuts[at + 1]) // 2)
+    return cuts
 
 
 def collate(documents: Sequence[Document], rows: Sequence[int], pad: int, unpadded: bool = False) -> MicroBatch:
@@ -133,11 +218,11 @@ def collate(documents: Sequence[Document], rows: Sequence[int], pad: int, unpadd
     chosen = [documents[i] for i in rows]
     sequences = [torch.tensor(fraction) for document in chosen for fraction in document.fractions]
     input_ids = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=pad)
-    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    lengths = tuple(map(len, sequences))
     return MicroBatch(
         input_ids=input_ids,
-        attention_mask=(torch.arange(input_ids.shape[1]) < lengths[:, None]).long(),
-        unpadded=unpadded,
+        lengths=lengths,
+        real_tokens=RealTokens.of(lengths, input_ids.shape[1]) if unpadded else None,
         fractions=tuple(len(document.fractions) for document in chosen),
         labels=torch.tensor([document.label for document in chosen]),
         rows=tuple(rows),

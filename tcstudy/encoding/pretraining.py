@@ -11,6 +11,7 @@ import torch
 from tcstudy.encoding.batches import Rectangle
 from tcstudy.encoding.masking import mask
 from tcstudy.encoding.pairs import Pair, pairs_of
+from tcstudy.encoding.real_tokens import RealTokens
 from tcstudy.encoding.sentences import Sentences
 from tcstudy.encoding.tokens import Vocabulary
 from tcstudy.errors import StudyError
@@ -48,7 +49,7 @@ class MaskedPair:
     tokens = longest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PretrainingBatch(Rectangle):
     """Pairs that go through the encoder together.
 
@@ -74,13 +75,11 @@ class PretrainingBatch(Rectangle):
         parts = ((slice(cut), before, 0), (slice(cut, None), ~before, place))
         return [
             type(self)(
-                self.input_ids[pairs],
-                self.attention_mask[pairs],
-                self.unpadded,
-                self.token_type_ids[pairs],
-                self.predicted[chosen] - start,
-                self.targets[chosen],
-                self.labels[pairs],
+                **vars(self._rows(pairs)),
+                token_type_ids=self.token_type_ids[pairs],
+                predicted=self.predicted[chosen] - start,
+                targets=self.targets[chosen],
+                labels=self.labels[pairs],
             )
             for pairs, chosen, start in parts
         ]
@@ -178,15 +177,16 @@ class PairStream:
 
 def collate_pairs(pairs: Sequence[MaskedPair], pad: int, unpadded: bool = False) -> PretrainingBatch:
     """`pairs` as one rectangle."""
-    length = max(pair.longest for pair in pairs)
+    lengths = tuple(pair.longest for pair in pairs)
+    length = max(lengths)
 
     def padded(rows: Iterator[list[int]], value: int) -> torch.Tensor:
         return torch.tensor([row + [value] * (length - len(row)) for row in rows])
 
     return PretrainingBatch(
         input_ids=padded((pair.ids for pair in pairs), pad),
-        attention_mask=padded(([1] * len(pair.ids) for pair in pairs), 0),
-        unpadded=unpadded,
+        lengths=lengths,
+        real_tokens=RealTokens.of(lengths, length) if unpadded else None,
         token_type_ids=padded((pair.segments for pair in pairs), 0),
         predicted=torch.tensor(
             [row * length + place for row, pair in enumerate(pairs) for place in pair.positions], dtype=torch.long

@@ -1,8 +1,7 @@
 """Encoders' layers on real tokens only, and attention whose dropout costs little (docs/decisions/unpadding.md)."""
 
+import functools
 import inspect
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,14 +11,11 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from tcstudy.encoding.real_tokens import RealTokens
 from tcstudy.models.dropout import CheapDropout, kept
 from tcstudy.models.layers import layer_stack
 
 _NAME = "sdpa_on_real_tokens"
-_TOGETHER = 512
-"""Tokens that go through attention together, padding included; a longer row goes alone."""
-_SHORTER = 32
-"""By so many tokens a row may be shorter than the longest that it is padded to."""
 _LAYER_TAKES = {
     "self",
     "hidden_states",
@@ -31,81 +27,11 @@ _LAYER_TAKES = {
 }
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows of similar length, whose tokens stand one after another.
-
-    Attributes:
-        tokens: where they stand among all real tokens.
-        number, longest: rows, and their longest.
-        real: places of the tokens in the flattened rectangle (rows * longest); None where it is full.
-        mask: true where the rectangle has a token, shape (rows, 1, 1, longest); None where it is full.
-    """
-
-    tokens: slice
-    number: int
-    longest: int
-    real: torch.Tensor | None
-    mask: torch.Tensor | None
-
-    def spread(self, states: torch.Tensor) -> torch.Tensor:
-        """Of all tokens' (tokens, heads, width) these rows', shape (rows, heads, longest, width)."""
-        own = states[self.tokens]
-        if self.real is not None:
-            own = own.new_zeros(self.number * self.longest, *own.shape[1:]).index_copy(0, self.real, own)
-        return own.view(self.number, self.longest, *own.shape[1:]).transpose(1, 2)
-
-    def gather(self, states: torch.Tensor) -> torch.Tensor:
-        """The way back, to these rows' tokens alone, shape (tokens, heads, width)."""
-        own = states.transpose(1, 2).flatten(0, 1)
-        return own if self.real is None else own.index_select(0, self.real)
-
-
-class RealTokens:
-    """Where a micro-batch has its tokens, the rest of the rectangle being padding behind them.
-
-    Args:
-        attention_mask: shape (rows, length), 1 on tokens.
-        first_only: of the last layer nothing but the first token of each row is wanted: an encoder that is given this
-            returns states of shape (rows, 1, width), and computes little else in that layer if its family allows it.
-    """
-
-    def __init__(self, attention_mask: torch.Tensor, first_only: bool) -> None:
-        self.first_only = first_only
-        self.shape = attention_mask.shape
-        lengths = attention_mask.sum(dim=1)
-        order = lengths.argsort(descending=True, stable=True)
-        rows, columns = attention_mask[order].nonzero(as_tuple=True)
-        self.places = order[rows] * self.shape[1] + columns  # in the flattened rectangle
-        lengths = lengths[order]
-        self.firsts = torch.empty_like(order)
-        self.firsts[order] = lengths.cumsum(0) - lengths
-        self.groups = list(_groups(lengths.tolist()))
-
-    def pack(self, states: torch.Tensor) -> torch.Tensor:
-        """States of the rectangle (rows, length, width) to those of the tokens, shape (1, tokens, width)."""
-        return states.flatten(0, 1).index_select(0, self.places)[None]
-
-    def pad(self, states: torch.Tensor) -> torch.Tensor:
-        """States of the tokens (1, tokens, width) to the rectangle (rows, length, width), zero on padding."""
-        whole = states.new_zeros(self.shape.numel(), states.shape[-1])
-        return whole.index_copy(0, self.places, states[0]).view(*self.shape, -1)
-
-
-def _groups(lengths: list[int]) -> Iterator[Rows]:
-    """Rows of similar length, longest first."""
-    start = token = 0
-    while start < len(lengths):
-        longest, end = lengths[start], start + 1
-        while end < len(lengths) and (end + 1 - start) * longest <= _TOGETHER and longest - lengths[end] <= _SHORTER:
-            end += 1
-        own = torch.tensor(lengths[start:end])
-        mask = torch.arange(longest) < own[:, None]
-        tokens = int(own.sum())
-        full = tokens == mask.numel()
-        real = None if full else mask.flatten().nonzero()[:, 0]
-        yield Rows(slice(token, token + tokens), end - start, longest, real, None if full else mask[:, None, None])
-        start, token = end, token + tokens
+_FLASH = (
+    "_flash_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, "
+    "SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None"
+)
+"""How torch's attention of rows of different length begins its arguments; it is private and may change."""
 
 
 def attention(
@@ -137,7 +63,13 @@ def attention(
         States of shape (rows, length, heads, width), and None for the weights.
     """
     if real_tokens is not None:
-        query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))
+        query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))  # (tokens, heads, width)
+        if _fits_flash(query):
+            ends, longest = real_tokens.ends, real_tokens.lengths[0]
+            states, *_ = torch.ops.aten._flash_attention_forward(
+                query, key, value, ends, ends, longest, longest, dropout, False, False, scale=scaling
+            )
+            return states[None], None
         states = [
             rows.gather(_attend(rows.spread(query), rows.spread(key), rows.spread(value), rows.mask, dropout, scaling))
             for rows in real_tokens.groups
@@ -150,6 +82,19 @@ def attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, is_causal=is_causal, **others
         )
     return _attend(query, key, value, attention_mask, dropout, scaling).transpose(1, 2).contiguous(), None
+
+
+def _fits_flash(query: torch.Tensor) -> bool:
+    """Whether torch's attention of rows of different length can be had for `query`, shape (tokens, heads, width)."""
+    half = query.dtype in (torch.bfloat16, torch.float16)
+    return half and query.device.type == "cuda" and query.shape[-1] % 8 == 0 and _has_flash(query.device)
+
+
+@functools.cache
+def _has_flash(device: torch.device) -> bool:
+    operator = getattr(torch.ops.aten, "_flash_attention_forward", None)
+    known = operator is not None and str(operator.default._schema).removeprefix("aten::").startswith(_FLASH)
+    return known and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _attend(
@@ -171,6 +116,15 @@ def _attend(
     return (weights * kept(weights.shape, dropout)) @ value.div(1 - dropout)
 
 
+def _mask(
+    *, attention_mask: torch.Tensor | None, allow_is_bidirectional_skip: bool = False, **others: Any
+) -> torch.Tensor | None:
+    """As transformers makes it, but does not ask a GPU whether there is any padding, which would be waited for."""
+    known = attention_mask is None or attention_mask.device.type == "cpu"
+    skip = allow_is_bidirectional_skip and known
+    return sdpa_mask(attention_mask=attention_mask, allow_is_bidirectional_skip=skip, **others)
+
+
 def prepare(model: PreTrainedModel) -> None:
     """Have `model` draw its dropout cheaply and, where its family allows it, compute real tokens only when told so."""
     for parent in list(model.modules()):
@@ -179,22 +133,17 @@ def prepare(model: PreTrainedModel) -> None:
                 setattr(parent, name, CheapDropout(child.p))
     if model.config._attn_implementation == "sdpa":
         AttentionInterface.register(_NAME, attention)
-        AttentionMaskInterface.register(_NAME, sdpa_mask)
+        AttentionMaskInterface.register(_NAME, _mask)
         model.set_attn_implementation(_NAME)
-    if _can_unpad(model.base_model):
+    if unpads(model):
         _unpad_between(layer_stack(model.base_model))
 
 
-def unpads(model: PreTrainedModel, device: torch.device) -> bool:
-    """Whether a prepared `model` is to be given `real_tokens` on `device`: it can, and on a CPU it is faster."""
-    return device.type == "cpu" and _can_unpad(model.base_model)
-
-
-def _can_unpad(encoder: PreTrainedModel) -> bool:
-    """Whether the layers see the shape of the rectangle in their attention only."""
-    if encoder.config._attn_implementation != _NAME:
+def unpads(model: PreTrainedModel) -> bool:
+    """Whether a prepared `model` is to be given `real_tokens`: its layers see the rectangle in their attention only."""
+    if model.config._attn_implementation != _NAME:
         return False
-    takes = inspect.signature(type(layer_stack(encoder)[0]).forward).parameters
+    takes = inspect.signature(type(layer_stack(model.base_model)[0]).forward).parameters
     return "kwargs" in takes and set(takes) <= _LAYER_TAKES
 
 

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from tcstudy.catalog.limits import BILSTM_UNITS
-from tcstudy.encoding.batches import MicroBatch
-from tcstudy.models.hierarchy import SelfAttentionPooling, split_by_document
+from tcstudy.encoding.batches import MicroBatch, Rectangle
+from tcstudy.encoding.real_tokens import moved, real_places
+from tcstudy.models.hierarchy import SelfAttentionPooling
 
 
 class BiLSTMReader(nn.Module):
@@ -26,15 +27,26 @@ class BiLSTMReader(nn.Module):
         self.lstm = nn.LSTM(width, BILSTM_UNITS, batch_first=True, bidirectional=True)
         self.pooling = SelfAttentionPooling(self.width)
 
-    def select(self, states: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Of states (fractions, length, width) those of all real tokens, in order, shape (tokens, width)."""
-        return states[attention_mask.bool()]
+    def select(self, states: torch.Tensor, piece: Rectangle) -> torch.Tensor:
+        """Of states (fractions, length, width) of `piece` those of real tokens, in order, shape (tokens, width)."""
+        places = moved(real_places(piece.lengths, states.shape[1]), states.device)
+        return states.flatten(0, 1).index_select(0, places)
 
     def forward(self, states: torch.Tensor, batch: MicroBatch) -> torch.Tensor:
         """Selected states (tokens, width) of `batch` to (documents, 600)."""
-        tokens = batch.attention_mask.sum(dim=1).cpu().split(list(batch.fractions))
-        lengths = [int(of_document.sum()) for of_document in tokens]
-        padded, mask = split_by_document(states, lengths)  # (documents, most tokens, width)
-        packed = nn.utils.rnn.pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False)
-        read, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
-        return self.pooling(read, mask)
+        tokens = torch.tensor(batch.lengths).split(list(batch.fractions))
+        counts = torch.stack([of_document.sum() for of_document in tokens])
+        lengths, order = counts.sort(descending=True)
+        most, device = int(lengths[0]), states.device
+        # the first tokens of all documents, longest document first, then their second ones and so on, as LSTMs read
+        reads = torch.arange(most)[:, None] < lengths
+        place, document = reads.nonzero(as_tuple=True)
+        begins = (counts.cumsum(0) - counts)[order]
+        packed = states.index_select(0, moved(begins[document] + place, device))
+        with torch.autocast(device.type, enabled=False):  # a GPU would compute it in fp16, whose gradients vanish
+            packed = packed.to(self.lstm.weight_ih_l0.dtype)
+            read = self.lstm(nn.utils.rnn.PackedSequence(packed, reads.sum(dim=1)))[0].data
+        padded = read.new_zeros(len(order) * most, self.width)
+        padded = padded.index_copy(0, moved(order[document] * most + place, device), read)
+        mask = moved(torch.arange(most) < counts[:, None], device)
+        return self.pooling(padded.view(len(order), most, -1), mask)

@@ -1,14 +1,13 @@
 """The classifier: p(c | h) = softmax(W h), h the document's state, read from the encoder (Sun et al. 2019, 3)."""
 
-from functools import partial
+from dataclasses import replace
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from tcstudy.encoding.batches import MicroBatch
-from tcstudy.models.attention import RealTokens
+from tcstudy.encoding.batches import MicroBatch, Rectangle
 from tcstudy.models.bilstm import BiLSTMReader
 from tcstudy.models.encoder import read_at
 from tcstudy.models.hierarchy import pooling_for, split_by_document
@@ -32,8 +31,8 @@ class ClsReader(nn.Module):
         self.width = width
         self.pooling = pooling_for(method, width)
 
-    def select(self, states: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Of states (fractions, length, width) those of `[CLS]`, shape (fractions, width)."""
+    def select(self, states: torch.Tensor, piece: Rectangle) -> torch.Tensor:
+        """Of states (fractions, length, width) of `piece` those of `[CLS]`, shape (fractions, width)."""
         return states[:, 0]
 
     def forward(self, states: torch.Tensor, batch: MicroBatch) -> torch.Tensor:
@@ -99,35 +98,33 @@ class TextClassifier(nn.Module):
 
     def _encode(self, batch: MicroBatch) -> torch.Tensor:
         """The states of all fractions that the reader selects, shape (fractions or tokens, joined width)."""
-        rows, length = batch.input_ids.shape
-        if batch.computed_tokens > self.budget:
-            rows = max(1, self.budget // length)
-        pieces = list(zip(batch.input_ids.split(rows), batch.attention_mask.split(rows), strict=True))
-        joined_states = partial(self._joined_states, unpadded=batch.unpadded)
+        pieces = batch.within(self.budget)
         on_the_way_back = torch.is_grad_enabled() and not self.frozen
         with torch.set_grad_enabled(on_the_way_back):
             if len(pieces) > 1 and on_the_way_back:
-                states = [checkpoint(joined_states, ids, mask, use_reentrant=False) for ids, mask in pieces]
+                states = [checkpoint(self._joined_states, piece, use_reentrant=False) for piece in pieces]
             else:
-                states = [joined_states(ids, mask) for ids, mask in pieces]
+                states = [self._joined_states(piece) for piece in pieces]
         return torch.cat(states)
 
-    def _joined_states(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, unpadded: bool) -> torch.Tensor:
+    def _joined_states(self, piece: Rectangle) -> torch.Tensor:
         """What the reader selects of some fractions, layers joined, shape (fractions or tokens, joined width)."""
         several = len(self.layers) > 1
-        if unpadded:
-            real = RealTokens(attention_mask, first_only=isinstance(self.reader, ClsReader))
-            encoded = self.encoder(input_ids, output_hidden_states=several, real_tokens=real)
+        if piece.real_tokens is not None:
+            real = replace(piece.real_tokens, first_only=isinstance(self.reader, ClsReader))
+            encoded = self.encoder(piece.input_ids, output_hidden_states=several, real_tokens=real)
         else:
-            encoded = self.encoder(input_ids, attention_mask=attention_mask, output_hidden_states=several)
+            encoded = self.encoder(
+                piece.input_ids, attention_mask=piece.attention_mask, output_hidden_states=several
+            )
         if self.pooler:
             return encoded.pooler_output
         if not several:
-            return self.reader.select(encoded.last_hidden_state, attention_mask)
+            return self.reader.select(encoded.last_hidden_state, piece)
         read = [encoded.hidden_states[layer + 1] for layer in self.layers]  # hidden_states[0] are the embeddings
-        if unpadded:
+        if piece.real_tokens is not None:
             read = [
                 real.pad(states) if layer < max(self.layers) else states
                 for layer, states in zip(self.layers, read, strict=True)
             ]
-        return join_layers([self.reader.select(states, attention_mask) for states in read], self.join)
+        return join_layers([self.reader.select(states, piece) for states in read], self.join)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from tcstudy.encoding.real_tokens import moved, real_places
 from tcstudy.spec import Method
 
 
@@ -22,9 +23,13 @@ def split_by_document(states: torch.Tensor, fractions: Sequence[int]) -> tuple[t
     Returns:
         States padded with zeros, shape (documents, most fractions, width), and the mask of real ones, without width.
     """
-    padded = nn.utils.rnn.pad_sequence(torch.split(states, list(fractions)), batch_first=True)
-    counts = torch.tensor(fractions, device=states.device)
-    return padded, torch.arange(padded.shape[1], device=states.device) < counts[:, None]
+    documents, most = len(fractions), max(fractions)
+    if most == 1:
+        return states[:, None], states.new_ones(documents, 1, dtype=torch.bool)
+    mask = moved(torch.arange(most) < torch.tensor(fractions)[:, None], states.device)
+    places = moved(real_places(fractions, most), states.device)
+    padded = states.new_zeros(documents * most, states.shape[1]).index_copy(0, places, states)
+    return padded.view(documents, most, -1), mask
 
 
 class MeanPooling(nn.Module):

@@ -10,7 +10,6 @@ from transformers import MODEL_FOR_PRETRAINING_MAPPING, AutoModelForMaskedLM, Pr
 
 from tcstudy.encoding.pretraining import PretrainingBatch
 from tcstudy.errors import StudyError
-from tcstudy.models.attention import RealTokens
 from tcstudy.models.encoder import load_pretrained
 from tcstudy.spec import EncoderSpec
 
@@ -63,8 +62,8 @@ class PretrainingModel(nn.Module):
         """The heads' logits for `batch`."""
         self._predicted = batch.predicted
         segments = {"token_type_ids": batch.token_type_ids} if self.has_nsp else {}
-        if batch.unpadded:
-            where = {"real_tokens": RealTokens(batch.attention_mask, first_only=False)}
+        if batch.real_tokens is not None:
+            where = {"real_tokens": batch.real_tokens}
         else:
             where = {"attention_mask": batch.attention_mask}
         output = self.model(batch.input_ids, **where, **segments)

@@ -11,8 +11,13 @@ from accelerate import Accelerator
 from accelerate.utils import parse_flag_from_env
 
 from tcstudy.catalog.limits import CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS
+from tcstudy.encoding.batches import GROUP_TOKENS
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
+
+OTHER_GROUP_TOKENS = 8_192
+"""As `GROUP_TOKENS`, on GPUs. About twelve milliseconds are needed to start what a BERT-base does with a micro-batch,
+whatever its size; an H100 computes so many tokens meanwhile, others fewer, but wait for as much."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from malloc.h
 
@@ -55,6 +60,11 @@ def micro_batch_tokens(accelerator: Accelerator) -> int:
     """Tokens that go through an encoder at once: by the settings, or what is usual on this device."""
     usual = CPU_MICRO_BATCH_TOKENS if accelerator.device.type == "cpu" else MICRO_BATCH_TOKENS
     return Settings.read().micro_batch_tokens or usual
+
+
+def group_tokens_on(accelerator: Accelerator) -> int:
+    """Tokens that would go through an encoder in the time that a micro-batch takes besides its own, on this device."""
+    return GROUP_TOKENS if accelerator.device.type == "cpu" else OTHER_GROUP_TOKENS
 
 
 def device_name(accelerator: Accelerator) -> str:

@@ -76,7 +76,7 @@ def fit(
         yield Step(
             number=number,
             loss=loss,
-            tokens=sum(int(micro_batch.attention_mask.sum()) for micro_batch in batch),
+            tokens=sum(micro_batch.tokens for micro_batch in batch),
             padded_tokens=sum(micro_batch.computed_tokens for micro_batch in batch),
         )
 

@@ -41,9 +41,9 @@ class TaskBatch:
     batch: MicroBatch
 
     @property
-    def attention_mask(self) -> torch.Tensor:
-        """Of its documents, shape (fractions, length)."""
-        return self.batch.attention_mask
+    def tokens(self) -> int:
+        """Real tokens of its documents."""
+        return self.batch.tokens
 
     @property
     def computed_tokens(self) -> int:

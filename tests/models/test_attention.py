@@ -8,7 +8,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 import tcstudy.models.attention as module
-from tcstudy.models.attention import RealTokens, attention
+from tcstudy.encoding.real_tokens import RealTokens
+from tcstudy.models.attention import attention
 
 HEADS, WIDTH = 3, 8
 
@@ -31,7 +32,7 @@ def test_packing_and_padding_are_each_others_inverse(seed):
     torch.manual_seed(seed)
     mask = mask_of(drawn_lengths(seed))
     states = torch.randn(*mask.shape, 4) * mask[..., None]
-    real = RealTokens(mask, first_only=False)
+    real = RealTokens.of(mask.sum(dim=1).tolist(), mask.shape[1])
     packed = real.pack(states)
     assert packed.shape == (1, mask.sum(), 4)
     assert torch.equal(real.pad(packed), states)
@@ -42,7 +43,7 @@ def test_packing_and_padding_are_each_others_inverse(seed):
 def test_every_row_attends_to_itself_alone(seed):
     torch.manual_seed(seed)
     lengths = drawn_lengths(seed)
-    real = RealTokens(mask_of(lengths), first_only=False)
+    real = RealTokens.of(lengths, max(lengths))
     assert sum(rows.number for rows in real.groups) == len(lengths)
     packed = [torch.randn(1, HEADS, sum(lengths), WIDTH, dtype=torch.double, requires_grad=True) for _ in range(3)]
     states, _ = attention(Layer(), *packed, None, real_tokens=real)
@@ -79,7 +80,7 @@ def test_with_dropout_it_is_the_formula_under_the_same_mask(mask, monkeypatch):
 
 def test_dropout_changes_nothing_on_average():
     torch.manual_seed(0)
-    real = RealTokens(mask_of([5, 9, 9, 2]), first_only=False)
+    real = RealTokens.of([5, 9, 9, 2], 9)
     packed = torch.randn(3, 1, HEADS, 25, WIDTH)
     expected, _ = attention(Layer(), *packed, None, real_tokens=real)
     drawn = torch.stack([attention(Layer(), *packed, None, dropout=0.2, real_tokens=real)[0] for _ in range(4000)])

@@ -44,7 +44,7 @@ def test_a_counting_lstm_by_hand():
                 )  # input, forget, cell, output
         reader.pooling.score.weight.zero_()  # equal attention
     batch = collate([Document([[2, 7, 3]], 0, 1), Document([[2, 7, 8, 3], [2, 3]], 1, 2)], [0, 1], pad=0)
-    states = reader.select(torch.randn(*batch.input_ids.shape, 4), batch.attention_mask)
+    states = reader.select(torch.randn(*batch.input_ids.shape, 4), batch)
     assert states.shape == (3 + 6, 4)
     for document, tokens in zip(reader(states, batch), (3, 6), strict=True):
         expected = np.tanh(np.arange(1, tokens + 1) * np.tanh(0.5)).mean()

@@ -42,7 +42,7 @@ PAIRS = [
 def losses(model, pairs):
     """MLM loss and logits of NSP; the same on real tokens only, where the family allows it."""
     scores = model(collate_pairs(pairs, 0))
-    if unpads(model.encoder, torch.device("cpu")):
+    if unpads(model.encoder):
         unpadded = model(collate_pairs(pairs, 0, unpadded=True))
         torch.testing.assert_close(unpadded.words, scores.words)
         torch.testing.assert_close(unpadded.follows, scores.follows)
