@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from platformdirs import user_cache_path
 
@@ -15,6 +16,8 @@ from tcstudy.errors import StudyError
 
 PROGRESS = "TCSTUDY_PROGRESS"
 """Set to "over" or "lines" for a process whose output another one shows: how it says where a training is."""
+Precision = Literal["bf16", "tf32", "fp32"]
+"""In what an encoder's products are computed; weights and updates are fp32 in any case."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Settings:
         executor: where runs are made, as `study.parsl` names it (`TCSTUDY_EXECUTOR`).
         micro_batch_tokens: tokens that go through the encoder at once (`TCSTUDY_MICRO_BATCH_TOKENS`), or None
             for the device's usual number; changes speed and memory, not the gradient.
+        precision: in what the encoder computes (`TCSTUDY_PRECISION`), or None for the device's usual one.
     """
 
     root: Path
@@ -46,6 +50,7 @@ class Settings:
     weights: Path
     executor: str
     micro_batch_tokens: int | None
+    precision: Precision | None
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None, start: Path | None = None) -> "Settings":
@@ -71,6 +76,9 @@ class Settings:
             raise StudyError(
                 f"TCSTUDY_MICRO_BATCH_TOKENS is '{tokens}', but should be a number of tokens such as 1024."
             )
+        precision = environment.get("TCSTUDY_PRECISION") or None
+        if precision not in (None, *get_args(Precision)):
+            raise StudyError(f"TCSTUDY_PRECISION is '{precision}', but should be bf16, tf32 or fp32.")
         return cls(
             root=root,
             project=project,
@@ -82,6 +90,7 @@ class Settings:
             weights=Path(environment.get("TCSTUDY_WEIGHTS") or root / "_weights").absolute(),
             executor=environment.get("TCSTUDY_EXECUTOR") or "inline",
             micro_batch_tokens=int(tokens) if tokens else None,
+            precision=precision,
         )
 
     def state(self, id: str) -> Path:

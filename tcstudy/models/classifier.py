@@ -114,9 +114,7 @@ class TextClassifier(nn.Module):
             real = replace(piece.real_tokens, first_only=isinstance(self.reader, ClsReader))
             encoded = self.encoder(piece.input_ids, output_hidden_states=several, real_tokens=real)
         else:
-            encoded = self.encoder(
-                piece.input_ids, attention_mask=piece.attention_mask, output_hidden_states=several
-            )
+            encoded = self.encoder(piece.input_ids, attention_mask=piece.attention_mask, output_hidden_states=several)
         if self.pooler:
             return encoded.pooler_output
         if not several:

@@ -13,7 +13,7 @@ from accelerate.utils import parse_flag_from_env
 from tcstudy.catalog.limits import CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS
 from tcstudy.encoding.batches import GROUP_TOKENS
 from tcstudy.errors import StudyError
-from tcstudy.settings import Settings
+from tcstudy.settings import Precision, Settings
 
 OTHER_GROUP_TOKENS = 8_192
 """As `GROUP_TOKENS`, on GPUs. About twelve milliseconds are needed to start what a BERT-base does with a micro-batch,
@@ -32,16 +32,25 @@ def make_accelerator() -> Accelerator:
     """
     keep_freed_memory()
     on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
-    return Accelerator(cpu=on_cpu, mixed_precision=_precision(on_cpu))
+    precision = _precision(on_cpu)
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    return Accelerator(cpu=on_cpu, mixed_precision="bf16" if precision == "bf16" else "no")
 
 
-def _precision(on_cpu: bool) -> str:
-    """In what the encoder computes: bf16 on GPUs that have it, else fp32; weights and updates are fp32 in any case."""
-    asked = os.environ.get("ACCELERATE_MIXED_PRECISION")
-    if asked not in (None, "", "no", "bf16"):
-        raise StudyError(f"ACCELERATE_MIXED_PRECISION is '{asked}', but should be no or bf16: losses are not scaled.")
-    has_it = not on_cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return asked or ("bf16" if has_it else "no")
+def _precision(on_cpu: bool) -> Precision:
+    """In what the encoder computes: what is asked for, else bf16 on GPUs that have it, else fp32.
+
+    Accelerate's launcher sets `ACCELERATE_MIXED_PRECISION` to no where nobody asked for anything, so that is no wish.
+    """
+    launched_with = os.environ.get("ACCELERATE_MIXED_PRECISION") or "no"
+    if launched_with not in ("no", "bf16"):
+        raise StudyError(
+            f"ACCELERATE_MIXED_PRECISION is '{launched_with}', but should be no or bf16: losses are not scaled."
+        )
+    if asked := Settings.read().precision:
+        return asked
+    has_it = not on_cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if has_it or launched_with == "bf16" else "fp32"
 
 
 @functools.cache
@@ -68,11 +77,15 @@ def group_tokens_on(accelerator: Accelerator) -> int:
 
 
 def device_name(accelerator: Accelerator) -> str:
-    """The name of a GPU, or the kind of another device and the threads it computes with; its precision if not fp32."""
+    """The name of a GPU and its precision, or the kind of another device and the threads it computes with."""
+    precision = "bf16" if accelerator.mixed_precision == "bf16" else "fp32"
+    if precision == "fp32" and torch.get_float32_matmul_precision() != "highest":
+        precision = "tf32"
     kind = accelerator.device.type
+    if kind == "cuda":
+        return f"{torch.cuda.get_device_name(accelerator.device)}, {precision}"
     threads = f"{kind}, {torch.get_num_threads()} threads"
-    name = torch.cuda.get_device_name(accelerator.device) if kind == "cuda" else threads
-    return name if accelerator.mixed_precision == "no" else f"{name}, {accelerator.mixed_precision}"
+    return threads if precision == "fp32" else f"{threads}, {precision}"
 
 
 def reset_peak_memory(accelerator: Accelerator) -> None:

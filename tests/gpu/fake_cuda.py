@@ -110,7 +110,9 @@ class FakeGPU(TorchDispatchMode):
         if func is aten.nonzero.default:
             self._waits("nonzero")
             return _knowing(self.fake.from_tensor(args[0].shadow.nonzero()).to("cuda"), args[0].shadow.nonzero())
-        if func.namespace == "aten" and not any(r.alias_info and not r.alias_info.is_write for r in func._schema.returns):
+        if func.namespace == "aten" and not any(
+            r.alias_info and not r.alias_info.is_write for r in func._schema.returns
+        ):
             self.kernels[func._schema.name.removeprefix("aten::")] += 1  # no view
         if func in PRODUCTS:
             self.products[str(tensors[-1].dtype).removeprefix("torch.")] += 1

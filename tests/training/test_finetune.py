@@ -215,17 +215,17 @@ def test_two_processes_make_the_same_updates_as_one(spec, tmp_path):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-@pytest.mark.parametrize(("precision", "apart"), [("no", 1e-2), ("bf16", 5e-2)])
+@pytest.mark.parametrize(("precision", "apart"), [("fp32", 1e-2), ("bf16", 5e-2)])
 def test_a_gpu_makes_the_same_updates_as_the_cpu(spec, monkeypatch, precision, apart):
     AcceleratorState._reset_state(reset_partial_state=True)  # it keeps the precision that it was first asked for
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", precision)
+    monkeypatch.setenv("TCSTUDY_PRECISION", precision)
     spec = spec.variant({"training.dropout": 0.0})
     corpus = load_corpus(spec.data)
     on_gpu = finetune(spec, corpus)
     assert "cpu" not in on_gpu.device
     printed = subprocess.run(
         [sys.executable, "-c", PROGRAM, spec.model_dump_json()],
-        env=os.environ | {"ACCELERATE_USE_CPU": "true", "ACCELERATE_MIXED_PRECISION": "no"},
+        env=os.environ | {"ACCELERATE_USE_CPU": "true", "TCSTUDY_PRECISION": "fp32"},
         capture_output=True,
         text=True,
         check=True,
