@@ -15,6 +15,7 @@ from tcstudy.errors import StudyError, first_line
 
 if TYPE_CHECKING:
     from tcstudy.publish.pages import PageResult
+    from tcstudy.publish.parameters import ParameterFile
     from tcstudy.spec import AnyRun
 
 app = typer.Typer(
@@ -97,7 +98,12 @@ def run(
         return
     check_inputs_of(files)
     from tcstudy.publish.pages import run_pages
+    from tcstudy.study.crew import crew, leave
 
+    if crew().size > 1:  # a launch: all processes make the records, one of them the pages
+        _make_records(files)
+    if not leave():
+        return
     _fail_if_failed(run_pages(files, again))
 
 
@@ -116,9 +122,7 @@ def train(
     """
     files = checked_files(paths, data, results, executor, changes or ())
     check_inputs_of(files)
-    from tcstudy.study.run import run_all
-
-    run_all({f"{file}: {key}": spec for file in files for key, spec in file.experiment.runs().items()})
+    _make_records(files)
 
 
 @app.command()
@@ -221,6 +225,12 @@ def fetch() -> None:
     for project in WHEELS:
         with open_wheel(project) as wheel:
             print(f"{project}: verified, {wheel.filename}")
+
+
+def _make_records(files: "list[ParameterFile]") -> None:
+    from tcstudy.study.run import run_all
+
+    run_all({f"{file}: {key}": spec for file in files for key, spec in file.experiment.runs().items()})
 
 
 def _fail_if_failed(results: "list[PageResult]") -> None:

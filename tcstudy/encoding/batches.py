@@ -196,14 +196,14 @@ def _equal_cuts(number: int, computed: Callable[..., np.ndarray], budget: int, p
                 cuts.append(end - 1)
         return [*cuts, number] if number else cuts
 
-    groups = processes
+    groups, fits = processes, max([budget, *(int(computed(at, at + 1)) for at in range(number))])
     while True:
         low, high = 1, max(1, int(computed(0, number))) if number else 1
         while low < high:
             middle = (low + high) // 2
             low, high = (low, middle) if len(filled(middle)) <= groups + 1 else (middle + 1, high)
         cuts = filled(low)
-        if low <= budget or groups >= number:
+        if low <= fits:
             break
         groups += processes
     while len(cuts) <= min(groups, number):  # one long document decides, so others had been put together

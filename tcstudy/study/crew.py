@@ -5,6 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+_LAUNCH = {
+    *("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"),
+    *("ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT"),
+}
+"""What torch's launcher sets."""
+
 Answer = TypeVar("Answer")
 
 
@@ -38,3 +44,16 @@ def crew() -> Crew:
     from tcstudy.training.devices import make_accelerator
 
     return Crew(first=make_accelerator().is_main_process, size=size)
+
+
+def leave() -> bool:
+    """End a launch, since what follows is for one process: whether this is the one.
+
+    What it starts afterwards does not wait for the others.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return True
+    first = os.environ["RANK"] == "0"
+    for name in [name for name in os.environ if name in _LAUNCH or name.startswith("TORCHELASTIC_")]:
+        del os.environ[name]
+    return first

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +14,9 @@ from tcstudy.errors import StudyError
 from tcstudy.training.state_file import UNREADABLE, State, StateFile
 
 SECONDS = 60.0
-"""Between two checkpoints: what is lost at most when a training is killed."""
+"""Between two checkpoints: what is lost at most when a training is killed, where a checkpoint is quick."""
+COST = 2.0
+"""Seconds for which a checkpoint may hold training up; those that take longer are as much further apart."""
 
 
 class Saved(NamedTuple):
@@ -28,6 +31,8 @@ class Checkpoint:
     """Weights that are trained, optimiser, random numbers, and the caller's counters and tensors, in one file.
 
     A file that is not what was written, or is the state of another model, is set aside.
+
+    A GPU trains on while the file is written from a copy in the host's memory. A CPU has better to do than to copy.
 
     Args:
         file: where.
@@ -48,22 +53,29 @@ class Checkpoint:
         self.optimizer = optimizer
         self.schedule = schedule
         self.accelerator = accelerator
-        self._saved = time.monotonic()
+        self._beside = accelerator.device.type != "cpu"
+        self._writer = ThreadPoolExecutor(max_workers=1)
+        self._written: Future[None] | None = None
+        self._saved, self._cost = time.monotonic(), 0.0
 
     @property
     def due(self) -> bool:
         """Whether it is time to save again; one process decides for all."""
         if self.file.path is None:
             return False
-        waited = time.monotonic() - self._saved >= SECONDS
+        written = self._written is None or self._written.done()
+        waited = written and time.monotonic() - self._saved >= SECONDS * max(1.0, self._cost / COST)
         return gather_object([waited])[0] if self.accelerator.num_processes > 1 else waited
 
     def save(self, step: int, counters: dict[str, Any], kept: Mapping[str, torch.Tensor] | None = None) -> None:
         """Write the state after update `step`, with `counters`, plain data, and `kept`, both of the caller's.
 
         Raises:
-            StudyError: the disk is full, or the folder cannot be written; the state before is kept.
+            StudyError: the disk is full, or the folder cannot be written; the state before is kept. Where the file is
+                written beside the training, the next call of this or of `wait` raises it.
         """
+        self.wait()
+        started = time.monotonic()
         generators = [_random_state()]
         if self.accelerator.num_processes > 1:
             generators = gather_object(generators)
@@ -77,8 +89,23 @@ class Checkpoint:
                 tensors |= {f"random.{rank}.{device}": numbers for device, numbers in random.items()}
             rates = [group["lr"] for group in state["param_groups"]]
             facts = {"step": step, "rates": rates, "counters": counters}
-            self.file.write(facts, {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            copies = {n: tensor.detach().to("cpu", copy=self._beside).contiguous() for n, tensor in tensors.items()}
+            if self._beside:
+                self._written = self._writer.submit(self.file.write, facts, copies)
+            else:
+                self.file.write(facts, copies)
         self._saved = time.monotonic()
+        self._cost = self._saved - started
+
+    def wait(self) -> None:
+        """Come back when the file is written; a training calls this before it ends.
+
+        Raises:
+            StudyError: it could not be.
+        """
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
 
     def step(self) -> int:
         """The update after which the state was saved; 0 where there is none.

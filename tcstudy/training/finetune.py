@@ -119,6 +119,7 @@ def train_and_select(
         done, best_weights = saved.step, saved.kept
         outcome.go_on(saved.counters)
     batches = epoch_batches(train, training.batch_size, range(training.epochs), spec.seed, engine, done)
+    plan = engine.plan(selection)
     started = time.perf_counter() - outcome.training_seconds - outcome.evaluation_seconds
     try:
         steps = fit(model, batches, cross_entropy_part, optimizer, schedule, engine.accelerator, clip_norm, done)
@@ -127,7 +128,9 @@ def train_and_select(
             epoch_ends = step.number % steps_per_epoch == 0
             if epoch_ends or (every is not None and step.number % every == 0):
                 with outcome.evaluating():
-                    evaluation = evaluate(engine.predict(model, selection), selection, step.number, steps_per_epoch)
+                    evaluation = evaluate(
+                        engine.predict(model, selection, plan), selection, step.number, steps_per_epoch
+                    )
                 if every is not None and evaluation is not None:
                     outcome.points.append(evaluation)
                 if epoch_ends:
@@ -145,6 +148,7 @@ def train_and_select(
         best_weights = None
     else:
         outcome.best_epoch = outcome.best.epoch
+    checkpoint.wait()
     outcome.training_seconds = time.perf_counter() - started - outcome.evaluation_seconds
     return best_weights
 

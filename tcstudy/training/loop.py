@@ -64,8 +64,7 @@ def fit(
             batch, halvings = smaller, halvings + 1
         following = next(remaining, None)  # made while a GPU is still at work
         if accelerator.num_processes > 1:
-            loss = accelerator.reduce(loss, "sum")
-            _add_gradients(model, accelerator)
+            loss = _add_gradients(model, loss, accelerator)
         loss = loss.item()  # waits for the GPU, once a step
         if not math.isfinite(loss):
             raise Diverged(number)
@@ -111,8 +110,12 @@ def _add_up(
     return loss
 
 
-def _add_gradients(model: torch.nn.Module, accelerator: Accelerator) -> None:
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            parameter.grad = accelerator.reduce(gradient, "sum")
+def _add_gradients(model: torch.nn.Module, loss: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
+    """Add the gradients and losses of all processes, in one piece; gradients become views of it."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in trained]
+    whole = accelerator.reduce(torch.cat([loss.reshape(1), *(gradient.flatten() for gradient in gradients)]), "sum")
+    loss, *parts = whole.split([1, *(gradient.numel() for gradient in gradients)])
+    for parameter, part in zip(trained, parts, strict=True):
+        parameter.grad = part.view_as(parameter)
+    return loss[0]

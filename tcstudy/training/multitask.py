@@ -114,6 +114,7 @@ def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) 
         raise StudyError(
             f"Multi-task training diverged at step {diverged.step}: a lower learning_rate is needed."
         ) from None
+    checkpoint.wait()
     outcome.training_seconds = time.perf_counter() - started
     outcome.count_memory(peak_memory(accelerator))
     if accelerator.is_main_process:

@@ -89,6 +89,7 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
                 checkpoint.save(step.number, outcome.counters() | {"position": list(position)})
     except Diverged as diverged:
         raise StudyError(f"Pre-training diverged at step {diverged.step}: a lower learning_rate is needed.") from None
+    checkpoint.wait()
     outcome.training_seconds, clock = _lap(outcome.training_seconds, clock)
     outcome.measured = measure_heads(model, text.held_out, text.language, vocabulary, recipe, engine)
     if recipe.mlm:

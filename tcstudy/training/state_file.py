@@ -43,7 +43,7 @@ class StateFile:
     def __init__(self, path: Path | None, origin: str = "") -> None:
         self.path = path
         self.origin = origin
-        self._lock = FileLock(path.parent / "locks" / path.name) if path else None
+        self._lock = FileLock(path.parent / "locks" / path.name, thread_local=False) if path else None
 
     def write(self, facts: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
         """Replace what the file holds by plain data and tensors.

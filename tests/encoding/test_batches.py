@@ -37,12 +37,8 @@ def test_no_other_cuts_of_the_sorted_documents_lose_less(lengths, budget):
         fits = all(tokens <= budget or len(group) == 1 for tokens, group in zip(padded, groups, strict=True))
         return sum(padded) + GROUP_TOKENS * len(groups) if fits else float("inf")
 
-    ordered = sorted(lengths, reverse=True)
-    places = range(1, len(ordered))
-    cuts = itertools.chain.from_iterable(itertools.combinations(places, number) for number in range(len(ordered)))
-    ways = ([ordered[start:end] for start, end in itertools.pairwise((0, *chosen, len(ordered)))] for chosen in cuts)
     planned = plan_micro_batches([document(length) for length in lengths], budget)
-    assert lost([[lengths[i] for i in group] for group in planned]) == min(map(lost, ways))
+    assert lost([[lengths[i] for i in group] for group in planned]) == min(map(lost, ways_to_cut(lengths)))
 
 
 @given(
@@ -56,6 +52,43 @@ def test_each_document_once_and_the_budget_kept(lengths, budget):
     for group in groups:
         padded = sum(len(documents[i].fractions) for i in group) * max(documents[i].longest for i in group)
         assert padded <= budget or len(group) == 1
+
+
+def test_several_processes_get_equal_shares():
+    documents = [document(length) for length in (500, 400, 300, 200, 100, 100)]
+    assert plan_micro_batches(documents, budget=16_384, unpadded=True, processes=2) == [[0, 1], [2, 3, 4, 5]]
+    # of two equal groups each is over the budget, of four none
+    assert plan_micro_batches(documents, budget=500, unpadded=True, processes=2) == [[0], [1], [2], [3, 4, 5]]
+    assert plan_micro_batches(documents[:1], budget=500, processes=2) == [[0]]
+    # one long document decides how large a group is; the others could be put together, but there are processes for them
+    assert len(plan_micro_batches([document(500), *[document(10)] * 5], 16_384, processes=4)) == 4
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=8), st.integers(1, 2000), st.integers(2, 4), st.booleans())
+def test_no_other_cuts_give_processes_more_equal_shares(lengths, budget, processes, unpadded):
+    def computed(group):
+        return sum(group) if unpadded else len(group) * max(group)
+
+    documents = [document(length) for length in lengths]
+    groups = plan_micro_batches(documents, budget, unpadded, processes=processes)
+    assert sorted(row for group in groups for row in group) == list(range(len(documents)))
+    assert len(groups) % processes == 0 or len(groups) == len(documents)
+    largest = [max(computed(part) for part in parts) for parts in ways_to_cut(lengths) if len(parts) <= len(groups)]
+    assert max(computed([lengths[i] for i in group]) for group in groups) == min(largest)
+    assert min(largest) <= max(budget, *lengths)
+
+
+def ways_to_cut(lengths):
+    """All ways to part lengths, longest first."""
+    ordered = sorted(lengths, reverse=True)
+    places = range(1, len(ordered))
+    cuts = itertools.chain.from_iterable(itertools.combinations(places, number) for number in range(len(ordered)))
+    return ([ordered[start:end] for start, end in itertools.pairwise((0, *chosen, len(ordered)))] for chosen in cuts)
+
+
+def test_where_starting_a_group_takes_long_everything_goes_at_once():
+    unlike = [document(200), document(10), document(200), document(10)]
+    assert plan_micro_batches(unlike, budget=16_384, group_tokens=8_192) == [[0, 2, 1, 3]]
 
 
 def test_collate_pads_to_a_rectangle_and_masks_it():

@@ -1,4 +1,4 @@
-"""Every kind of step on the GPU of fake_cuda.py; writes what was noted of each to the file that it is given, as JSON."""
+"""Every kind of step on the GPU of fake_cuda.py; writes what was noted to the file that it is given, as JSON."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_cuda import FakeGPU, OneGPU, to_gpu  # first, before torch
+from fake_cuda import FakeGPU, OneGPU, to_gpu  # isort: skip - first, before torch
 
 import numpy as np
 import torch
@@ -139,6 +139,7 @@ def gone_on(gpu: FakeGPU) -> int:
     checkpoint, steps = training()
     best = {name: weight.detach().clone() for name, weight in checkpoint.model.named_parameters()}
     checkpoint.save(next(steps).number, {"losses": [1.0]}, best)
+    checkpoint.wait()
     del checkpoint
     _, steps = training()
     gpu.forget()

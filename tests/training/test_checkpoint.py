@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import threading
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
@@ -101,6 +103,60 @@ def test_a_training_that_keeps_no_state_is_never_due(training, monkeypatch):
     assert state.restore() is None
 
 
+def test_a_checkpoint_that_holds_training_up_for_long_is_made_less_often(training, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: clock.now)
+    state = training()
+
+    def due_after() -> float:
+        saved = clock.now
+        while not state.due:
+            clock.now += 1
+        return clock.now - saved
+
+    for cost, seconds in [(0, 60), (2, 60), (20, 600), (1, 60)]:
+        monkeypatch.setattr(StateFile, "write", lambda *arguments, cost=cost: setattr(clock, "now", clock.now + cost))
+        state.save(2, {})
+        assert due_after() == seconds
+
+
+@pytest.fixture
+def beside(training, monkeypatch):
+    """A checkpoint of a training that goes on while the file is written, and what lets it be written."""
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    may_write, write = threading.Event(), StateFile.write
+    monkeypatch.setattr(StateFile, "write", lambda *arguments: may_write.wait(60) and write(*arguments))
+    state = training()
+    state._beside = True
+    yield state, may_write
+    may_write.set()
+
+
+def test_beside_a_training_that_goes_on_the_state_of_the_moment_is_written(beside, training):
+    state, may_write = beside
+    state.restore()  # as a training does first: the lock is the process's, not a thread's
+    before = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+    state.save(2, {"losses": [0.5]}, {"best": torch.ones(2)})
+    assert not state.due
+    with torch.no_grad():
+        state.model.weight.add_(1)
+    may_write.set()
+    state.wait()
+    assert state.due
+    fresh = training()
+    assert fresh.restore().counters == {"losses": [0.5]}
+    assert all(torch.equal(before[name], tensor) for name, tensor in fresh.model.state_dict().items())
+
+
+def test_what_cannot_be_written_beside_the_training_is_told_before_it_ends(beside, monkeypatch):
+    state, may_write = beside
+    monkeypatch.setattr(os, "replace", refused)
+    state.save(2, {})
+    may_write.set()
+    with pytest.raises(StudyError, match="States of trainings cannot be written"):
+        state.wait()
+
+
 @ANY
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
 def test_an_altered_state_is_never_gone_on_from(training, place, bit, cut):
@@ -160,11 +216,12 @@ def test_a_full_disk_keeps_the_state_before(training, small_disk):
     assert [path.name for path in disk.iterdir() if path.is_file()] == ["x.state"]
 
 
-def test_a_folder_that_cannot_be_written_is_told(training, monkeypatch):
-    def refuse(*arguments):
-        raise OSError(errno.EROFS, "Read-only file system")
+def refused(*arguments):
+    raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(os, "replace", refuse)
+
+def test_a_folder_that_cannot_be_written_is_told(training, monkeypatch):
+    monkeypatch.setattr(os, "replace", refused)
     with pytest.raises(StudyError, match=r"States of trainings cannot be written to .*Read-only.*TCSTUDY_WEIGHTS"):
         training().save(2, {})
 
