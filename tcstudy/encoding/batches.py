@@ -150,11 +150,10 @@ def plan_micro_batches(
     Returns:
         Indices into `documents`, one list for each group.
     """
-    order = sorted(range(len(documents)), key=lambda i: (-documents[i].longest, -documents[i].tokens, i))
-    ordered = [documents[i] for i in order]
-    rows = np.cumsum([0, *(document.rows for document in ordered)])
-    tokens = np.cumsum([0, *(document.tokens for document in ordered)])
-    longest = np.array([document.longest for document in ordered])
+    sizes = [(document.longest, document.tokens, document.rows) for document in documents]  # read from disk once
+    order = sorted(range(len(sizes)), key=lambda i: (-sizes[i][0], -sizes[i][1], i))
+    longest = np.array([sizes[i][0] for i in order])
+    tokens, rows = (np.cumsum([0, *(sizes[i][kind] for i in order)]) for kind in (1, 2))
 
     def computed(start: int | np.ndarray, end: int) -> np.ndarray:
         """Tokens that documents from `start` to `end` compute as one group."""

@@ -1,9 +1,11 @@
-"""Documents ready for the encoder; their texts are tokenised once, and kept on disk, memory-mapped."""
+"""Documents ready for the encoder; their texts are tokenised once, and their token ids stay on disk."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
 
 from tcstudy.encoding.tokens import Vocabulary
 from tcstudy.encoding.windows import fractions
@@ -11,6 +13,7 @@ from tcstudy.spec import WindowSpec
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,54 @@ class Document:
         return sum(map(len, self.fractions))
 
 
-def read_documents(split: "datasets.Dataset", vocabulary: Vocabulary, window: WindowSpec) -> list[Document]:
-    """Tokenise a split (columns `text`, `label`) and cut each text by `window`.
+class Documents(Sequence[Document]):
+    """Documents whose token ids stay on disk, memory-mapped; each is made when it is asked for.
+
+    Args:
+        tokens: ids of each whole text, without special tokens, lists of int32.
+        labels: class of each.
+        vocabulary, window: how texts are cut and framed.
+    """
+
+    def __init__(
+        self, tokens: "pyarrow.ChunkedArray", labels: Sequence[int], vocabulary: Vocabulary, window: WindowSpec
+    ) -> None:
+        self._ids = [chunk.values.to_numpy() for chunk in tokens.chunks]  # views of the file
+        self._offsets = [chunk.offsets.to_numpy() for chunk in tokens.chunks]
+        self._begins = np.cumsum([0, *map(len, tokens.chunks)])
+        self._labels = labels
+        self._vocabulary = vocabulary
+        self._window = window
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    @overload
+    def __getitem__(self, number: int) -> Document: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Document]: ...
+    def __getitem__(self, number: int | slice) -> Document | list[Document]:
+        """Document `number`, or those of a slice."""
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
+        chunk = int(self._begins.searchsorted(number, side="right")) - 1
+        start, end = self._offsets[chunk][number - self._begins[chunk] :][:2]
+        ids = self._ids[chunk][start:end].tolist()
+        framed = fractions(ids, self._window, self._vocabulary.cls, self._vocabulary.sep)
+        return Document(framed, self._labels[number], len(ids))
+
+
+def read_documents(split: "datasets.Dataset", vocabulary: Vocabulary, window: WindowSpec) -> Documents:
+    """Tokenise a split (columns `text`, `label`), or take what was made of the same texts before.
 
     Raises:
         StudyError: the cache folder cannot be written, or its disk is full.
     """
-    return [
-        Document(fractions(ids, window, vocabulary.cls, vocabulary.sep), label, len(ids))
-        for ids, label in zip(_token_ids(split, vocabulary), split["label"], strict=True)
-    ]
+    return Documents(_token_ids(split, vocabulary), list(split["label"]), vocabulary, window)
 
 
-def _token_ids(split: "datasets.Dataset", vocabulary: Vocabulary) -> Iterable[list[int]]:
+def _token_ids(split: "datasets.Dataset", vocabulary: Vocabulary) -> "pyarrow.ChunkedArray":
     """Token ids of the texts of a split, from the cache if the same texts were tokenised before."""
     import datasets  # slow, and not needed to know what a document is
 
@@ -74,4 +112,4 @@ def _token_ids(split: "datasets.Dataset", vocabulary: Vocabulary) -> Iterable[li
             new_fingerprint=name,
         )
 
-    return kept_table("tokens", name, make)["tokens"]
+    return kept_table("tokens", name, make).data.column("tokens")

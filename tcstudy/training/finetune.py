@@ -119,7 +119,7 @@ def train_and_select(
         done, best_weights = saved.step, saved.kept
         outcome.go_on(saved.counters)
     batches = epoch_batches(train, training.batch_size, range(training.epochs), spec.seed, engine, done)
-    plan = engine.plan(selection)
+    plan, labels = engine.plan(selection), [document.label for document in selection]
     started = time.perf_counter() - outcome.training_seconds - outcome.evaluation_seconds
     try:
         steps = fit(model, batches, cross_entropy_part, optimizer, schedule, engine.accelerator, clip_norm, done)
@@ -128,9 +128,7 @@ def train_and_select(
             epoch_ends = step.number % steps_per_epoch == 0
             if epoch_ends or (every is not None and step.number % every == 0):
                 with outcome.evaluating():
-                    evaluation = evaluate(
-                        engine.predict(model, selection, plan), selection, step.number, steps_per_epoch
-                    )
+                    evaluation = evaluate(engine.predict(model, selection, plan), labels, step.number, steps_per_epoch)
                 if every is not None and evaluation is not None:
                     outcome.points.append(evaluation)
                 if epoch_ends:
@@ -173,14 +171,12 @@ def cross_entropy_part(model: TextClassifier, micro_batch: MicroBatch, batch: Se
     return torch.nn.functional.cross_entropy(model(micro_batch), micro_batch.labels, reduction="sum") / documents
 
 
-def evaluate(
-    probabilities: np.ndarray, documents: Sequence[Document], step: int, steps_per_epoch: int
-) -> Evaluation | None:
-    """What predicted `probabilities`, shape (documents, classes), are worth after update `step`.
+def evaluate(probabilities: np.ndarray, labels: Sequence[int], step: int, steps_per_epoch: int) -> Evaluation | None:
+    """What predicted `probabilities`, shape (documents, classes), are worth beside `labels` after update `step`.
 
     None if one of them is not a finite number, after an update that ruined the weights: at the end of an epoch the run
     has diverged then; in between, training has to notice by itself, so that measuring decides nothing.
     """
     if not np.isfinite(probabilities).all():
         return None
-    return Evaluation.of(probabilities, [document.label for document in documents], step, step // steps_per_epoch)
+    return Evaluation.of(probabilities, labels, step, step // steps_per_epoch)

@@ -132,7 +132,7 @@ class Outcome(Training):
     points: list[Evaluation] = field(default_factory=list)
     best_epoch: int | None = None
     diverged_at: int | None = None
-    test: list[Document] = field(default_factory=list)
+    test: Sequence[Document] = ()
     probabilities: np.ndarray | None = None
     forgetting: Forgetting | None = None
 

@@ -41,7 +41,7 @@ def tokenised(times=1):
 
 def documents(length=16):
     split = datasets.Dataset.from_dict({"text": TEXTS, "label": [number % 2 for number in range(len(TEXTS))]})
-    return read_documents(split, load_vocabulary(EncoderSpec(name="tiny")), WindowSpec(length=length))
+    return list(read_documents(split, load_vocabulary(EncoderSpec(name="tiny")), WindowSpec(length=length)))
 
 
 def altered(content: bytes, place: float, bit: int, cut: bool) -> bytes:

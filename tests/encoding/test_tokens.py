@@ -1,10 +1,13 @@
 import json
 
+import datasets
+import numpy as np
 import pytest
 
 from tcstudy.corpora.loading import load_corpus
-from tcstudy.encoding.documents import read_documents
+from tcstudy.encoding.documents import Document, read_documents
 from tcstudy.encoding.tokens import load_vocabulary
+from tcstudy.encoding.windows import fractions
 from tcstudy.errors import StudyError
 from tcstudy.spec import DataSpec, EncoderSpec, WindowSpec
 
@@ -30,6 +33,26 @@ def test_documents_know_their_whole_length():
     assert [document.length for document in documents] == list(vocabulary.lengths(corpus.train["text"]))
     assert [document.label for document in documents] == list(corpus.train["label"])
     assert max(document.longest for document in documents) == 16
+
+
+@pytest.mark.parametrize("window", [{"length": 8}, {"length": 8, "method": "hierarchical mean"}])
+def test_documents_are_read_from_disk_one_at_a_time(window):
+    """More texts than are tokenised at once, so that they are in several pieces of the file; some of them are empty."""
+    window, vocabulary = WindowSpec(**window), load_vocabulary(EncoderSpec(name="tiny"))
+    texts = ["market shares profit bank growth " * (number % 5) for number in range(2500)]
+    split = datasets.Dataset.from_dict({"text": texts, "label": [number % 3 for number in range(2500)]})
+    documents = read_documents(split, vocabulary, window)
+    expected = [
+        Document(fractions(ids, window, vocabulary.cls, vocabulary.sep), label=number % 3, length=len(ids))
+        for number, ids in enumerate(vocabulary.encode(texts))
+    ]
+    assert list(documents) == expected
+    assert documents[np.int64(1999)] == expected[1999]
+    assert documents[-1] == expected[-1]
+    assert documents[999:2001] == expected[999:2001]
+    with pytest.raises(IndexError):
+        documents[2500]
+    assert not any(own.flags.owndata for own in documents._ids)  # views of the file
 
 
 def test_an_encoder_without_tokenizer_is_told(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ import pytest
 from tcstudy.experiments import EXPERIMENTS
 from tcstudy.publish.parameters import find_parameter_files, read_parameters
 from tcstudy.settings import Settings
+from tcstudy.study.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +36,26 @@ def tables(notebook: Path) -> list[str]:
     cells = nbformat.read(notebook, as_version=4).cells
     outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
     return [output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})][:-1]
+
+
+def test_a_launch_of_two_processes_makes_the_records_together_and_each_page_once(project):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    called = subprocess.run(
+        [*launch, "-m", "tcstudy.cli", "run", "params/smoke/layer_decay.yaml"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert called.returncode == 0, called.stderr
+    assert called.stderr.count("page 1 of 1: layer_decay, params") == 1
+    assert called.stderr.count("page 1 of 1: layer_decay done") == 1
+    assert " 0 made, " in called.stderr  # by the page, after the launch
+    store = Store(Settings.read().results)
+    found = [store.read(Settings.read().results / name) for name in records()]
+    assert {record.provenance.processes for record in found} == {2}
 
 
 def test_all_pages_run_and_the_second_time_nothing_is_trained(project):

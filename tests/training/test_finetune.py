@@ -1,13 +1,10 @@
 import itertools
-import json
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-import torch
-from accelerate.state import AcceleratorState
 
 from tcstudy.corpora.loading import load_corpus
 from tcstudy.encoding.documents import Document
@@ -211,23 +208,3 @@ def test_two_processes_make_the_same_updates_as_one(spec, tmp_path):
     assert together.provenance.processes == 2
     assert together.curve.losses == pytest.approx(alone.curve.losses, rel=1e-3)
     assert np.array_equal(together.test.predicted.unpack(), alone.test.predicted.unpack())
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-@pytest.mark.parametrize(("precision", "apart"), [("fp32", 1e-2), ("bf16", 5e-2)])
-def test_a_gpu_makes_the_same_updates_as_the_cpu(spec, monkeypatch, precision, apart):
-    AcceleratorState._reset_state(reset_partial_state=True)  # it keeps the precision that it was first asked for
-    monkeypatch.setenv("TCSTUDY_PRECISION", precision)
-    spec = spec.variant({"training.dropout": 0.0})
-    corpus = load_corpus(spec.data)
-    on_gpu = finetune(spec, corpus)
-    assert "cpu" not in on_gpu.device
-    printed = subprocess.run(
-        [sys.executable, "-c", PROGRAM, spec.model_dump_json()],
-        env=os.environ | {"ACCELERATE_USE_CPU": "true", "TCSTUDY_PRECISION": "fp32"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert on_gpu.losses == pytest.approx(json.loads(printed), rel=apart)

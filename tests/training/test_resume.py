@@ -105,8 +105,8 @@ def test_work_since_the_last_save_is_done_again_and_counted_once(spec, updates, 
 def test_the_best_epoch_before_the_interruption_is_kept(spec, updates, broken_off, tmp_path, monkeypatch):
     corpus, state = load_corpus(spec.data), tmp_path / "x.state"
 
-    def flattering(probabilities, documents, step, steps_per_epoch):
-        found = _evaluate(probabilities, documents, step, steps_per_epoch)
+    def flattering(probabilities, labels, step, steps_per_epoch):
+        found = _evaluate(probabilities, labels, step, steps_per_epoch)
         return found.model_copy(update={"error": 0.0 if step == 5 else 1.0})
 
     monkeypatch.setattr(finetune, "evaluate", flattering)
