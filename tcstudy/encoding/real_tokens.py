@@ -7,10 +7,12 @@ from typing import Self
 
 import torch
 
-_TOGETHER = 512
-"""On a CPU, tokens that go through attention together, padding included; a longer row goes alone."""
-_SHORTER = 32
-"""On a CPU, by so many tokens a row may be shorter than the longest that it is padded to."""
+_TOGETHER = {"cpu": 512}
+"""Tokens that go through attention together, padding included; a longer row goes alone."""
+_SHORTER = {"cpu": 32}
+"""By so many tokens a row may be shorter than the longest that it is padded to."""
+_ELSEWHERE = 65_536
+"""The same on GPUs: a bound of memory, which a batch does not reach."""
 
 
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -113,18 +115,16 @@ class RealTokens:
 
     @cached_property
     def groups(self) -> list[Rows]:
-        """Rows that go through attention together, longest first: of similar length on a CPU, elsewhere all."""
+        """Rows that go through attention together, longest first: of similar length on a CPU, elsewhere most."""
         return list(self._groups())
 
     def _groups(self) -> Iterator[Rows]:
         lengths, device = self.lengths, self.places.device
+        together, shorter = (most.get(device.type, _ELSEWHERE) for most in (_TOGETHER, _SHORTER))
         start = token = 0
         while start < len(lengths):
             longest, end = lengths[start], start + 1
-            while end < len(lengths) and (
-                device.type != "cpu"
-                or ((end + 1 - start) * longest <= _TOGETHER and longest - lengths[end] <= _SHORTER)
-            ):
+            while end < len(lengths) and (end + 1 - start) * longest <= together and longest - lengths[end] <= shorter:
                 end += 1
             own = lengths[start:end]
             real = mask = None

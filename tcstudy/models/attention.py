@@ -94,7 +94,8 @@ def _fits_flash(query: torch.Tensor) -> bool:
 def _has_flash(device: torch.device) -> bool:
     operator = getattr(torch.ops.aten, "_flash_attention_forward", None)
     known = operator is not None and str(operator.default._schema).removeprefix("aten::").startswith(_FLASH)
-    return known and torch.cuda.get_device_capability(device) >= (8, 0)
+    built = torch.backends.cuda.is_flash_attention_available()
+    return known and built and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _attend(

@@ -40,6 +40,7 @@ def _pinned(tensor: torch.Tensor, *_: object) -> torch.Tensor:
 torch.cuda._lazy_init = lambda: None
 torch.cuda.is_available = lambda: True
 torch.cuda.get_device_capability = lambda *_: (9, 0)
+torch.backends.cuda.is_flash_attention_available = lambda: True
 torch.cuda.is_bf16_supported = lambda including_emulation=True: True
 torch.cuda.get_rng_state = lambda *_: torch.zeros(16, dtype=torch.uint8)
 torch.cuda.set_rng_state = lambda *_: None

@@ -169,14 +169,20 @@ def test_elsewhere_than_on_a_cpu_all_rows_go_through_attention_at_once():
     real = RealTokens.of(lengths, 300).to(torch.device("meta"))
     [rows] = real.groups
     assert (rows.number, rows.longest, rows.tokens) == (4, 300, slice(0, 316))
+    many = RealTokens.of([512] + [3] * 300, 512).to(torch.device("meta"))
+    assert [rows.number for rows in many.groups] == [128, 173]  # no more than 65,536 tokens, padding included
 
 
 @pytest.mark.parametrize(("capability", "fits"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
 def test_flash_attention_needs_an_ampere_gpu_and_an_operator_that_is_known(capability, fits, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.backends.cuda, "is_flash_attention_available", lambda: True)
     has_flash = module._has_flash.__wrapped__
     assert has_flash(torch.device("cuda", 0)) == fits
-    monkeypatch.setattr(module, "_FLASH", "_flash_attention_forward(Tensor query, Tensor other")
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_FLASH", "_flash_attention_forward(Tensor query, Tensor other")
+        assert not has_flash(torch.device("cuda", 0))
+    monkeypatch.setattr(torch.backends.cuda, "is_flash_attention_available", lambda: False)
     assert not has_flash(torch.device("cuda", 0))
 
 
