@@ -2,6 +2,7 @@ import itertools
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_the_micro_batch_budget_does_not_change_the_loss(spec, monkeypatch):
 
 def test_every_document_once_an_epoch_in_a_new_order():
     class Accelerator:
-        pass
+        device, num_processes = SimpleNamespace(type="cpu"), 1
 
     documents = [Document([[2, i, 3]], i, 1) for i in range(10)]
     batches = list(epoch_batches(documents, batch_size=4, epochs=range(2), seed=0, engine=Engine(Accelerator(), 6, 0)))
