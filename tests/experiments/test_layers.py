@@ -5,8 +5,9 @@ from tcstudy.errors import StudyError
 from tcstudy.experiments import Layers
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.layers import paper_variant
+from tcstudy.report.claim_sources import layers_by_depth
 from tcstudy.report.published import printed_errors
-from tcstudy.report.stats import by_depth, printed_points
+from tcstudy.report.stats import by_depth
 
 GIVEN = {"encoder": {"name": "bert-base-uncased"}, "data": [{"name": "imdb"}], "seeds": [0]}
 
@@ -49,9 +50,16 @@ def test_an_encoder_of_unknown_depth_is_told():
 
 def test_layers_of_different_encoders_meet_at_their_relative_depth():
     ours = pd.DataFrame(
-        {"variant": ["layer 5 of 6", "all mean", "layer 2 of 6"], "mean": [0.1, 0.2, 0.3], "low": 0.0, "high": 1.0}
+        {
+            "dataset": "imdb",
+            "variant": ["layer 5 of 6", "all mean", "layer 2 of 6"],
+            "mean": [0.1, 0.2, 0.3],
+            "low": 0.0,
+            "high": 1.0,
+        }
     )
-    assert by_depth(ours)[["depth", "mean"]].to_numpy().tolist() == [[0.5, 0.3], [1.0, 0.1]]
-    paper = by_depth(printed_points(printed_errors("table-3").rename(paper_variant, level="row"), "imdb"))
+    depths = {("imdb", "layer 5 of 6"): 1.0, ("imdb", "all mean"): float("nan"), ("imdb", "layer 2 of 6"): 0.5}
+    assert by_depth(ours, depths)[["depth", "mean"]].to_numpy().tolist() == [[0.5, 0.3], [1.0, 0.1]]
+    paper = layers_by_depth("imdb")
     assert len(paper) == 12
     assert paper.iloc[-1].tolist() == pytest.approx([1.0, 0.0542, 0.0542, 0.0542])
