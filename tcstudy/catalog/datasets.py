@@ -29,6 +29,7 @@ class DatasetFacts:
         title: how tables call it.
         kind: the paper's type (Table 1); further pre-training "in domain" joins sets of one kind. General text is no
             task: it has no classes, and is for pre-training alone.
+            Of texts of one's own (`catalog.own`) nothing is known.
         language: ISO 639-1 code.
         classes: class names in label order; none for general text.
         train, test: sizes of the official splits; of general text, of the copy that was examined.
@@ -45,7 +46,7 @@ class DatasetFacts:
 
     name: str
     title: str
-    kind: Literal["sentiment", "question", "topic", "general"]
+    kind: Literal["sentiment", "question", "topic", "general", "own"]
     language: str
     classes: tuple[str, ...]
     train: int
@@ -267,6 +268,15 @@ def dataset_facts(name: str) -> DatasetFacts:
         StudyError: no such data set.
     """
     if name not in DATASETS:
+        from tcstudy.catalog.own import own_facts  # which makes rows of this catalogue
+
+        if own := own_facts(name):
+            DATASETS[name] = own  # pages look up titles and classes by name
+            return own
+        if name.startswith("own-"):
+            raise StudyError(
+                f"'{name}' are texts of one's own that this machine has not read yet: run what names their file."
+            )
         raise StudyError(f"'{name}' is not a data set of the catalogue; {nearest(name, DATASETS)}")
     return DATASETS[name]
 
@@ -278,7 +288,7 @@ def absence(name: str) -> str | None:
     """
     folder = Settings.read().data
     facts = dataset_facts(name)
-    if facts.wheel or facts.hub or (folder and (folder / name).is_dir()):
+    if facts.wheel or facts.hub or facts.kind == "own" or (folder and (folder / name).is_dir()):
         return None
     return (
         f"{name} is taken from a local folder only: put {name}/train.parquet and test.parquet, columns text and label, "

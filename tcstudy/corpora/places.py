@@ -32,7 +32,7 @@ def is_at_hand(name: str) -> bool:
         StudyError: there is no such data set.
     """
     settings, facts = Settings.read(), dataset_facts(name)
-    if facts.wheel or is_local(name, settings.data):
+    if facts.wheel or facts.kind == "own" or is_local(name, settings.data):
         return True
     return bool(facts.hub) and (settings.cache / "arrow" / facts.hub.id.replace("/", "___")).is_dir()
 

@@ -1,12 +1,10 @@
-"""Splits and subsets: stratified, drawn by seed, never a prefix; and the keys by which equal texts are found."""
+"""Splits and subsets: stratified, drawn by seed, never a prefix."""
 
-import hashlib
-import re
 from collections.abc import Iterable
 
 import numpy as np
 
-_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+from tcstudy.catalog.keys import text_key
 
 
 def stratified_sample(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
@@ -35,18 +33,6 @@ def stratified_sample(labels: np.ndarray, size: int, generator: np.random.Genera
         for label, number in zip(classes, quota, strict=True)
     ]
     return np.sort(np.concatenate(drawn)) if drawn else np.empty(0, dtype=int)
-
-
-def text_key(text: str) -> int:
-    """64 bits, equal for two texts that differ in case, blanks and punctuation only, or are these and nothing else.
-
-    Among two million different texts the chance that any two share a key is about one in ten million.
-
-    >>> text_key("It 's good!") == text_key("it's  GOOD")
-    True
-    """
-    words = _NOT_ALPHANUMERIC.sub("", text.casefold()) or text
-    return int.from_bytes(hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 def text_keys(texts: Iterable[str]) -> np.ndarray:

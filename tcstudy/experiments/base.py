@@ -152,8 +152,9 @@ class FineTuningExperiment(Experiment):
         return {key: run for of_variant in runs.values() for key, run in of_variant.items()}
 
     def drawn(self, data: DataSpec, seed: int) -> DataSpec:
-        """The documents of a data set for the run with `seed`."""
-        return data.model_copy(update={"draw": seed}) if self.draw == "seed" else data
+        """The documents of a data set for the run with `seed`; its unlabelled texts are read by the encoder alone."""
+        draw = {"draw": seed} if self.draw == "seed" else {}
+        return data.model_copy(update={"unlabelled": None} | draw) if draw or data.unlabelled else data
 
     def encoder_for(self, dataset: str) -> EncoderSpec:
         """The published encoder for a data set."""
@@ -211,7 +212,7 @@ class PretrainingExperiment(FineTuningExperiment):
         recipe: PretrainingRecipe | None = None,
         seed: int | None = None,
     ) -> EncoderSpec:
-        """The encoder further pre-trained on the training texts of the data sets `names`.
+        """The encoder further pre-trained on the training texts of the data sets `names`, and their unlabelled ones.
 
         Test texts are kept out of the corpus: those of its own sets and of the page's, in its language, and of the
         recipe's `excluding`. So pages about the same sets share encoders.
@@ -231,11 +232,12 @@ class PretrainingExperiment(FineTuningExperiment):
         if len(languages) > 1:
             raise StudyError(f"one corpus cannot hold texts in several languages, but {', '.join(names)} are")
         everywhere = {*names, *recipe.excluding, *(data.name for data in self.data)}
+        more = dict.fromkeys(data.unlabelled for data in self.data if data.name in names and data.unlabelled)
         excluding = tuple(sorted(name for name in everywhere if dataset_facts(name).language in languages))
         tested = {data.name: data.test_from_train for data in self.data}
         turn = 0 if seed is None else self.seeds.index(seed) % self.pretrainings
         stage = PretrainingSpec(
-            corpus=tuple(TextSpec(name=name, test_from_train=tested.get(name, 0)) for name in names),
+            corpus=tuple(TextSpec(name=name, test_from_train=tested.get(name, 0)) for name in (*names, *more)),
             recipe=recipe.model_copy(update={"excluding": excluding, "seed": recipe.seed + turn}),
         )
         return (self.encoder_for(names[0]) if encoder is None else encoder).after(stage)

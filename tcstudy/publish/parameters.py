@@ -16,6 +16,7 @@ from tcstudy.experiments import EXPERIMENTS
 from tcstudy.experiments.base import Experiment
 from tcstudy.files import write_whole
 from tcstudy.settings import Settings
+from tcstudy.spec.documents import named
 
 
 @dataclass(frozen=True)
@@ -302,6 +303,10 @@ def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> Par
         values.setdefault("profile", default)
         for key, text in (changes or {}).items():
             values = _changed(values, key.split("."), _yaml(text, f"--set {key}={text}"[:100]), key)
+    try:
+        values = _with_names(values)
+    except StudyError as error:
+        raise StudyError(f"{source}: {error}") from None
     return ParameterFile(path, values, experiment.parse(values, source), dict(changes or {}))
 
 
@@ -342,6 +347,15 @@ def _yaml(text: str, source: str) -> Any:
         reason = printable((getattr(error, "problem", None) or first_line(error)).splitlines()[0][:200])
         where = f"{source}, line {mark.line + 1}" if mark else source
         raise StudyError(f"{where}: not valid YAML: {reason}") from None
+
+
+def _with_names(values: Any) -> Any:
+    """Values in which texts of one's own stand under the name of their content, which is the same from any folder."""
+    if isinstance(values, list):
+        return [_with_names(value) for value in values]
+    if isinstance(values, dict):
+        return named({key: _with_names(value) for key, value in values.items()})
+    return values
 
 
 def _text(path: Path) -> str:

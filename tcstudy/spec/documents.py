@@ -1,12 +1,29 @@
 """Which documents a run reads, and how much of each its encoder sees."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.catalog.own import OwnTexts, own_dataset
 from tcstudy.errors import StudyError
 from tcstudy.value import Count, Value
+
+
+def named(given: Any) -> Any:
+    """What was given of documents, texts of one's own (`OwnTexts`, known by `path`) replaced by the name of their set.
+
+    Raises:
+        StudyError: they cannot be read, or are no data set.
+    """
+    if not isinstance(given, Mapping) or "path" not in given:
+        return given
+    rest = {key: value for key, value in given.items() if key not in OwnTexts.model_fields}
+    if "name" in rest:
+        raise StudyError("`path` and `name` both say which texts: leave one of them out")
+    own = {key: value for key, value in given.items() if key in OwnTexts.model_fields}
+    return rest | {"name": own_dataset(OwnTexts.parse(own, "texts")).name}
 
 
 class DataSpec(Value):
@@ -18,6 +35,10 @@ class DataSpec(Value):
 
     `test_from_train` documents of the training split are tested on as well, for a set whose test split is too small to
     tell errors apart. They are the same for all draws, and no run trains on them or chooses an epoch by them.
+
+    Instead of `name`, `path` and the other keys of `catalog.own.OwnTexts` say where texts of one's own are. They are
+    named after their content. `unlabelled` are more texts, which further pre-training reads as well, given in the same
+    way; its value is the name of a set without classes.
     """
 
     name: str
@@ -26,12 +47,26 @@ class DataSpec(Value):
     test: Count | None = None
     draw: Annotated[int, Field(ge=0)] = 0
     test_from_train: Annotated[int, Field(ge=0)] = 0
+    unlabelled: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_files(cls, given: Any) -> Any:
+        return named(given)
+
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _more_texts(cls, given: Any) -> Any:
+        return TextSpec.parse(given, "unlabelled").name if isinstance(given, Mapping) else given
 
     @model_validator(mode="after")
     def _exists(self) -> Self:
         facts = dataset_facts(self.name)
+        if self.unlabelled is not None and dataset_facts(self.unlabelled).classes:
+            raise StudyError(f"unlabelled: {self.unlabelled} has classes, so it is a task of its own")
         if not facts.classes:
-            raise StudyError(f"{self.name} has no classes: it is text for pre-training, and no task")
+            hint = "; `label` names the column of the labels" if facts.kind == "own" else ""
+            raise StudyError(f"{self.name} has no classes: it is text for pre-training, and no task{hint}")
         wanted = (self.train or 1) + (self.validation or 1)
         if wanted + self.test_from_train > facts.train:
             raise StudyError(
@@ -54,6 +89,11 @@ class TextSpec(Value):
     documents: Count | None = None
     draw: Annotated[int, Field(ge=0)] = 0
     test_from_train: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_files(cls, given: Any) -> Any:
+        return named(given)
 
     @model_validator(mode="after")
     def _exists(self) -> Self:

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tcstudy.corpora.splits import stratified_sample, text_key
+from tcstudy.catalog.keys import text_key
+from tcstudy.corpora.splits import stratified_sample
 
 
 def test_worked_by_hand():

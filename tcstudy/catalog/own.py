@@ -1,0 +1,347 @@
+"""Texts of one's own as a data set: files are read once, checked, split, and kept under the digest of their content.
+
+A set is called after that digest, so that what is trained on other content is another run, wherever the file is.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, field_validator
+
+from tcstudy.catalog.datasets import DatasetFacts
+from tcstudy.catalog.keys import text_key
+from tcstudy.catalog.rows import READERS, encoding_of, joined_text, read_rows
+from tcstudy.errors import StudyError, first_line, shown
+from tcstudy.files import PARTIAL, told
+from tcstudy.settings import Settings
+from tcstudy.value import Value
+
+if TYPE_CHECKING:
+    import datasets
+
+MOST_CLASSES = 256
+"""A record keeps a class in a byte."""
+LEAST_DOCUMENTS = 5
+"""Of a class: one is for testing, one may be for validation, and some are left to train on."""
+_PARTS = ("train", "test")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_WORDPIECES_OF_A_WORD = 1.25
+"""About; plans are made from it, and nothing else is."""
+
+
+class OwnTexts(Value):
+    """Where texts of one's own are, as a parameter file says it.
+
+    Attributes:
+        path: a file (CSV, TSV, JSON Lines, Parquet), a folder with `train` and perhaps `test` of these, or the id of a
+            data set of the hub.
+        revision: the commit of a data set of the hub.
+        text: the column of the texts, or several that a blank joins.
+        label: the column of the labels, text or whole numbers; None reads texts alone, for pre-training.
+        language: ISO 639-1 code.
+    """
+
+    path: str
+    revision: str | None = None
+    text: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("text",)
+    label: str | None = None
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are read, that of the labels last."""
+        return [*self.text, *([] if self.label is None else [self.label])]
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str) else given
+
+
+@dataclass
+class _Part:
+    """Rows of a file: texts, labels, and how many had no text or no label."""
+
+    texts: list[str] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    left_out: int = 0
+
+
+def own_dataset(given: OwnTexts) -> DatasetFacts:
+    """The data set that files make, read and kept if it is not yet; remembered while they do not change.
+
+    Where there is no test split, a fifth of each class is for testing: the texts with the lowest `text_key`, which
+    depends on no library's random numbers and keeps equal texts on one side.
+
+    Raises:
+        StudyError: a file cannot be read, or is no data set to train on.
+    """
+    files = _files(given)
+    seen = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files.values())
+    return _own_dataset(given, tuple(files.items()), seen, Settings.read().cache)
+
+
+@functools.lru_cache(maxsize=64)
+def _own_dataset(
+    given: OwnTexts, files: tuple[tuple[str, Path], ...], seen: tuple[tuple[str, int, int], ...], cache: Path
+) -> DatasetFacts:
+    parts = {part: _part(given, read_rows(path, given.columns), str(path)) for part, path in files}
+    parts = parts or _read_hub(given)
+    notes = [_left_out(part.left_out) for part in parts.values() if part.left_out]
+    notes += [f"{path.name} was read as {name}" for _, path in files if (name := _unusual_encoding(path))]
+    if given.label is None:
+        classes, splits = [], {"train": [(text, 0) for of in parts.values() for text in of.texts], "test": []}
+    else:
+        classes = _classes(given, parts)
+        place = {name: number for number, name in enumerate(classes)}
+        rows = {
+            part: [(text, place[str(label)]) for text, label in zip(of.texts, of.labels, strict=True)]
+            for part, of in parts.items()
+        }
+        splits = _split(rows, len(classes))
+        _check_classes(given, splits, classes)
+        notes = [_how_split(rows), *notes, *_repeated(rows)]
+    title = Path(given.path).stem if files else given.path.rpartition("/")[2]
+    words = [len(text.split()) for split in splits.values() for text, _ in split]
+    facts = DatasetFacts(
+        name="",
+        title=title[:60],
+        kind="own",
+        language=given.language,
+        classes=tuple(classes),
+        train=len(splits["train"]),
+        test=len(splits["test"]),
+        wordpieces=round(_WORDPIECES_OF_A_WORD * sum(words) / len(words), 1),
+        source="; ".join([Path(given.path).name if files else f"{given.path} at {given.revision}", *notes]),
+        citation="",
+        licence="your own",
+    )
+    return _keep(facts, splits, cache)
+
+
+def own_facts(name: str) -> DatasetFacts | None:
+    """The facts of a set that was kept under `name`; None if this machine has none."""
+    return _own_facts(name, Settings.read().cache) if re.fullmatch(r"own-[0-9a-f]{12}", name) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _own_facts(name: str, cache: Path) -> DatasetFacts | None:
+    path = cache / "own" / name / "facts.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return DatasetFacts(**values | {"classes": tuple(values["classes"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StudyError(f"{path} cannot be read ({first_line(error)}): delete {path.parent}, and call again.") from None
+
+
+def kept_folder(name: str) -> Path:
+    """Where the splits of a set of one's own are kept: `train.parquet` and `test.parquet`."""
+    return Settings.read().cache / "own" / name
+
+
+def _files(given: OwnTexts) -> dict[str, Path]:
+    """The files that make a set, by part: one for all, or train and test; none for a set of the hub."""
+    path = Path(given.path).expanduser()
+    files = {}
+    if path.is_dir():
+        for part in _PARTS:
+            found = sorted(file for file in path.glob(f"{part}.*") if file.suffix.lower() in READERS)
+            if len(found) > 1:
+                raise StudyError(f"{path} holds {' and '.join(file.name for file in found)}: leave one of them.")
+            files |= {part: file for file in found}
+        if "train" not in files:
+            there = ", ".join(sorted(file.name for file in path.iterdir())[:12]) or "nothing"
+            raise StudyError(f"{path} holds no train{', train'.join(READERS)}; it holds {there}.")
+    elif path.exists() or not (_HUB_ID.fullmatch(given.path) and given.revision):
+        if not path.exists():
+            hub = "; of a data set of the hub give `revision` as well" if _HUB_ID.fullmatch(given.path) else ""
+            raise StudyError(f"{given.path} does not exist{hub}.")
+        files["all"] = path
+    return files
+
+
+def _part(given: OwnTexts, rows: Iterable[tuple[Any, ...]], where: str) -> _Part:
+    part, no_text, no_label = _Part(), 0, 0
+    for number, values in enumerate(rows, start=1):
+        text = joined_text(values[: len(given.text)], f"{where}, row {number:,}")
+        label = _label(values[-1], f"{where}, row {number:,}") if given.label is not None else 0
+        no_text, no_label = no_text + (not text), no_label + (label is None)
+        if text and label is not None:
+            part.texts.append(text)
+            part.labels.append(label)
+        else:
+            part.left_out += 1
+    if not part.texts:
+        total = part.left_out
+        if not total:
+            raise StudyError(f"{where} has no rows.")
+        name = " and ".join(map(shown, given.text)) if no_text >= no_label else shown(given.label)
+        raise StudyError(f"{where}: the column {name} is empty in {max(no_text, no_label):,} of its {total:,} rows.")
+    return part
+
+
+def _label(value: Any, where: str) -> str | int | None:
+    if value is None or value != value:  # not a number
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str):
+        return " ".join(value.split()) or None
+    if isinstance(value, int):
+        return value
+    raise StudyError(f"{where}: the label {shown(value)} is neither text nor a whole number.")
+
+
+def _read_hub(given: OwnTexts) -> dict[str, _Part]:
+    import datasets  # slow to import
+
+    try:
+        found = datasets.load_dataset(given.path, revision=given.revision)
+    except Exception as error:  # noqa: BLE001 - whatever the network or the hub's client raises
+        raise StudyError(f"The hub's {given.path} at {given.revision} cannot be had ({first_line(error)}).") from None
+    parts = {}
+    for part in _PARTS:
+        if part in found:
+            split = found[part]
+            if lost := [name for name in given.columns if name not in split.column_names]:
+                raise StudyError(f"{given.path} has no column {shown(lost[0])}; it has {shown(split.column_names)}.")
+            parts[part] = _part(given, _named_rows(split, given), f"{given.path}, {part}")
+    if "train" not in parts:
+        raise StudyError(f"{given.path} has no split `train`; it has {', '.join(found)}.")
+    return parts if "test" in parts else {"all": parts["train"]}
+
+
+def _named_rows(split: "datasets.Dataset", given: OwnTexts) -> Iterator[tuple[Any, ...]]:
+    """Rows of a split of the hub, labels by their names where the set has such."""
+    names = getattr(split.features.get(given.label), "names", None)
+    for values in zip(*(split[name] for name in given.columns), strict=True):
+        yield (*values[:-1], names[values[-1]]) if names and values[-1] is not None else values
+
+
+def _classes(given: OwnTexts, parts: Mapping[str, _Part]) -> list[str]:
+    """Names of the classes in their order: numbers by size, all else by letters."""
+    labels = {str(label) for part in parts.values() for label in part.labels}
+    numbers = all(re.fullmatch(r"-?\d{1,18}", label) for label in labels)
+    if len(labels) > MOST_CLASSES:
+        some = ", ".join(shown(label) for label in sorted(labels)[:3])
+        raise StudyError(
+            f"{given.path}: the column {shown(given.label)} holds {len(labels):,} different labels ({some} ...), more "
+            f"than {MOST_CLASSES}: is it the column of the classes?"
+        )
+    if len(labels) < 2:
+        raise StudyError(
+            f"{given.path}: every label in the column {shown(given.label)} is {shown(labels.pop())}, but there have to "
+            "be two classes at least."
+        )
+    return sorted(labels, key=int if numbers else str)
+
+
+_Row = tuple[str, int]
+
+
+def _split(rows: Mapping[str, list[_Row]], classes: int) -> dict[str, list[_Row]]:
+    if "test" in rows:
+        return {part: rows[part] for part in _PARTS}
+    whole = rows.get("all") or rows["train"]
+    keys = [text_key(text) for text, _ in whole]
+    for_testing = set()
+    for label in range(classes):
+        own = sorted(keys[row] for row, (_, its) in enumerate(whole) if its == label)
+        lowest = own[: max(1, round(len(own) / 5))]
+        for_testing |= {(label, key) for key in lowest}
+    splits: dict[str, list[_Row]] = {"train": [], "test": []}
+    for key, row in zip(keys, whole, strict=True):
+        splits["test" if (row[1], key) in for_testing else "train"].append(row)
+    return splits
+
+
+def _check_classes(given: OwnTexts, splits: Mapping[str, Sequence[_Row]], classes: Sequence[str]) -> None:
+    tested = {text_key(text) for text, _ in splits["test"]}
+    trained = Counter(label for text, label in splits["train"] if text_key(text) not in tested)
+    counts = Counter(label for split in splits.values() for _, label in split)
+    few = [place for place in range(len(classes)) if counts[place] < LEAST_DOCUMENTS or trained[place] < 2]
+    if few:
+        told = ", ".join(f"{shown(classes[place])} {counts[place]}" for place in few[:8])
+        more = f" and {len(few) - 8:,} more" if len(few) > 8 else ""
+        raise StudyError(
+            f"{given.path}: a class needs {LEAST_DOCUMENTS} documents at least, two of them different texts to train "
+            f"on, but these have too few: {told}{more}. Leave them out or join them with others."
+        )
+
+
+def _repeated(rows: Mapping[str, Sequence[_Row]]) -> list[str]:
+    """What is to be said of texts that stand several times."""
+    labels: dict[int, set[int]] = {}
+    total = 0
+    for part in rows.values():
+        for text, label in part:
+            labels.setdefault(text_key(text), set()).add(label)
+            total += 1
+    conflicting = sum(len(each) > 1 for each in labels.values())
+    notes = []
+    if repeated := total - len(labels):
+        notes.append(f"{repeated:,} rows repeat the text of another")
+    if conflicting:
+        notes.append(f"{conflicting:,} {'text stands' if conflicting == 1 else 'texts stand'} with different labels")
+    return notes
+
+
+def _left_out(rows: int) -> str:
+    return f"{rows:,} {'row has' if rows == 1 else 'rows have'} no text or no label and {'is' if rows == 1 else 'are'} left out"
+
+
+def _how_split(rows: Mapping[str, Sequence[_Row]]) -> str:
+    if "test" in rows:
+        return "split as the files are"
+    return "a fifth of each class is for testing, the texts whose key (`text_key`) is lowest"
+
+
+def _unusual_encoding(path: Path) -> str | None:
+    if path.suffix.lower() == ".parquet":
+        return None
+    return {"cp1252": "Windows-1252", "latin-1": "Latin-1"}.get(encoding_of(path))
+
+
+def _keep(facts: DatasetFacts, splits: Mapping[str, Sequence[_Row]], cache: Path) -> DatasetFacts:
+    """Write a set under the digest of its content, if it is not there; its facts with the name."""
+    import pyarrow
+    from pyarrow import parquet
+
+    total = hashlib.sha256(json.dumps([facts.classes, facts.language]).encode())
+    for part in _PARTS:
+        for text, label in splits[part]:
+            total.update(f"{label}\x1f{text}\x1e".encode("utf-8", "surrogatepass"))
+        total.update(b"\x1d")
+    name = f"own-{total.hexdigest()[:12]}"
+    facts = DatasetFacts(**vars(facts) | {"name": name})
+    folder = cache / "own" / name
+    with told(folder.parent, "Data sets", "TCSTUDY_CACHE"):
+        if not (folder / "facts.json").is_file():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}.", suffix=PARTIAL) as temporary:
+                partial = Path(temporary) / "set"
+                partial.mkdir()
+                for part, split in splits.items():
+                    texts = pyarrow.array([text for text, _ in split], pyarrow.string())
+                    labels = pyarrow.array([label for _, label in split], pyarrow.int64())
+                    parquet.write_table(pyarrow.table({"text": texts, "label": labels}), partial / f"{part}.parquet")
+                (partial / "facts.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
+                try:
+                    os.replace(partial, folder)
+                except OSError:
+                    if not (folder / "facts.json").is_file():  # another process was quicker otherwise
+                        raise
+    return facts

@@ -1,0 +1,174 @@
+"""Rows of tables in files: CSV, TSV, JSON Lines and Parquet, a row at a time, whatever their encoding and delimiter."""
+
+import codecs
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tcstudy.errors import StudyError, first_line, nearest, shown
+
+_DELIMITERS = ",;\t|"
+_BYTES_AT_ONCE = 2**20
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_ENCODINGS = ("utf-8", "cp1252", "latin-1")  # Excel writes the second one where it is asked for CSV without UTF-8
+
+MOST_TOLD = 12
+"""Columns of a table that a sentence names."""
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The values of `columns` in each row of a file; text in CSV, whatever stands there in JSON Lines and Parquet.
+
+    Args:
+        path: its ending says what it is.
+        columns: their names, as the file has them.
+
+    Raises:
+        StudyError: the file is missing or another one than its ending says, or lacks a column or has it twice.
+    """
+    if path.suffix.lower() not in READERS:
+        raise StudyError(f"{path} is none of {', '.join(READERS)}: save the table as CSV in UTF-8, for example.")
+    if not path.is_file():
+        raise StudyError(f"{path} is missing.")
+    try:
+        yield from READERS[path.suffix.lower()](path, columns)
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read ({error.strerror or first_line(error)}).") from None
+
+
+def encoding_of(path: Path) -> str:
+    """How the text in a file is encoded: by its mark, else UTF-8 where it is that, else what Windows takes for it.
+
+    Raises:
+        StudyError: it holds what no text holds.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+        marked = [encoding for mark, encoding in _MARKS.items() if start.startswith(mark)]
+        for encoding in marked or _ENCODINGS:
+            file.seek(0)
+            decoder = codecs.getincrementaldecoder(encoding)()
+            try:
+                while block := file.read(_BYTES_AT_ONCE):
+                    if b"\0" in block and encoding != "utf-16":
+                        raise StudyError(f"{path} holds NUL bytes, so it is no table in text: save it as CSV in UTF-8.")
+                    decoder.decode(block)
+                decoder.decode(b"", final=True)
+            except UnicodeDecodeError:
+                continue
+            return encoding
+    raise StudyError(f"{path} begins as text in {marked[0]}, but is none: save it as CSV in UTF-8.")
+
+
+def _check_columns(path: Path, found: Sequence[str], columns: Sequence[str]) -> None:
+    for name in columns:
+        if found.count(name) > 1:
+            raise StudyError(f"{path} has {found.count(name)} columns named {shown(name)}: rename all but one.")
+        if name not in found:
+            some = list(found)[:MOST_TOLD]
+            more = f" and {len(found) - len(some):,} more" if len(found) > len(some) else ""
+            hint = nearest(name, found)
+            raise StudyError(
+                f"{path} has no column {shown(name)}; it has {', '.join(map(shown, some))}{more}"
+                + (f": {hint}" if hint.startswith("did you mean") else ".")
+            )
+
+
+def _csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    csv.field_size_limit(sys.maxsize)
+    with path.open(encoding=encoding_of(path), newline="") as file:
+        first = file.readline()
+        if first.lower().startswith("sep=") and len(first.strip()) == 5:  # by which Excel is told the delimiter
+            delimiter = first[4]
+        else:
+            delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(first, columns)
+            file.seek(0)
+        rows = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            head = [name.strip() for name in next(rows, [])]
+            if not any(head):
+                raise StudyError(f"{path} is empty: its first line has the names of the columns.")
+            _check_columns(path, head, columns)
+            places = [head.index(name) for name in columns]
+            for row in rows:
+                if len(row) > len(head):
+                    raise StudyError(
+                        f"{path}, line {rows.line_num:,}: {len(row)} values, but there are {len(head)} columns: a text "
+                        f"that holds {shown(delimiter)} stands in quotation marks."
+                    )
+                if row:
+                    yield tuple(row[place] if place < len(row) else "" for place in places)
+        except csv.Error as error:
+            raise StudyError(f"{path}, line {rows.line_num:,}: its quotation marks do not fit ({error}).") from None
+
+
+def _delimiter(first: str, columns: Sequence[str]) -> str:
+    """The delimiter with which a file's first line has most of the columns, of those the one with most columns."""
+
+    def fits(delimiter: str) -> tuple[int, int]:
+        try:
+            head = [name.strip() for name in next(csv.reader(io.StringIO(first), delimiter=delimiter), [])]
+        except csv.Error:
+            return 0, 0
+        return sum(name in head for name in columns), len(head)
+
+    return max(_DELIMITERS, key=fits)
+
+
+def _json_lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    with path.open(encoding=encoding_of(path)) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise StudyError(f"{path}, line {number:,}: it is no JSON ({first_line(error)}).") from None
+            if not isinstance(row, dict):
+                raise StudyError(f"{path}, line {number:,}: an object is expected in each line, not {shown(row)}.")
+            if number == 1:
+                _check_columns(path, list(row), columns)
+            yield tuple(row.get(name) for name in columns)
+
+
+def _parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    from pyarrow.parquet import ParquetFile  # slow to import
+
+    try:
+        file = ParquetFile(path)
+        _check_columns(path, file.schema_arrow.names, columns)
+        for batch in file.iter_batches(1000, columns=list(dict.fromkeys(columns))):
+            yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+    except StudyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever Parquet's reader makes of a damaged file
+        raise StudyError(f"{path} cannot be read as Parquet ({first_line(error)}).") from None
+
+
+READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[tuple[Any, ...]]]] = {
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".parquet": _parquet,
+}
+
+
+def joined_text(values: Sequence[Any], where: str) -> str:
+    """The text of a row: its columns, joined by a blank; empty where there is none.
+
+    Raises:
+        StudyError: a value is neither text nor a number.
+    """
+    parts = []
+    for value in values:
+        if value is None or value != value:  # not a number
+            continue
+        if not isinstance(value, str | int | float):
+            raise StudyError(f"{where}: {shown(value)} is no text.")
+        parts.append(str(value).strip())
+    return " ".join(filter(None, parts)).encode("utf-8", "replace").decode()  # JSON can hold half a surrogate pair

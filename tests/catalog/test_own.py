@@ -1,0 +1,208 @@
+"""Texts of one's own: what is read of files of all kinds, how they are split, and what is said of bad ones."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.corpora.loading import load_corpus, load_source
+from tcstudy.corpora.text import load_text
+from tcstudy.errors import StudyError
+from tcstudy.experiments.within_task import WithinTask
+from tcstudy.spec import DataSpec, RunSpec
+
+LABELS = ("Rückgabe", "Login")
+TEXT = "Customer Question (en)"
+
+
+def tickets(number=40, labels=LABELS):
+    return [(f'Frage {row}, wo ist "{labels[row % len(labels)]}"?', labels[row % len(labels)]) for row in range(number)]
+
+
+def as_csv(rows, delimiter=",", head=("Ticket ID", TEXT, "Category")):
+    written = io.StringIO()
+    writer = csv.writer(written, delimiter=delimiter)
+    writer.writerow(head)
+    writer.writerows((number, *row) for number, row in enumerate(rows))
+    return written.getvalue()
+
+
+def spec(path, **more):
+    return DataSpec.parse({"path": str(path), "text": TEXT, "label": "Category", **more}, "x")
+
+
+def content(data):
+    source = load_source(data.name)
+    return {
+        part: sorted((row["text"], source.facts.classes[row["label"]]) for row in getattr(source, part))
+        for part in ("train", "test")
+    }
+
+
+WRITERS = {
+    "utf8.csv": lambda path: path.write_text(as_csv(tickets()), encoding="utf-8"),
+    "bom.csv": lambda path: path.write_text(as_csv(tickets()), encoding="utf-8-sig"),
+    "excel.csv": lambda path: path.write_text("sep=;\r\n" + as_csv(tickets(), ";"), encoding="cp1252", newline=""),
+    "german.csv": lambda path: path.write_text(as_csv(tickets(), ";"), encoding="cp1252"),
+    "utf16.csv": lambda path: path.write_text(as_csv(tickets(), "\t"), encoding="utf-16"),
+    "tabs.tsv": lambda path: path.write_text(as_csv(tickets(), "\t"), encoding="utf-8"),
+    "lines.jsonl": lambda path: path.write_text(
+        "\n".join(json.dumps({TEXT: text, "Category": label}) for text, label in tickets())
+    ),
+    "table.parquet": lambda path: pd.DataFrame(tickets(), columns=[TEXT, "Category"]).to_parquet(path),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_and_encoding_gives_the_same_set(tmp_path, name):
+    (tmp_path / "plain.csv").write_text(as_csv(tickets()), encoding="utf-8")
+    WRITERS[name](tmp_path / name)
+    data = spec(tmp_path / name)
+    assert data.name == spec(tmp_path / "plain.csv").name
+    facts = dataset_facts(data.name)
+    assert facts.classes == ("Login", "Rückgabe")
+    assert (facts.train, facts.test) == (32, 8)
+    assert sorted(sum(content(data).values(), [])) == sorted(tickets())
+
+
+def test_other_content_under_the_same_path_is_another_run(tmp_path):
+    path = tmp_path / "tickets.csv"
+
+    def run():
+        return RunSpec.model_validate({"data": {"path": str(path), "text": TEXT, "label": "Category"}, "encoder": {"name": "tiny"}, "window": {"length": 16}})
+
+    path.write_text(as_csv(tickets()), encoding="utf-8")
+    first = run()
+    assert run().id == first.id
+    path.write_text(as_csv([*tickets(), ("one more", "Login")]), encoding="utf-8")
+    assert run().id != first.id
+    path.write_text(as_csv([(text, LABELS[label == LABELS[0]]) for text, label in tickets()]), encoding="utf-8")
+    assert run().id != first.id
+
+
+def test_a_fifth_of_each_class_is_tested_whatever_the_order_of_rows_and_equal_texts_stay_together(tmp_path):
+    rows = [*tickets(50), *[("Same text", "Login"), ("same  TEXT!", "Login")] * 3]
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text(as_csv(rows), encoding="utf-8")
+    second.write_text(as_csv(rows[::-1]), encoding="utf-8")
+    assert content(spec(first)) == content(spec(second))
+    source = load_source(spec(first).name)
+    assert not np.isin(source.train_keys, source.test_keys).any()
+    shares = [np.mean(np.array(source.test["label"]) == label) for label in (0, 1)]
+    assert shares == pytest.approx([31 / 56, 25 / 56], abs=0.15)
+    corpora = [load_corpus(spec(first, train=10, draw=draw)) for draw in (0, 1)]
+    assert corpora[0].test["text"] == corpora[1].test["text"]
+    assert sorted(corpora[0].train["text"]) != sorted(corpora[1].train["text"])
+
+
+def test_a_folder_keeps_its_own_split_and_several_columns_are_joined(tmp_path):
+    for part, size in (("train", 30), ("test", 6)):
+        table = pd.DataFrame(tickets(size), columns=["body", "y"]).assign(title=[f"{part} {i}" for i in range(size)])
+        table.loc[0, "title"] = None
+        table.assign(y=table["y"].map({"Login": 10, "Rückgabe": 9})).to_json(
+            tmp_path / f"{part}.jsonl", orient="records", lines=True
+        )
+    data = DataSpec.parse({"path": str(tmp_path), "text": ["title", "body"], "label": "y"}, "x")
+    source = load_source(data.name)
+    assert source.facts.classes == ("9", "10")  # numbers in their order
+    assert (len(source.train), len(source.test)) == (30, 6)
+    assert source.test["text"][:2] == [tickets()[0][0], "test 1 " + tickets()[1][0]]
+
+
+def test_what_is_odd_is_counted_and_told(tmp_path):
+    rows = [*tickets(30), ("twice", "Login"), ("Twice!", "Rückgabe"), ("", "Login"), ("no label", "")]
+    (tmp_path / "t.csv").write_text(as_csv(rows), encoding="cp1252")
+    told = dataset_facts(spec(tmp_path / "t.csv").name).source
+    assert "2 rows have no text or no label and are left out" in told
+    assert "1 rows repeat the text of another" in told
+    assert "1 text stands with different labels" in told
+    assert "t.csv was read as Windows-1252" in told
+
+
+def test_unlabelled_texts_go_to_further_pretraining_without_those_that_are_tested(tmp_path):
+    (tmp_path / "t.csv").write_text(as_csv(tickets()), encoding="utf-8")
+    tested = content(spec(tmp_path / "t.csv"))["test"][0][0]
+    more = [f"more text number {number}" for number in range(7)]
+    (tmp_path / "more.jsonl").write_text("\n".join(json.dumps({"body": text}) for text in [*more, tested]))
+    unlabelled = {"path": str(tmp_path / "more.jsonl"), "text": "body"}
+    data = {"path": str(tmp_path / "t.csv"), "text": TEXT, "label": "Category", "unlabelled": unlabelled}
+    page = WithinTask.parse({"encoder": {"name": "tiny"}, "data": [data], "stops": [0, 2], "window": {"length": 16}}, "x")
+    plain, pretrained = page.runs().values()
+    assert plain.data.unlabelled is None and plain.data == pretrained.data
+    text = load_text(pretrained.encoder.stages[0])
+    used = {one.found: (one.used, one.removed) for one in text.report.sets}
+    assert used[32] == (32, {})
+    assert used[8] == (7, {data_name(plain): 1})
+    with pytest.raises(StudyError, match="has no classes"):
+        DataSpec.parse(unlabelled, "x")
+
+
+def data_name(run):
+    return run.data.name
+
+
+BAD = {
+    "no file": (None, "does not exist"),
+    "empty": ("", "is empty"),
+    "only a head": (as_csv([]), "has no rows"),
+    "one row": (as_csv(tickets(1)), "every label in the column 'Category' is 'Rückgabe'"),
+    "wrong name": (as_csv(tickets(), head=("Ticket ID", "Customer Question", "Category")), "did you mean 'Customer Question'"),
+    "column twice": (as_csv(tickets(), head=("Category", TEXT, "Category")), "2 columns named 'Category'"),
+    "empty texts": (as_csv([("", label) for _, label in tickets()]), "is empty in 40 of its 40 rows"),
+    "empty labels": (as_csv([(text, "") for text, _ in tickets()]), "'Category' is empty in 40 of its 40 rows"),
+    "10,000 classes": (as_csv([(f"text {n}", f"class {n % 10_000}") for n in range(20_000)]), "10,000 different labels"),
+    "few documents": (as_csv([*tickets(), ("rare", "Refund")]), "too few: 'Refund' 1"),
+    "one class": (as_csv(tickets(labels=("Login",))), "every label in the column"),
+    "open quote": (as_csv(tickets()) + '41,"never closed,Login\n', "quotation marks do not fit"),
+    "more values": (as_csv(tickets()) + "41,a text, with commas,Login\n", "line 42: 4 values, but there are 3 columns"),
+    "same text": (as_csv([("always this", label) for _, label in tickets()]), "two of them different texts"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_tables_end_in_a_sentence(tmp_path, case):
+    content, told = BAD[case]
+    path = tmp_path / "t.csv"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(StudyError) as caught:
+        spec(path)
+    assert told in str(caught.value)
+    assert len(str(caught.value)) < 600 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("nul.csv", as_csv(tickets()).encode() + b"41,\x00,Login\n", "NUL"),
+        ("utf16.csv", as_csv(tickets()).encode("utf-16-le"), "NUL"),
+        ("zip.xlsx", b"PK\x03\x04", "save the table as CSV"),
+        ("bad.parquet", b"PAR1 no", "cannot be read as Parquet"),
+        ("bad.jsonl", b'{"Category": 1,\n', "line 1: it is no JSON"),
+        ("list.jsonl", b"[1, 2]\n", "an object is expected"),
+        ("deep.jsonl", b"[" * 100_000, "no JSON"),
+        ("odd.jsonl", json.dumps({TEXT: ["a"], "Category": "b"}).encode(), "is no text"),
+        ("float.jsonl", json.dumps({TEXT: "a", "Category": 0.5}).encode(), "neither text nor a whole number"),
+    ],
+)
+def test_other_files_end_in_a_sentence(tmp_path, name, content, told):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StudyError, match=told):
+        spec(tmp_path / name)
+
+
+def test_huge_cells_formulas_and_controls_are_texts_like_others(tmp_path):
+    odd = ["x" * 5_000_000, '=HYPERLINK("http://example.org")', "bell \x07 and \x1b[31m red", "<script>alert(1)</script>"]
+    rows = [*tickets(), *[(text, "Login") for text in odd]]
+    (tmp_path / "t.csv").write_text(as_csv(rows), encoding="utf-8")
+    texts = {text for part in content(spec(tmp_path / "t.csv")).values() for text, _ in part}
+    assert texts >= set(odd)
+
+
+def test_a_set_that_was_never_read_here_is_told():
+    with pytest.raises(StudyError, match="has not read yet"):
+        dataset_facts("own-0123456789ab")
