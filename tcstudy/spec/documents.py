@@ -6,24 +6,24 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tcstudy.catalog.datasets import dataset_facts
-from tcstudy.catalog.own import OwnTexts, own_dataset
+from tcstudy.catalog.own import TextFiles, own_dataset
 from tcstudy.errors import StudyError
 from tcstudy.value import Count, Value
 
 
 def named(given: Any) -> Any:
-    """What was given of documents, texts of one's own (`OwnTexts`, known by `path`) replaced by the name of their set.
+    """What was given of documents, texts of one's own (`TextFiles`, known by `path`) replaced by the name of their set.
 
     Raises:
         StudyError: they cannot be read, or are no data set.
     """
     if not isinstance(given, Mapping) or "path" not in given:
         return given
-    rest = {key: value for key, value in given.items() if key not in OwnTexts.model_fields}
+    rest = {key: value for key, value in given.items() if key not in TextFiles.model_fields}
     if "name" in rest:
         raise StudyError("`path` and `name` both say which texts: leave one of them out")
-    own = {key: value for key, value in given.items() if key in OwnTexts.model_fields}
-    return rest | {"name": own_dataset(OwnTexts.parse(own, "texts")).name}
+    own = {key: value for key, value in given.items() if key in TextFiles.model_fields}
+    return rest | {"name": own_dataset(TextFiles.parse(own, "texts")).name}
 
 
 class DataSpec(Value):
@@ -36,7 +36,7 @@ class DataSpec(Value):
     `test_from_train` documents of the training split are tested on as well, for a set whose test split is too small to
     tell errors apart. They are the same for all draws, and no run trains on them or chooses an epoch by them.
 
-    Instead of `name`, `path` and the other keys of `catalog.own.OwnTexts` say where texts of one's own are. They are
+    Instead of `name`, `path` and the other keys of `catalog.own.TextFiles` say where texts of one's own are. They are
     named after their content. `unlabelled` are more texts, which further pre-training reads as well, given in the same
     way; its value is the name of a set without classes.
     """

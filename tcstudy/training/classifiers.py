@@ -141,7 +141,9 @@ class Classifier:
 
     def _documents(self, texts: Sequence[str]) -> Iterator[Document]:
         for ids in self.vocabulary.encode(texts):
-            yield Document(fractions(ids, self.description.window, self.vocabulary.cls, self.vocabulary.sep), 0, len(ids))
+            yield Document(
+                fractions(ids, self.description.window, self.vocabulary.cls, self.vocabulary.sep), 0, len(ids)
+            )
 
     def save(self, folder: Path, card: str = "") -> None:
         """Write the classifier into `folder`, with the text of its model card.

@@ -66,14 +66,20 @@ def test_every_format_and_encoding_gives_the_same_set(tmp_path, name):
     facts = dataset_facts(data.name)
     assert facts.classes == ("Login", "Rückgabe")
     assert (facts.train, facts.test) == (32, 8)
-    assert sorted(sum(content(data).values(), [])) == sorted(tickets())
+    assert sorted(row for part in content(data).values() for row in part) == sorted(tickets())
 
 
 def test_other_content_under_the_same_path_is_another_run(tmp_path):
     path = tmp_path / "tickets.csv"
 
     def run():
-        return RunSpec.model_validate({"data": {"path": str(path), "text": TEXT, "label": "Category"}, "encoder": {"name": "tiny"}, "window": {"length": 16}})
+        return RunSpec.model_validate(
+            {
+                "data": {"path": str(path), "text": TEXT, "label": "Category"},
+                "encoder": {"name": "tiny"},
+                "window": {"length": 16},
+            }
+        )
 
     path.write_text(as_csv(tickets()), encoding="utf-8")
     first = run()
@@ -117,7 +123,7 @@ def test_what_is_odd_is_counted_and_told(tmp_path):
     rows = [*tickets(30), ("twice", "Login"), ("Twice!", "Rückgabe"), ("", "Login"), ("no label", "")]
     (tmp_path / "t.csv").write_text(as_csv(rows), encoding="cp1252")
     told = dataset_facts(spec(tmp_path / "t.csv").name).source
-    assert "2 rows have no text or no label and are left out" in told
+    assert "2 rows without text or label left out" in told
     assert "1 rows repeat the text of another" in told
     assert "1 text stands with different labels" in told
     assert "t.csv was read as Windows-1252" in told
@@ -130,7 +136,9 @@ def test_unlabelled_texts_go_to_further_pretraining_without_those_that_are_teste
     (tmp_path / "more.jsonl").write_text("\n".join(json.dumps({"body": text}) for text in [*more, tested]))
     unlabelled = {"path": str(tmp_path / "more.jsonl"), "text": "body"}
     data = {"path": str(tmp_path / "t.csv"), "text": TEXT, "label": "Category", "unlabelled": unlabelled}
-    page = WithinTask.parse({"encoder": {"name": "tiny"}, "data": [data], "stops": [0, 2], "window": {"length": 16}}, "x")
+    page = WithinTask.parse(
+        {"encoder": {"name": "tiny"}, "data": [data], "stops": [0, 2], "window": {"length": 16}}, "x"
+    )
     plain, pretrained = page.runs().values()
     assert plain.data.unlabelled is None and plain.data == pretrained.data
     text = load_text(pretrained.encoder.stages[0])
@@ -150,11 +158,17 @@ BAD = {
     "empty": ("", "is empty"),
     "only a head": (as_csv([]), "has no rows"),
     "one row": (as_csv(tickets(1)), "every label in the column 'Category' is 'Rückgabe'"),
-    "wrong name": (as_csv(tickets(), head=("Ticket ID", "Customer Question", "Category")), "did you mean 'Customer Question'"),
+    "wrong name": (
+        as_csv(tickets(), head=("Ticket ID", "Customer Question", "Category")),
+        "did you mean 'Customer Question'",
+    ),
     "column twice": (as_csv(tickets(), head=("Category", TEXT, "Category")), "2 columns named 'Category'"),
     "empty texts": (as_csv([("", label) for _, label in tickets()]), "is empty in 40 of its 40 rows"),
     "empty labels": (as_csv([(text, "") for text, _ in tickets()]), "'Category' is empty in 40 of its 40 rows"),
-    "10,000 classes": (as_csv([(f"text {n}", f"class {n % 10_000}") for n in range(20_000)]), "10,000 different labels"),
+    "10,000 classes": (
+        as_csv([(f"text {n}", f"class {n % 10_000}") for n in range(20_000)]),
+        "10,000 different labels",
+    ),
     "few documents": (as_csv([*tickets(), ("rare", "Refund")]), "too few: 'Refund' 1"),
     "one class": (as_csv(tickets(labels=("Login",))), "every label in the column"),
     "open quote": (as_csv(tickets()) + '41,"never closed,Login\n', "quotation marks do not fit"),
@@ -196,7 +210,12 @@ def test_other_files_end_in_a_sentence(tmp_path, name, content, told):
 
 
 def test_huge_cells_formulas_and_controls_are_texts_like_others(tmp_path):
-    odd = ["x" * 5_000_000, '=HYPERLINK("http://example.org")', "bell \x07 and \x1b[31m red", "<script>alert(1)</script>"]
+    odd = [
+        "x" * 5_000_000,
+        '=HYPERLINK("http://example.org")',
+        "bell \x07 and \x1b[31m red",
+        "<script>alert(1)</script>",
+    ]
     rows = [*tickets(), *[(text, "Login") for text in odd]]
     (tmp_path / "t.csv").write_text(as_csv(rows), encoding="utf-8")
     texts = {text for part in content(spec(tmp_path / "t.csv")).values() for text, _ in part}

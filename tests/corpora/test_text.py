@@ -1,8 +1,8 @@
 import datasets
 import pytest
 
-from tcstudy.corpora.loading import load_source
 from tcstudy.catalog.keys import text_key
+from tcstudy.corpora.loading import load_source
 from tcstudy.corpora.text import load_general_text, load_text
 from tcstudy.errors import StudyError
 from tcstudy.spec import PretrainingSpec, TextSpec

@@ -1,0 +1,149 @@
+"""The commands for texts of one's own: `apply`, `predict` and `compare`."""
+
+import csv
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from tcstudy.errors import StudyError
+from tcstudy.files import PARTIAL
+
+if TYPE_CHECKING:
+    from tcstudy.spec import EncoderSpec
+
+ROWS_AT_ONCE = 500
+
+TextOption = Annotated[list[str] | None, typer.Option("--text", help="Column of the texts; several are joined.")]
+
+
+def apply(
+    texts: Annotated[str, typer.Argument(help="CSV, TSV, JSON Lines or Parquet; a folder of these; a set of the hub.")],
+    label: Annotated[str, typer.Option(help="Column of the labels.")],
+    text: TextOption = None,
+    unlabelled: Annotated[Path | None, typer.Option(help="File of more texts, for further pre-training.")] = None,
+    encoder: Annotated[
+        str, typer.Option(help="A name of the catalogue, a Hugging Face folder, or owner/name@commit of the hub.")
+    ] = "minilm-l6-uncased",
+    language: Annotated[str, typer.Option(help="ISO 639-1 code of the texts' language.")] = "en",
+    revision: Annotated[str | None, typer.Option(help="Commit of texts of the hub.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the report and the model.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer runs on at most 1,000 documents: minutes.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only say what was found, and what it will cost.")] = False,
+) -> None:
+    """Compare classifiers of your own texts, say what they get wrong, and keep the best one.
+
+    A bag of words, a fine-tuned encoder, and one that was further pre-trained on the texts first are each trained on
+    several draws and tested on the same documents. Written are a report and the folder of the recommended model.
+    """
+    columns = tuple(text or ["text"])
+    data: dict = {"path": texts, "text": columns, "label": label, "language": language}
+    data |= {"revision": revision} if revision else {}
+    if unlabelled:
+        data["unlabelled"] = {"path": str(unlabelled), "text": columns, "language": language}
+    folder = output or Path(f"{Path(texts).stem}_classifier")
+    _own_study(data, _encoder(encoder), folder, columns, quick, check)
+
+
+def _own_study(
+    data: dict, encoder: "EncoderSpec", folder: Path, columns: tuple[str, ...], quick: bool, check: bool
+) -> None:
+    from tcstudy.experiments.own_texts import OwnTexts
+    from tcstudy.publish.own import execute, keep_recommended, parameters_for
+
+    parameters = parameters_for(data, encoder, quick)
+    experiment = OwnTexts.parse(parameters, "parameters")
+    _tell(experiment)
+    if check:
+        return
+    report = execute(parameters, folder)
+    told = keep_recommended(experiment, folder / "model", columns)
+    print(f"{told}\nreport: {os.path.relpath(report)}\nmodel:  {os.path.relpath(folder / 'model')}")
+
+
+def _tell(experiment: object) -> None:
+    """What was found, and what it will cost."""
+    from tcstudy.corpora.loading import load_source
+    from tcstudy.encoding.tokens import load_vocabulary
+    from tcstudy.report.own_texts import found_in
+    from tcstudy.study.plan import plan_pages, sort_runs
+    from tcstudy.study.speed import choose_speeds
+    from tcstudy.study.store import run_store
+
+    source = load_source(experiment.documents.name)
+    lengths = load_vocabulary(experiment.encoder).lengths(source.texts())
+    for name, value in found_in(experiment, lengths).items():
+        print(f"{name + ':':11} {value}")
+    plans = plan_pages(sort_runs({experiment.page: experiment.runs().values()}, run_store().has))
+    [speed] = choose_speeds(plans, [None])
+    hours = speed.hours(plans[0].work) if speed else 0.0
+    left = f"{len(plans[0].runs.new)} of {plans[0].runs.runs} runs are left to make"
+    print(
+        f"{'cost:':11} {left}, about {hours:.1f} hours here"
+        if hours >= 1
+        else f"{'cost:':11} {left}, about {max(1, round(60 * hours))} minutes here",
+        flush=True,
+    )
+
+
+def _encoder(given: str) -> "EncoderSpec":
+    """An encoder as the command line names it.
+
+    Raises:
+        StudyError: there is no such encoder.
+    """
+    from tcstudy.spec import EncoderSpec
+
+    folder = Path(given)
+    if (folder / "config.json").is_file():
+        os.environ["TCSTUDY_ENCODERS"] = str(folder.absolute().parent)
+        return EncoderSpec.parse({"name": folder.absolute().name}, "--encoder")
+    name, _, revision = given.partition("@")
+    return EncoderSpec.parse({"name": name, **({"revision": revision} if revision else {})}, "--encoder")
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder of a model that `tcstudy apply` made.")],
+    texts: Annotated[Path, typer.Argument(help="CSV, TSV, JSON Lines or Parquet.")],
+    text: TextOption = None,
+    output: Annotated[Path | None, typer.Option(help="CSV file that is written; the terminal by default.")] = None,
+) -> None:
+    """Name the class of each text, with its probability: a line for each row, however many there are."""
+    from tcstudy.catalog.rows import joined_text, read_rows
+    from tcstudy.training.classifiers import Classifier
+
+    classifier = Classifier.open(model)
+    rows = read_rows(texts, text or classifier.description.text)
+    written = (joined_text(row, f"{texts}, row {number:,}") for number, row in enumerate(rows, start=1))
+    with _opened(output) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "label", "probability"])
+        done = 0
+        while some := list(itertools.islice(written, ROWS_AT_ONCE)):
+            for number, answer in enumerate(classifier(some), start=done + 1):
+                writer.writerow([number, answer["label"], f"{answer['score']:.6f}"])
+            done += len(some)
+    if output:
+        print(f"{done:,} rows: {output}", file=sys.stderr)
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    """A file that has its name once it is whole, or the terminal."""
+    if output is None:
+        yield sys.stdout
+        return
+    partial = output.with_name(f"{output.name}{PARTIAL}")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        os.replace(partial, output)
+    except OSError as error:
+        raise StudyError(f"{output} cannot be written ({error.strerror or error}).") from None
+    finally:
+        partial.unlink(missing_ok=True)

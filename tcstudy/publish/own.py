@@ -1,0 +1,276 @@
+"""The page on texts of one's own: its parameters chosen by what the texts are, executed, and read in a browser."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tcstudy.catalog.encoders import encoder_facts, fetched_facts
+from tcstudy.corpora.loading import load_source
+from tcstudy.encoding.tokens import load_vocabulary
+from tcstudy.errors import StudyError
+from tcstudy.experiments.own_texts import BAG_OF_WORDS, PRETRAINED, OwnTexts
+from tcstudy.report.own_texts import Measured, Recommendation, measured, recommendation
+from tcstudy.spec import DataSpec, EncoderSpec
+from tcstudy.study.encoders import make_encoder
+from tcstudy.study.run import run_all
+
+PAGE = Path(__file__).with_name("own_texts.md")
+WINDOWS = (32, 64, 128, 256, 512)
+FITTING = 0.95
+"""A window is long enough for so many of the texts."""
+SMALL_WIDTH = 512
+"""Encoders up to this width take the rate that the study tuned for its own, larger ones the paper's."""
+LABELS = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done.
+
+    Attributes:
+        seeds: draws of the labelled documents.
+        pretrainings: further pre-trainings that they take in turn.
+        train: labelled documents to train on at most, or None.
+        test: documents to test on at most, or None.
+        window: wordpieces of a window at most.
+        corpus: wordpieces of the further pre-training at most.
+        passes: over the corpus at most.
+        sizes: points of the learning curve besides all labels.
+    """
+
+    seeds: int
+    pretrainings: int
+    train: int | None
+    test: int | None
+    window: int
+    corpus: int
+    passes: int
+    sizes: int
+
+
+WHOLE = Effort(seeds=5, pretrainings=2, train=None, test=None, window=512, corpus=2_000_000, passes=20, sizes=3)
+QUICK = Effort(seeds=3, pretrainings=1, train=800, test=1000, window=128, corpus=60_000, passes=10, sizes=1)
+
+
+def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = False) -> dict[str, Any]:
+    """The parameters of the page that suit some texts: its window, how long it trains, points of the learning curve.
+
+    Args:
+        data: the texts, as `DataSpec` takes them.
+        encoder: which.
+        quick: with little effort.
+
+    Raises:
+        StudyError: the texts cannot be read, or the encoder cannot be had.
+    """
+    effort = QUICK if quick else WHOLE
+    spec = DataSpec.parse(data, "texts")
+    source = load_source(spec.name)
+    vocabulary = load_vocabulary(encoder)
+    facts = encoder_facts(encoder.name, encoder.revision) or fetched_facts(encoder.name, encoder.revision)
+    lengths = vocabulary.lengths(source.texts())
+    longest = min(effort.window, facts.max_length)
+    fitting = [length for length in WINDOWS if length <= longest and np.mean(lengths <= length - 2) >= FITTING]
+    length = fitting[0] if fitting else longest
+    cut = bool(np.any(lengths > length - 2))
+    small = facts.width <= SMALL_WIDTH
+    train = effort.train if effort.train and effort.train < len(source.usable) * 9 // 10 else None
+    whole = train or len(source.usable) * 9 // 10
+    sizes = [size for size in LABELS if max(size, 4 * len(source.facts.classes)) == size and size <= whole // 2]
+    corpus = float(lengths[: len(source.train)].sum())
+    if spec.unlabelled:
+        corpus += float(vocabulary.lengths(load_source(spec.unlabelled).train["text"]).sum())
+    batch = 32
+    pair = min(128, longest)
+    per_update = batch * min(pair, 2 * float(lengths.mean()) + 3)
+    steps = max(20, round(min(effort.corpus, effort.passes * corpus) / per_update))
+    test = {"test": effort.test} if effort.test and effort.test < len(source.test) else {}
+    return {
+        "profile": "custom",
+        "encoder": encoder.model_dump(exclude_defaults=True, mode="json"),
+        "data": [spec.model_dump(exclude_defaults=True, mode="json") | ({"train": train} if train else {}) | test],
+        "window": {"method": "head+tail" if cut else "head-only", "length": length},
+        "features": {"pooler": _has_pooler(encoder)},
+        "labels": sizes[-effort.sizes :],
+        "pretrainings": effort.pretrainings,
+        "least_updates": 40,
+        "pretraining": {
+            "steps": steps,
+            "batch_size": batch,
+            "length": pair,
+            "learning_rate": 2e-4 if small else 5e-5,
+            "new_heads": "word frequencies",
+        },
+        "training": {"learning_rate": 2e-4 if small else 2e-5, "batch_size": 16, "epochs": 3},
+        "protocol": "clean",
+        "seeds": list(range(effort.seeds)),
+    }
+
+
+def _has_pooler(encoder: EncoderSpec) -> bool:
+    """Whether an encoder is a BERT with a pooler: a classifier that reads it is one that `transformers` knows."""
+    from transformers import BertConfig
+
+    from tcstudy.models.encoder import load_encoder
+
+    body = load_encoder(encoder, 0.0).body
+    if not isinstance(body.config, BertConfig):
+        return False
+    return not load_encoder(encoder, 0.0, pooler=True).made_new
+
+
+def execute(parameters: dict[str, Any], folder: Path) -> Path:
+    """Execute the page with `parameters` into `folder`, as a notebook and as HTML, which is returned.
+
+    Raises:
+        StudyError: a cell failed, which its first line tells; or the folder cannot be written.
+    """
+    import jupytext  # slow to import
+    import nbformat
+    import papermill
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asking for widgets, in the kernel
+    notebook, shown = folder / "report.ipynb", folder / "report.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as temporary, tempfile.TemporaryDirectory() as sockets:
+            source, executed = Path(temporary) / "page.ipynb", Path(temporary) / "executed.ipynb"
+            jupytext.write(jupytext.read(PAGE), source)
+            try:
+                papermill.execute_notebook(
+                    source,
+                    executed,
+                    parameters=parameters,
+                    kernel_name="python3",
+                    progress_bar=False,
+                    stderr_file=sys.stderr,
+                    config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+                )
+            except Exception as error:
+                name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
+                line = (str(value).strip().splitlines() or [""])[0]
+                raise StudyError(line if name == "StudyError" else f"The page failed: {name}: {line}") from error
+            os.replace(executed, notebook)
+        content = nbformat.read(notebook, as_version=4)
+        for cell in content.cells:
+            if cell.cell_type == "code":  # progress, which the terminal has shown
+                cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        exporter = HTMLExporter(exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
+        page, _ = exporter.from_notebook_node(content)
+        shown.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"The page cannot be written to {folder} ({error.strerror or error}).") from None
+    return shown
+
+
+_PIPELINE = """```python
+from transformers import pipeline
+
+pipeline("text-classification", "FOLDER")("a text", truncation=True)
+```
+
+"""
+
+
+def model_card(
+    experiment: OwnTexts, found: Recommendation, own: Measured, documents: int, columns: Sequence[str], plain: bool
+) -> str:
+    """The model card of a recommended classifier: what it was trained on, how, what it gets wrong, and its limits.
+
+    Args:
+        experiment: of the page.
+        found: the recommendation.
+        own: the measured method whose recipe it is.
+        documents: it was trained on.
+        columns: that its texts were read from.
+        plain: whether `transformers` opens its folder by itself.
+    """
+    source, window = load_source(experiment.documents.name), experiment.window
+    facts, spec = source.facts, experiment.final(own.method)
+    stages = "".join(
+        f"- further pre-training on these texts: {stage.recipe.steps:,} updates of {stage.recipe.batch_size} pairs of "
+        f"{stage.recipe.length} wordpieces, rate {stage.recipe.learning_rate:g}\n"
+        for stage in spec.encoder.stages
+        if own.method == PRETRAINED
+    )
+    if not plain:
+        use = "No plain pipeline of `transformers` reads as this model does, so its folder is opened by\n"
+    elif window.method == "head-only":
+        use = f"{_PIPELINE}or by "
+    else:
+        use = f"{_PIPELINE}which reads the beginning of a long text alone; as in training ({window.method}) read\n"
+    return f"""---
+library_name: transformers
+pipeline_tag: text-classification
+language: {facts.language}
+---
+
+# {facts.title}
+
+Names the class of a text: {", ".join(facts.classes[:50])}{" ..." if len(facts.classes) > 50 else ""}.
+
+**Error.** {own.error.mean:.1%} of texts that were not trained on ({own.error.low:.1%} to {own.error.high:.1%}, a 95%
+interval over {own.error.runs} draws of the training documents and {own.error.documents:,} test documents), macro-F1
+{own.f1.mean:.1%} ({own.f1.low:.1%} to {own.f1.high:.1%}). That is the error of the recipe, trained on
+{own.labels:,} labelled documents. This model was trained on all {documents:,}, those of the tests included, so its own
+error cannot be measured on them. {found.reason}
+
+**Recipe.**
+- encoder: {spec.encoder.name}{f" at {spec.encoder.revision}" if spec.encoder.revision else ""}
+{stages}- fine-tuning: {spec.training.epochs} epochs, batches of {spec.training.batch_size}, rate
+  {spec.training.learning_rate:g}, seed {spec.seed}; the weights after the last epoch
+
+**Window.** {window.length} wordpieces of a text, {window.method}.
+
+**Data.** {facts.source}; texts from {", ".join(columns)}. Content digests: {source.train_report.digest} (to train on),
+{source.test_report.digest} (to test on).
+
+**Use.**
+
+{use}`tcstudy predict FOLDER texts.csv`, and in Python `tcstudy.open_classifier("FOLDER")(["a text"])`.
+
+**Limits.** It knows only these classes, and names one of them for any text. Its probabilities are not calibrated. Texts
+of another source, time or language than those above may be classified worse than the error says.
+"""
+
+
+def keep_recommended(experiment: OwnTexts, folder: Path, columns: Sequence[str]) -> str:
+    """Train the recommended model on all labelled documents, and keep it in `folder`.
+
+    Args:
+        experiment: of the page, whose runs are recorded.
+        folder: of the model.
+        columns: that the texts were read from.
+
+    Returns:
+        The recommendation, in sentences.
+
+    Raises:
+        StudyError: no method with an encoder converged, or the folder cannot be written.
+    """
+    import datasets
+
+    from tcstudy.training.classifiers import Classifier
+
+    records = run_all(experiment.runs())
+    found = recommendation(experiment, records)
+    whole = experiment.sizes()[-1]
+    own = measured(experiment, records).get((found.encoder, whole))
+    if own is None or own.method == BAG_OF_WORDS:
+        raise StudyError("No training of the encoder converged, so there is no model to keep: try a lower rate.")
+    source = load_source(experiment.documents.name)
+    documents = datasets.concatenate_datasets([source.train, source.test])
+    spec = experiment.final(own.method)
+    make_encoder(spec.encoder)
+    classifier = Classifier.train(spec, documents, source.facts.classes, columns)
+    plain = classifier.description.plain
+    classifier.save(folder, model_card(experiment, found, own, len(documents), columns, plain))
+    return f"recommended: {found.method}. {found.reason}"

@@ -1,0 +1,301 @@
+"""What the page on texts of one's own shows: methods, a recommendation, labels, and what goes wrong."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tcstudy.catalog.datasets import DatasetFacts, dataset_facts
+from tcstudy.corpora.loading import load_corpus
+from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.own_texts import BAG_OF_WORDS, METHODS, OwnTexts, variant_name
+from tcstudy.report.calibration import f1_matrix
+from tcstudy.report.cells import change_cell, percent_range
+from tcstudy.report.intervals import Estimate, error, mean, paired_matrices, rate, spread, wrong_matrix
+from tcstudy.report.tables import Notice, Table, percent
+from tcstudy.study.record import Record
+
+Records = Mapping[RunKey, Record]
+MOST_SHOWN = 10
+LONGEST_SHOWN = 300
+"""Characters of a text that are shown."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A method with a number of labels.
+
+    Attributes:
+        method, labels: which.
+        runs: its records, by seed.
+        error, f1: of the test documents, with their intervals.
+    """
+
+    method: str
+    labels: int
+    runs: tuple[Record, ...]
+    error: Estimate
+    f1: Estimate
+
+
+def measured(experiment: OwnTexts, records: Records) -> dict[tuple[str, int], Measured]:
+    """Every method with every number of labels that has runs which converged."""
+    found = {}
+    for size in experiment.sizes():
+        for method in METHODS:
+            name = variant_name(method, size)
+            runs = [record for key, record in records.items() if key.variant == name]
+            wrong = wrong_matrix(runs)
+            if wrong.size:
+                f1 = f1_matrix(runs)
+                found[method, size] = Measured(method, size, tuple(runs), error(wrong), rate(spread(f1), *f1.shape))
+    return found
+
+
+def change(of: Measured, reference: Measured) -> Estimate:
+    """The error of `of` less that of `reference`, on the same documents with the same seeds."""
+    wrong, other = paired_matrices(of.runs, reference.runs)
+    return mean(wrong.astype(float) - other)
+
+
+def differs(difference: Estimate) -> bool:
+    """Whether the interval of a difference does not hold zero."""
+    return difference.low > 0 or difference.high < 0
+
+
+def methods_table(experiment: OwnTexts, records: Records) -> Table:
+    """Error and macro-F1 of each method with all labels, and what it changes against each cheaper one."""
+    found, whole = measured(experiment, records), experiment.sizes()[-1]
+    rows = []
+    for method in METHODS:
+        if (method, whole) not in found:
+            rows.append([method, "did not converge", *["–"] * 4])
+            continue
+        own = found[method, whole]
+        against = [
+            change_cell(difference.mean, difference.low, difference.high)
+            if other != method and (other, whole) in found and (difference := change(own, found[other, whole]))
+            else "–"
+            for other in METHODS[: METHODS.index(method) or 1]
+        ]
+        seconds = np.mean([run.cost.training_seconds + run.cost.evaluation_seconds for run in own.runs])
+        cells = [_range(own.error), _range(own.f1), *against, *["–"] * (len(METHODS) - 1 - len(against))]
+        rows.append([method, *cells, f"{seconds:,.0f}"])
+    head = (
+        "method",
+        "error (%)",
+        "macro-F1 (%)",
+        *(f"points against {name}" for name in METHODS[:-1]),
+        "seconds a run",
+    )
+    first = next(iter(found.values()))
+    note = (
+        f"{whole:,} labelled documents to train on, {len(experiment.seeds)} draws of them, {first.error.documents:,} "
+        "test documents, the same for all. In brackets 95% intervals over draws and test documents; a difference is "
+        "shown where its interval does not hold zero. The seconds of further pre-training are not in the last column."
+    )
+    return Table(head, rows, "Methods with all labels", "tab-own-methods", note)
+
+
+def _range(estimate: Estimate) -> str:
+    return percent_range(pd.Series(vars(estimate))).replace("%", "")
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A method, and why: sentences.
+
+    Attributes:
+        method: which of `METHODS`.
+        encoder: the method with an encoder that is recommended beside it; the same, unless a bag of words will do.
+        reason: why.
+    """
+
+    method: str
+    encoder: str
+    reason: str
+
+
+def recommendation(experiment: OwnTexts, records: Records) -> Recommendation:
+    """The cheapest method that no other was shown to beat: each dearer one has to earn its cost."""
+    found, whole = measured(experiment, records), experiment.sizes()[-1]
+    there = [found[method, whole] for method in METHODS if (method, whole) in found]
+    chosen, reason = _cheapest(there)
+    with_encoder = [one for one in there if one.method != BAG_OF_WORDS]
+    encoder, _ = _cheapest(with_encoder) if with_encoder else (chosen, "")
+    return Recommendation(chosen.method, encoder.method, reason)
+
+
+def _cheapest(there: Sequence[Measured]) -> tuple[Measured, str]:
+    chosen, told = there[0], []
+    for dearer in there[1:]:
+        difference = change(dearer, chosen)
+        points = f"{change_cell(difference.mean, difference.low, difference.high)} points"
+        if difference.high < 0:
+            told.append(f"{_name(dearer)} makes fewer errors than {chosen.method}: {points}.")
+            chosen = dearer
+        elif difference.low > 0:
+            told.append(f"{_name(dearer)} makes more errors than {chosen.method}: {points}.")
+        else:
+            told.append(f"{_name(dearer)} was not shown to differ from {chosen.method}, which costs less: {points}.")
+    return chosen, " ".join(told) or f"No other method than {chosen.method} converged."
+
+
+def _name(of: Measured) -> str:
+    return of.method[0].upper() + of.method[1:]
+
+
+def recommendation_notice(experiment: OwnTexts, records: Records) -> Notice:
+    """What to use, and why."""
+    found = recommendation(experiment, records)
+    own = measured(experiment, records)[found.method, experiment.sizes()[-1]]
+    error_range = percent_range(pd.Series(vars(own.error)))
+    text = f"Use {found.method}. Wrong are {error_range} of the test documents. {found.reason}"
+    if found.encoder != found.method:
+        text += f" The model that is saved is the best one with an encoder, by {found.encoder}."
+    return Notice("tip", "Recommendation", text)
+
+
+def curve(experiment: OwnTexts, records: Records) -> dict[str, pd.DataFrame]:
+    """Errors by number of labels, one frame (labelled, mean, low, high) for each method."""
+    found = measured(experiment, records)
+    lines = {}
+    for method in METHODS:
+        cells = [one for (name, _), one in found.items() if name == method]
+        lines[method] = pd.DataFrame(
+            {
+                "labelled": [one.labels for one in cells],
+                **{side: [getattr(one.error, side) for one in cells] for side in ("mean", "low", "high")},
+            }
+        )
+    return {method: line for method, line in lines.items() if len(line)}
+
+
+def more_labels(experiment: OwnTexts, records: Records) -> Notice:
+    """Whether more labels would pay, from the last step of the learning curve of the recommended method."""
+    method, sizes = recommendation(experiment, records).method, experiment.sizes()
+    found = {labels: one for (name, labels), one in measured(experiment, records).items() if name == method}
+    if len(found) < 2:
+        text = "The curve has one point only: name fewer labels than there are in `labels` to have more."
+        return Notice("note", "Do more labels pay?", text)
+    fewer, most = sorted(found)[-2:]
+    difference = change(found[most], found[fewer])
+    points = f"{change_cell(difference.mean, difference.low, difference.high)} points"
+    told = f"With {method}, {most:,} labels instead of {fewer:,} change the error by {points}."
+    doublings = np.log2(most / fewer)
+    if difference.high < 0:
+        gain = change_cell(*(getattr(difference, side) / doublings for side in ("mean", "low", "high")))
+        text = (
+            f"Yes. {told} If the error goes on falling as fast, twice as many labels as now change it by {gain} "
+            "points: at most so much, since such curves become flat."
+        )
+    elif difference.low > 0:
+        text = f"No. {told} What is wrong with these texts are not too few labels."
+    else:
+        text = f"It is not shown. {told} With {len(experiment.seeds)} draws a smaller gain cannot be told from chance."
+    return Notice("tip", f"Do more labels pay than {sizes[-1]:,}?", text)
+
+
+def confusion(experiment: OwnTexts, records: Records) -> pd.DataFrame:
+    """Shares of each true class's test documents by predicted class, over the runs of the recommended method.
+
+    Returns:
+        True classes in rows, predicted ones in columns, by name; rows sum to one.
+    """
+    classes = _facts(experiment).classes
+    counts = np.zeros((len(classes), len(classes)))
+    for record in _recommended(experiment, records).runs:
+        if record.test:
+            np.add.at(counts, (record.test.labels.unpack(), record.test.predicted.unpack()), 1)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    return pd.DataFrame(shares, index=list(classes), columns=list(classes))
+
+
+def confusions_table(experiment: OwnTexts, records: Records) -> Table:
+    """The most frequent confusions of the recommended method."""
+    test = next(record.test for record in _recommended(experiment, records).runs if record.test)
+    documents = np.bincount(test.labels.unpack(), minlength=len(_facts(experiment).classes))
+    shares = confusion(experiment, records)
+    pairs = [
+        (share * documents[row], share, true, predicted)
+        for row, (true, line) in enumerate(shares.iterrows())
+        for predicted, share in line.items()
+        if true != predicted and share
+    ]
+    rows = [
+        [true, predicted, f"{number:.1f}", percent(share)]
+        for number, share, true, predicted in sorted(pairs, key=lambda pair: -pair[0])[:MOST_SHOWN]
+    ]
+    head = ("class", "taken for", "documents", "share of the class")
+    note = "Test documents, on average over the runs of the recommended method."
+    return Table(head, rows, "The most frequent confusions", "tab-own-confusions", note)
+
+
+def wrong_texts(experiment: OwnTexts, records: Records) -> Table:
+    """Test texts that every method with all labels gets wrong with every seed, the most confident ones first."""
+    found, whole = measured(experiment, records), experiment.sizes()[-1]
+    tests = [run.test for (_, size), one in found.items() if size == whole for run in one.runs if run.test]
+    lost = np.flatnonzero(np.all([test.wrong for test in tests], axis=0))
+    confidence = np.mean([test.confidence.unpack() for test in tests], axis=0)
+    predicted = np.stack([test.predicted.unpack() for test in tests])
+    texts, classes = load_corpus(experiment.documents).test, _facts(experiment).classes
+    rows = []
+    for place in sorted(lost, key=lambda place: -confidence[place])[:MOST_SHOWN]:
+        answers = np.bincount(predicted[:, place])
+        document = texts[int(place)]
+        rows.append([_cut(document["text"]), classes[document["label"]], classes[int(answers.argmax())]])
+    share = percent(len(lost) / tests[0].documents)
+    note = (
+        f"{len(lost):,} of {tests[0].documents:,} test documents ({share}) are wrong with every method and draw; "
+        f"{len(rows)} are shown. Look at their labels first: such texts are often labelled wrongly, or by a rule that "
+        "the text does not show."
+    )
+    return Table(("text", "label", "predicted"), rows, "Texts that all get wrong", "tab-own-wrong", note)
+
+
+def _cut(text: str) -> str:
+    one_line = " ".join(
+        "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text).split()
+    )
+    return one_line if len(one_line) <= LONGEST_SHOWN else f"{one_line[:LONGEST_SHOWN]}…"
+
+
+def found_table(experiment: OwnTexts, lengths: np.ndarray) -> Table:
+    """What was found: classes with their documents, lengths, and what the window cuts.
+
+    Args:
+        experiment: of the page.
+        lengths: of all texts, in wordpieces, shape (texts,).
+    """
+    rows = [(name, value) for name, value in found_in(experiment, lengths).items()]
+    return Table(("", "found"), rows, "The texts", "tab-own-found")
+
+
+def found_in(experiment: OwnTexts, lengths: np.ndarray) -> dict[str, str]:
+    """What was found, as words by words: the file, documents, classes, lengths, share cut by the window."""
+    facts, window = _facts(experiment), experiment.window
+    cut = float(np.mean(lengths > window.content))
+    found = {
+        "file": facts.source,
+        "documents": f"{facts.train:,} to train on (validation included), {facts.test:,} to test on",
+        "classes": f"{len(facts.classes)}: "
+        + ", ".join(facts.classes[:12])
+        + (" ..." if len(facts.classes) > 12 else ""),
+        "length": f"{np.median(lengths):,.0f} wordpieces in the median, {np.max(lengths):,.0f} at most",
+        "window": f"{window.length} wordpieces, {window.method}: cuts {percent(cut)} of the texts",
+    }
+    if experiment.documents.unlabelled:
+        more = dataset_facts(experiment.documents.unlabelled)
+        found["unlabelled"] = f"{more.train:,} texts, for further pre-training ({more.source})"
+    return found
+
+
+def _facts(experiment: OwnTexts) -> DatasetFacts:
+    return dataset_facts(experiment.documents.name)
+
+
+def _recommended(experiment: OwnTexts, records: Records) -> Measured:
+    method = recommendation(experiment, records).method
+    return measured(experiment, records)[method, experiment.sizes()[-1]]

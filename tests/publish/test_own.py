@@ -1,0 +1,134 @@
+"""Texts of one's own through the command line: found, compared, kept as a model, used."""
+
+import csv
+
+import jupytext
+import numpy as np
+import pytest
+
+from tcstudy.experiments.own_texts import OwnTexts
+from tcstudy.publish import own
+
+CLASSES = {"Rückgabe": "market profit bank shares", "=Login()": "film actor music star", "Ort": "match goal team coach"}
+FILLER = "the a of and to in it was said with for on".split()
+PARAMETERS_FOR = own.parameters_for
+COLUMN = "Customer Question (en)"
+
+
+def write_tickets(path, rows, seed=0, delimiter=";", encoding="cp1252"):
+    """A table as a spreadsheet exports it, of texts that mix words of their class with others."""
+    generator = np.random.default_rng(seed)
+    with path.open("w", encoding=encoding, newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow(["Ticket ID", COLUMN, "Category"])
+        for row in range(rows):
+            label = list(CLASSES)[row % 3]
+            words = [*generator.choice(CLASSES[label].split(), 3), *generator.choice(FILLER, 6)]
+            writer.writerow([row, " ".join(words) + f" ;{row}", label])
+
+
+def parameters(path, **more):
+    data = {"path": str(path), "text": COLUMN, "label": "Category"}
+    small = {"labels": [12, 30], "seeds": [0, 1], "least_updates": 4, "window": {"method": "head-only", "length": 16}}
+    return (
+        PARAMETERS_FOR(data, own.EncoderSpec(name="tiny"), quick=True)
+        | small
+        | {
+            "pretraining": {"steps": 3, "batch_size": 4, "length": 16},
+            "training": {"learning_rate": 0.02, "batch_size": 8, "epochs": 3},
+        }
+        | more
+    )
+
+
+def test_parameters_follow_from_the_texts(tmp_path):
+    write_tickets(tmp_path / "t.csv", 90)
+    chosen = own.parameters_for(
+        {"path": str(tmp_path / "t.csv"), "text": COLUMN, "label": "Category"}, own.EncoderSpec(name="tiny")
+    )
+    experiment = OwnTexts.parse(chosen, "x")
+    assert experiment.window.length == 32  # the texts have some ten words
+    assert experiment.window.method == "head-only"
+    assert not experiment.features.pooler  # the tiny encoder has none
+    assert experiment.sizes() == [65]  # 72 to train on, less a tenth for validation
+    assert len(experiment.runs()) == 3 * 5
+    assert {
+        run.encoder.stages[0].recipe.seed
+        for run in experiment.runs().values()
+        if getattr(run, "encoder", None) and run.encoder.stages
+    } == {0, 1}
+
+
+def test_the_cell_of_parameters_names_every_parameter_of_the_page():
+    [cell] = [cell for cell in jupytext.read(own.PAGE).cells if "parameters" in cell.metadata.get("tags", [])]
+    names: dict = {}
+    exec(cell.source, names)
+    assert set(names) - {"__builtins__"} == set(OwnTexts.model_fields)
+
+
+def test_each_method_trains_on_the_same_documents_of_a_draw_and_is_compared_with_the_next_cheaper(tmp_path):
+    write_tickets(tmp_path / "t.csv", 90)
+    experiment = OwnTexts.parse(parameters(tmp_path / "t.csv"), "x")
+    runs = experiment.runs()
+    assert len(runs) == 3 * 3 * 2
+    for seed in (0, 1):
+        for size in experiment.sizes():
+            assert (
+                len({run.data for key, run in runs.items() if key.seed == seed and f" {size} labels" in key.variant})
+                == 1
+            )
+    assert {*experiment.compared(), *experiment.compared().values()} == {key.variant for key in runs}
+
+
+@pytest.mark.slow
+def test_a_table_through_the_whole_command(tmp_path, call, monkeypatch, capsys):
+    write_tickets(tmp_path / "tickets.csv", 120)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tcstudy.publish.own.parameters_for", lambda data, *_: parameters(tmp_path / "tickets.csv"))
+    called = call("apply", "tickets.csv", "--text", COLUMN, "--label", "Category", "--encoder", "tiny", "--quick")
+    assert called.status == 0, called.err
+    assert "3: =Login(), Ort, Rückgabe" in called.out
+    assert "runs are left to make" in called.out
+    folder = tmp_path / "tickets_classifier"
+    shown = (folder / "report.html").read_text()
+    for told in (
+        "Recommendation",
+        "Methods with all labels",
+        "Do more labels pay",
+        "Texts that all get wrong",
+        "data:image/png",
+    ):
+        assert told in shown
+    card = (folder / "model" / "README.md").read_text()
+    assert "=Login(), Ort, Rückgabe" in card and "95%" in card and "120" in card
+
+    write_tickets(tmp_path / "new.csv", 1100, seed=5, delimiter=",", encoding="utf-8")
+    called = call("predict", folder / "model", "new.csv", "--output", "out.csv")
+    assert called.status == 0, called.err
+    with open("out.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["row"] for row in rows] == [str(number) for number in range(1, 1101)]
+    right = np.mean([row["label"] == list(CLASSES)[number % 3] for number, row in enumerate(rows)])
+    assert right > 0.6  # chance is a third
+    assert all(1 / 3 - 1e-6 <= float(row["probability"]) <= 1 for row in rows)
+
+    again = call("apply", "tickets.csv", "--text", COLUMN, "--label", "Category", "--encoder", "tiny", "--check")
+    assert "0 of 18 runs are left to make" in again.out
+
+
+def test_mistakes_on_the_command_line_are_sentences(tmp_path, call):
+    write_tickets(tmp_path / "t.csv", 60)
+    for arguments, told in [
+        (("apply", tmp_path / "none.csv", "--label", "Category"), "none.csv does not exist"),
+        (("apply", tmp_path / "t.csv", "--label", "Kategorie", "--text", COLUMN), "no column 'Kategorie'"),
+        (
+            ("apply", tmp_path / "t.csv", "--label", "Category", "--text", COLUMN, "--encoder", "bert-bas"),
+            "not an encoder",
+        ),
+        (("apply", "no/set", "--label", "Category"), "give `revision` as well"),
+        (("predict", tmp_path, tmp_path / "t.csv"), "is not the folder of a classifier"),
+    ]:
+        called = call(*arguments)
+        assert called.status == 2
+        assert told in called.err
+        assert len(called.err.splitlines()) == 1
