@@ -10,7 +10,7 @@ import typer
 
 from tcstudy import __version__
 from tcstudy.cli.files import check_inputs_of, checked_files, recorded_files, sorted_runs
-from tcstudy.cli.own import apply, predict
+from tcstudy.cli.own import apply, compare, predict
 from tcstudy.cli.results import results_app
 from tcstudy.errors import StudyError, first_line
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 app.add_typer(results_app, name="results")
-for command in (apply, predict):
+for command in (apply, predict, compare):
     app.command()(command)
 
 

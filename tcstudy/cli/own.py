@@ -147,3 +147,24 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
         raise StudyError(f"{output} cannot be written ({error.strerror or error}).") from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Tables with the columns document, label, predicted and seed.")],
+) -> None:
+    """Compare predictions of anybody's models on the same documents: errors, paired differences, intervals, p-values.
+
+    A table has a row for each document and seed. Each model has the same documents and the same seeds, several of them.
+    """
+    from rich.console import Console
+
+    from tcstudy.report import predictions
+
+    names = [path.stem for path in files]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in files]
+    if len(set(names)) < len(names):
+        raise StudyError("A file is named twice.")
+    console = Console()
+    for table in predictions.compared_tables(predictions.compare(dict(zip(names, files, strict=True)))):
+        console.print(table)

@@ -1,0 +1,184 @@
+"""Anybody's predictions of the same documents beside each other, with the study's estimator and nothing else of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tcstudy.catalog.rows import read_rows
+from tcstudy.errors import StudyError, shown
+from tcstudy.report.intervals import LEVEL, error, holm, mean
+from tcstudy.study.record import Record
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COLUMNS = ("document", "label", "predicted", "seed")
+"""Of a table of predictions: one row for each document and seed."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What one model predicted, several times.
+
+    Attributes:
+        labels: the true class of each document, by document.
+        wrong: whether each run got each document wrong, one row for each seed and a column for each document.
+    """
+
+    labels: dict[Any, str]
+    wrong: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models beside each other.
+
+    Attributes:
+        errors: one row a model: model, runs, documents, error, low, high (shares, 95% interval).
+        differences: one row a pair: model, reference, change (error less the reference's), low, high, p (of no
+            difference), p_holm (corrected for all pairs), differs (whether the interval does not hold zero).
+    """
+
+    errors: pd.DataFrame
+    differences: pd.DataFrame
+
+    def _repr_html_(self) -> str:
+        return self.errors.to_html(index=False) + self.differences.to_html(index=False)
+
+
+def compare(models: Mapping[str, "str | Path | pd.DataFrame | Sequence[Record]"]) -> Comparison:
+    """Compare predictions of the same documents by several models, each trained with the same seeds.
+
+    Runs and documents are both samples: an interval says what other seeds and other documents would give. A difference
+    is taken document by document and seed by seed.
+
+    Args:
+        models: what each predicted, by its name: a file or a data frame with the columns of `COLUMNS`, a row for each
+            document and seed; or the records of runs.
+
+    Raises:
+        StudyError: something is missing, or the models were not tested on the same documents with the same seeds.
+
+    >>> one = pd.DataFrame({"document": [1, 2, 3, 4], "label": list("aabb"), "predicted": list("aaba"), "seed": 0})
+    >>> found = compare({"one": one, "other": one.assign(predicted=list("abaa"))})
+    >>> found.errors[["model", "error"]].values.tolist()
+    [['one', 0.25], ['other', 0.75]]
+    >>> found.differences[["model", "reference", "change"]].values.tolist()
+    [['other', 'one', 0.5]]
+    """
+    if len(models) < 2:
+        raise StudyError("A comparison needs two models at least.")
+    found = {name: _predicted(name, given) for name, given in models.items()}
+    first_name, first = next(iter(found.items()))
+    for name, other in found.items():
+        _check_same(first_name, first, name, other)
+    rows = []
+    for name, model in found.items():
+        own = error(model.wrong.to_numpy())
+        rows.append((name, own.runs, own.documents, own.mean, own.low, own.high))
+    pairs = []
+    for reference, name in combinations(found, 2):
+        other = found[reference].wrong
+        own = found[name].wrong.reindex(index=other.index, columns=other.columns)
+        change = mean(own.to_numpy(dtype=float) - other.to_numpy(dtype=float))
+        pairs.append((name, reference, change.mean, change.low, change.high, change.p))
+    differences = pd.DataFrame(pairs, columns=["model", "reference", "change", "low", "high", "p"])
+    return Comparison(
+        pd.DataFrame(rows, columns=["model", "runs", "documents", "error", "low", "high"]),
+        differences.assign(p_holm=holm(differences["p"]), differs=(differences["low"] > 0) | (differences["high"] < 0)),
+    )
+
+
+def _predicted(name: str, given: "str | Path | pd.DataFrame | Sequence[Record]") -> Predicted:
+    if isinstance(given, str | Path):
+        return _of_rows(str(given), read_rows(Path(given), COLUMNS))
+    if isinstance(given, pd.DataFrame):
+        if lost := [column for column in COLUMNS if column not in given]:
+            raise StudyError(f"{name}: it has no column {shown(lost[0])}; it has {shown(list(given))}.")
+        return _of_rows(name, given[list(COLUMNS)].itertuples(index=False, name=None))
+    return _of_records(name, given)
+
+
+def _of_rows(name: str, rows: Iterable[tuple[Any, ...]]) -> Predicted:
+    labels: dict[str, str] = {}
+    wrong: dict[str, dict[str, bool]] = {}
+    for number, row in enumerate(rows, start=1):
+        document, label, predicted, seed = ("" if value is None else str(value).strip() for value in row)
+        for column, value in zip(COLUMNS, (document, label, predicted, seed), strict=True):
+            if not value:
+                raise StudyError(f"{name}, row {number:,}: `{column}` is empty.")
+        if labels.setdefault(document, label) != label:
+            raise StudyError(
+                f"{name}, row {number:,}: the document {shown(document)} is of the class {shown(label)} here, and of "
+                f"{shown(labels[document])} before."
+            )
+        of_seed = wrong.setdefault(seed, {})
+        if document in of_seed:
+            raise StudyError(
+                f"{name}, row {number:,}: the document {shown(document)} was predicted with seed {shown(seed)} before."
+            )
+        of_seed[document] = predicted != label
+    if not labels:
+        raise StudyError(f"{name} has no predictions.")
+    for seed, of_seed in wrong.items():
+        if len(of_seed) < len(labels):
+            lost = next(document for document in labels if document not in of_seed)
+            raise StudyError(f"{name}: seed {shown(seed)} has no prediction of the document {shown(lost)}.")
+    return Predicted(labels, pd.DataFrame.from_dict(wrong, orient="index")[list(labels)])
+
+
+def _of_records(name: str, records: Sequence[Record]) -> Predicted:
+    tested = {f"seed {run.spec.seed}, draw {run.spec.data.draw}": run for run in records if run.test}
+    if not tested:
+        raise StudyError(f"{name}: no run converged.")
+    digests = {run.data.test.digest for run in tested.values()}
+    labels = {tuple(run.test.labels.unpack().tolist()) for run in tested.values()}
+    if len(digests) > 1 or len(labels) > 1:
+        raise StudyError(f"{name}: its runs were tested on different documents.")
+    [digest], [classes] = digests, labels
+    documents = [(digest, place) for place in range(len(classes))]
+    wrong = pd.DataFrame([run.test.wrong for run in tested.values()], index=list(tested))
+    wrong.columns = pd.Index(documents, tupleize_cols=False)
+    return Predicted(dict(zip(documents, map(str, classes), strict=True)), wrong)
+
+
+def _check_same(first_name: str, first: Predicted, name: str, other: Predicted) -> None:
+    if lost := [document for document in first.labels if document not in other.labels]:
+        more = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
+        raise StudyError(f"{name} has no predictions of the document {shown(lost[0])}{more}, which {first_name} has.")
+    if len(other.labels) > len(first.labels):
+        raise StudyError(f"{name} has {len(other.labels):,} documents, {first_name} has {len(first.labels):,} of them.")
+    if odd := [document for document, label in first.labels.items() if other.labels[document] != label]:
+        raise StudyError(
+            f"The document {shown(odd[0])} is of the class {shown(first.labels[odd[0]])} in {first_name} and of "
+            f"{shown(other.labels[odd[0]])} in {name}."
+        )
+    if {*first.wrong.index} != {*other.wrong.index}:
+        seeds = [", ".join(map(str, of.wrong.index[:6])) for of in (first, other)]
+        raise StudyError(
+            f"{first_name} has the seeds {seeds[0]}, but {name} has {seeds[1]}: differences are taken seed by seed, so "
+            "give both the same ones."
+        )
+
+
+def compared_tables(comparison: Comparison) -> "list[Table]":
+    """A comparison as tables for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    errors = Table("model", "runs", "documents", "error", "95% interval", title="Error")
+    for row in comparison.errors.itertuples():
+        interval = f"{row.low:.1%} to {row.high:.1%}"
+        errors.add_row(Text(row.model), str(row.runs), f"{row.documents:,}", f"{row.error:.1%}", interval)
+    title = f"Differences in points (p corrected by Holm for {len(comparison.differences)})"
+    differences = Table("model", "against", "difference", f"{LEVEL:.0%} interval", "p", title=title)
+    for row in comparison.differences.itertuples():
+        points = [f"{100 * share:+.1f}" for share in (row.change, row.low, row.high)]
+        p = "–" if np.isnan(row.p_holm) else "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
+        differences.add_row(Text(row.model), Text(row.reference), points[0], f"{points[1]} to {points[2]}", p)
+    return [errors, differences]

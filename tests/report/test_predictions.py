@@ -1,0 +1,110 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tcstudy.errors import StudyError
+from tcstudy.report.predictions import compare
+from tcstudy.study.run import run
+
+SEEDS, DOCUMENTS = 4, 60
+
+
+def predictions(rate, seed=0, documents=DOCUMENTS, seeds=SEEDS):
+    generator = np.random.default_rng(seed)
+    labels = np.random.default_rng(9).integers(0, 3, documents)
+    hard = np.random.default_rng(8).random(documents)  # the same documents are hard for all
+    rows = []
+    for run_seed in range(seeds):
+        wrong = 0.5 * hard + 0.5 * generator.random(documents) < rate
+        predicted = np.where(wrong, (labels + 1) % 3, labels)
+        rows += [(f"d{n}", f"c{labels[n]}", f"c{predicted[n]}", run_seed) for n in range(documents)]
+    return pd.DataFrame(rows, columns=["document", "label", "predicted", "seed"])
+
+
+def test_errors_and_differences_are_those_of_the_tables_and_enclose_a_bootstrap():
+    one, other = predictions(0.2, 1), predictions(0.5, 2)
+    shuffled = other.sample(frac=1, random_state=0)  # rows are matched by document and seed, not by place
+    found = compare({"one": one, "other": shuffled})
+    wrong = {
+        name: (frame["label"] != frame["predicted"]).to_numpy().reshape(SEEDS, DOCUMENTS).astype(float)
+        for name, frame in (("one", one), ("other", other))
+    }
+    assert found.errors["error"].tolist() == pytest.approx([wrong["one"].mean(), wrong["other"].mean()])
+    [difference] = found.differences.itertuples()
+    assert difference.change == pytest.approx(wrong["other"].mean() - wrong["one"].mean())
+    delta, generator, means = wrong["other"] - wrong["one"], np.random.default_rng(0), []
+    for _ in range(4000):  # both seeds and documents drawn again
+        rows, columns = generator.integers(0, SEEDS, SEEDS), generator.integers(0, DOCUMENTS, DOCUMENTS)
+        means.append(delta[rows][:, columns].mean())
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert difference.low == pytest.approx(low, abs=0.04)
+    assert difference.high == pytest.approx(high, abs=0.04)
+    assert difference.differs == (difference.low > 0) and difference.p < 0.05
+
+
+def test_p_values_of_all_pairs_are_corrected_by_holm():
+    found = compare(
+        {name: predictions(rate, seed) for seed, (name, rate) in enumerate([("a", 0.2), ("b", 0.3), ("c", 0.5)])}
+    )
+    assert len(found.differences) == 3
+    steps = sorted(found.differences["p"])
+    expected = np.maximum.accumulate(np.minimum(np.array(steps) * [3, 2, 1], 1))
+    assert sorted(found.differences["p_holm"]) == pytest.approx(expected)
+
+
+def test_a_single_run_is_an_ordinary_paired_test_over_documents():
+    one, other = predictions(0.2, 1, seeds=1), predictions(0.4, 2, seeds=1)
+    [difference] = compare({"one": one, "other": other}).differences.itertuples()
+    delta = [(f["label"] != f["predicted"]).to_numpy(dtype=float) for f in (other, one)]
+    assert difference.p == pytest.approx(stats.ttest_rel(*delta).pvalue, rel=1e-6)
+
+
+def test_records_and_files_are_compared_alike(spec, tmp_path):
+    runs = {
+        name: [run(spec.variant({"window.method": name, "seed": s})) for s in (0, 1)]
+        for name in ("head-only", "tail-only")
+    }
+    found = compare(runs)
+    for name, records in runs.items():
+        pd.concat(
+            pd.DataFrame(
+                {
+                    "document": range(record.test.documents),
+                    "label": record.test.labels.unpack(),
+                    "predicted": record.test.predicted.unpack(),
+                    "seed": record.spec.seed,
+                }
+            )
+            for record in records
+        ).to_csv(tmp_path / f"{name}.csv", index=False)
+    of_files = compare({name: tmp_path / f"{name}.csv" for name in runs})
+    pd.testing.assert_frame_equal(found.errors, of_files.errors)
+    pd.testing.assert_frame_equal(found.differences, of_files.differences)
+
+
+def test_the_command_prints_both_tables(tmp_path, call):
+    predictions(0.2, 1).to_csv(tmp_path / "a.csv", index=False)
+    predictions(0.5, 2).to_json(tmp_path / "b.jsonl", orient="records", lines=True)
+    called = call("compare", tmp_path / "a.csv", tmp_path / "b.jsonl")
+    assert called.status == 0, called.err
+    [difference] = compare({"a": tmp_path / "a.csv", "b": tmp_path / "b.jsonl"}).differences.itertuples()
+    assert f"{100 * difference.change:+.1f}" in called.out
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda frame: frame.rename(columns={"seed": "run"}), "no column 'seed'"),
+        (lambda frame: frame[frame["document"] != "d5"], "no predictions of the document 'd5'"),
+        (lambda frame: frame.iloc[:-1], "has no prediction of the document 'd59'"),
+        (lambda frame: pd.concat([frame, frame.iloc[:1]]), "was predicted with seed '0' before"),
+        (lambda frame: frame.assign(seed=frame["seed"] + 1), "give both the same ones"),
+        (lambda frame: frame.assign(label="c9"), "is of the class"),
+        (lambda frame: frame.assign(predicted=""), "`predicted` is empty"),
+        (lambda frame: frame.iloc[:0], "has no predictions"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(change, told):
+    with pytest.raises(StudyError, match=told):
+        compare({"one": predictions(0.2), "other": change(predictions(0.3))})
