@@ -6,7 +6,9 @@ one fraction that holds all of it.
 
 from collections.abc import Sequence
 
+from tcstudy.errors import StudyError, shown
 from tcstudy.spec import WindowSpec
+from tcstudy.spec.extensions import extension
 
 
 def spans(length: int, window: WindowSpec) -> list[list[tuple[int, int]]]:
@@ -31,8 +33,29 @@ def spans(length: int, window: WindowSpec) -> list[list[tuple[int, int]]]:
             return [[(length - content, length)]]
         case "head+tail":
             return [[(0, window.head_content), (length - (content - window.head_content), length)]]
-        case _:
+        case method if method.startswith("hierarchical"):
             return [[(start, min(start + content, length))] for start in range(0, length, content)]
+        case method:
+            return _checked(extension("window", method)(length, window), length, window)
+
+
+def _checked(
+    found: Sequence[Sequence[tuple[int, int]]], length: int, window: WindowSpec
+) -> list[list[tuple[int, int]]]:
+    """The spans of a method of one's own.
+
+    Raises:
+        StudyError: they are not within the text, or too long for the window.
+    """
+    spans = [[(int(start), int(end)) for start, end in fraction] for fraction in found]
+    inside = all(0 <= start < end <= length for fraction in spans for start, end in fraction)
+    fits = all(0 < sum(end - start for start, end in fraction) <= window.content for fraction in spans)
+    if not spans or not inside or not fits:
+        raise StudyError(
+            f"The window {window.method} keeps {shown(spans)} of {length:,} wordpieces: each fraction is a list of "
+            f"spans within the text, of {window.content} wordpieces together at most."
+        )
+    return spans
 
 
 def fractions(ids: Sequence[int], window: WindowSpec, cls: int, sep: int) -> list[list[int]]:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, get_args
 from pydantic import Field
 
 from tcstudy.experiments.base import LanguagesExperiment, RunKey
-from tcstudy.spec import Method, RunSpec, WindowSize, WindowSpec
+from tcstudy.spec import Method, NamedMethod, RunSpec, WindowSize, WindowSpec
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -23,7 +23,7 @@ class LongTexts(LanguagesExperiment):
     page: ClassVar = "long_texts"
 
     window: WindowSize = WindowSize()
-    methods: Annotated[tuple[Method, ...], Field(strict=False, min_length=1)] = METHODS
+    methods: Annotated[tuple[NamedMethod, ...], Field(strict=False, min_length=1)] = METHODS
     lengths: Annotated[tuple[Annotated[int, Field(ge=8)], ...], Field(strict=False)] = ()
 
     def runs(self) -> dict[RunKey, RunSpec]:
@@ -40,7 +40,7 @@ class LongTexts(LanguagesExperiment):
         others = (method for method in self.methods if method != "head+tail")
         return dict.fromkeys(others, "head+tail") if "head+tail" in self.methods else {}
 
-    def window_for(self, method: Method) -> WindowSpec:
+    def window_for(self, method: str) -> WindowSpec:
         """The window of one method."""
         head = self.window.head if method == "head+tail" else None
         return WindowSpec(method=method, length=self.window.length, head=head)

@@ -12,32 +12,70 @@ from tcstudy.models.bilstm import BiLSTMReader
 from tcstudy.models.encoder import read_at
 from tcstudy.models.hierarchy import pooling_for, split_by_document
 from tcstudy.models.layers import join_layers, joined_width
-from tcstudy.spec import FeatureSpec, Method
+from tcstudy.spec import FeatureSpec
+from tcstudy.spec.extensions import extension
 
 
-class ClsReader(nn.Module):
-    """From the `[CLS]` states of a document's fractions to one state, by the pooling of a method of Table 2.
+class FractionReader(nn.Module):
+    """From one state of each fraction of a document to one state, by the pooling of a method of Table 2.
 
     Args:
-        width: of a `[CLS]` state.
+        width: of a state.
         method: which pooling.
 
     Attributes:
         width: of a document's state, the same.
     """
 
-    def __init__(self, width: int, method: Method) -> None:
+    def __init__(self, width: int, method: str) -> None:
         super().__init__()
         self.width = width
         self.pooling = pooling_for(method, width)
 
     def select(self, states: torch.Tensor, piece: Rectangle) -> torch.Tensor:
-        """Of states (fractions, length, width) of `piece` those of `[CLS]`, shape (fractions, width)."""
-        return states[:, 0]
+        """Of states (fractions, length, width) of `piece` one a fraction, shape (fractions, width).
+
+        `piece.attention_mask` has 1 on tokens and 0 on padding, shape (fractions, length).
+        """
+        raise NotImplementedError
 
     def forward(self, states: torch.Tensor, batch: MicroBatch) -> torch.Tensor:
         """Selected states (fractions, width) of `batch` to (documents, width)."""
         return self.pooling(*split_by_document(states, batch.fractions))
+
+
+class ClsReader(FractionReader):
+    """Reads the state of `[CLS]`, the first token."""
+
+    def select(self, states: torch.Tensor, piece: Rectangle) -> torch.Tensor:
+        """Of states (fractions, length, width) of `piece` those of `[CLS]`, shape (fractions, width)."""
+        return states[:, 0]
+
+
+class MeanReader(FractionReader):
+    """Reads the mean of the states of all tokens, as sentence encoders do (Reimers and Gurevych 2019)."""
+
+    def select(self, states: torch.Tensor, piece: Rectangle) -> torch.Tensor:
+        """Of states (fractions, length, width) of `piece` their means over tokens, shape (fractions, width)."""
+        mask = piece.attention_mask.to(states)[..., None]
+        return (states * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+def reader_for(name: str, width: int, method: str) -> nn.Module:
+    """The reader of that name, for states of `width` and a window method.
+
+    Raises:
+        StudyError: it is one of one's own that is not known here.
+    """
+    match name:
+        case "cls":
+            return ClsReader(width, method)
+        case "mean":
+            return MeanReader(width, method)
+        case "bilstm":
+            return BiLSTMReader(width)
+        case _:
+            return extension("reader", name)(width, method)
 
 
 class TextClassifier(nn.Module):
@@ -59,7 +97,7 @@ class TextClassifier(nn.Module):
         encoder: PreTrainedModel,
         classes: int,
         features: FeatureSpec,
-        method: Method,
+        method: str,
         dropout: float,
         budget: int,
         frozen: bool = False,
@@ -76,7 +114,7 @@ class TextClassifier(nn.Module):
             encoder.requires_grad_(False)
         self.encoder = encoder
         width = joined_width(encoder.config.hidden_size, len(self.layers), self.join)
-        self.reader = BiLSTMReader(width) if features.reader == "bilstm" else ClsReader(width, method)
+        self.reader = reader_for(features.reader, width, method)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(self.reader.width, classes)
         for layer in [self.output, *self.reader.modules()]:

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from tcstudy.encoding.real_tokens import moved, real_places
-from tcstudy.spec import Method
 
 
 def split_by_document(states: torch.Tensor, fractions: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -66,7 +65,7 @@ class SelfAttentionPooling(nn.Module):
         return (weights[..., None] * states).sum(dim=1)
 
 
-def pooling_for(method: Method, width: int) -> nn.Module:
+def pooling_for(method: str, width: int) -> nn.Module:
     """The pooling of a method of Table 2; a truncation has one fraction, whose mean is itself."""
     match method:
         case "hierarchical self-attention":

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from tcstudy.errors import StudyError
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.settings import Settings
-from tcstudy.spec import EncoderSpec, FeatureSpec, Method
+from tcstudy.spec import EncoderSpec, FeatureSpec
 
 CLASSIFIERS = "classifiers.safetensors"
 """The file beside an encoder's weights that holds its tasks' classifiers."""
@@ -32,7 +32,7 @@ class MultitaskClassifier(nn.Module):
         self,
         encoder: PreTrainedModel,
         classes: Mapping[str, int],
-        method: Method,
+        method: str,
         dropout: float,
         budget: int,
         frozen: bool,

@@ -17,6 +17,7 @@ from tcstudy.experiments.base import Experiment
 from tcstudy.files import write_whole
 from tcstudy.settings import Settings
 from tcstudy.spec.documents import named
+from tcstudy.spec.extensions import in_file
 
 
 @dataclass(frozen=True)
@@ -350,12 +351,12 @@ def _yaml(text: str, source: str) -> Any:
 
 
 def _with_names(values: Any) -> Any:
-    """Values in which texts of one's own stand under the name of their content, which is the same from any folder."""
+    """Values in which files of one's own, texts and extensions, stand by their content: the same from any folder."""
     if isinstance(values, list):
         return [_with_names(value) for value in values]
     if isinstance(values, dict):
         return named({key: _with_names(value) for key, value in values.items()})
-    return values
+    return in_file(values) if isinstance(values, str) else values
 
 
 def _text(path: Path) -> str:

@@ -1,6 +1,6 @@
 """What a run is: frozen, validated values, and the identity that follows from them; no torch."""
 
-from tcstudy.spec.documents import DataSpec, Method, TextSpec, WindowSize, WindowSpec
+from tcstudy.spec.documents import DataSpec, Method, NamedMethod, TextSpec, WindowSize, WindowSpec
 from tcstudy.spec.encoder import EncoderSpec, MultitaskSpec, PretrainingSpec
 from tcstudy.spec.identity import SEMANTICS, Identified
 from tcstudy.spec.run import AnyRun, BagOfWordsSpec, FeatureSpec, MeasureSpec, RunSpec
@@ -30,6 +30,7 @@ __all__ = [
     "MeasureSpec",
     "Method",
     "MultitaskSpec",
+    "NamedMethod",
     "NamedPretrainingProtocol",
     "NamedProtocol",
     "OptimizationSpec",

@@ -1,13 +1,14 @@
 """Which documents a run reads, and how much of each its encoder sees."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.own import TextFiles, own_dataset
 from tcstudy.errors import StudyError
+from tcstudy.spec.extensions import extensible
 from tcstudy.value import Count, Value
 
 
@@ -115,6 +116,8 @@ Method = Literal[
     "hierarchical max",
     "hierarchical self-attention",
 ]
+NamedMethod = Annotated[str, extensible("window", get_args(Method))]
+"""A method of Table 2, or one of one's own (`spec.extensions`)."""
 
 
 class WindowSize(Value):
@@ -153,7 +156,7 @@ class WindowSize(Value):
 class WindowSpec(WindowSize):
     """How a long text meets a short encoder (Sun et al. 2019, 5.3.1): a window and the method, named as in Table 2."""
 
-    method: Method = "head-only"
+    method: NamedMethod = "head-only"
 
     @model_validator(mode="after")
     def _head_has_a_meaning(self) -> Self:

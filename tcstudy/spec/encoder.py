@@ -74,6 +74,13 @@ class MultitaskSpec(Value):
     protocol: NamedProtocol = PROTOCOLS["clean"]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
+    @field_validator("training")
+    @classmethod
+    def _is_plain(cls, training: TrainingSpec) -> TrainingSpec:
+        if training.loss != "cross-entropy" or training.lora is not None:
+            raise StudyError("multi-task training has the cross-entropy and trains all weights: no `loss`, no `lora`")
+        return training
+
     @field_validator("tasks")
     @classmethod
     def _each_once(cls, tasks: tuple[DataSpec, ...]) -> tuple[DataSpec, ...]:

@@ -8,6 +8,7 @@ from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.errors import StudyError
 from tcstudy.spec.documents import DataSpec, TextSpec, WindowSpec
 from tcstudy.spec.encoder import EncoderSpec
+from tcstudy.spec.extensions import extensible
 from tcstudy.spec.identity import Identified
 from tcstudy.spec.training import PROTOCOLS, NamedProtocol, TrainingSpec
 from tcstudy.value import Count, Number, Value
@@ -21,14 +22,15 @@ class FeatureSpec(Value):
         join: how several layers are joined.
         pooler: read BERT's pooler, a dense layer with tanh over the last `[CLS]`, as the released code does unless
             layers are given.
-        reader: the linear layer reads the states of `[CLS]`, or what a biLSTM with self-attention (Lin et al. 2017)
-            makes of the states of all tokens, as the paper's BERT-Feat does (5.4.3).
+        reader: the linear layer reads the states of `[CLS]`, the mean of the states of all tokens (mean), what a biLSTM
+            with self-attention (Lin et al. 2017) makes of them, as the paper's BERT-Feat does (5.4.3), or what a reader
+            of one's own does (`spec.extensions`).
     """
 
     layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None = None
     join: Literal["concat", "mean", "max"] = "concat"
     pooler: bool = False
-    reader: Literal["cls", "bilstm"] = "cls"
+    reader: Annotated[str, extensible("reader", ("cls", "mean", "bilstm"))] = "cls"
 
     @model_validator(mode="after")
     def _pooler_reads_the_last_layer(self) -> Self:
@@ -63,6 +65,12 @@ class RunSpec(Identified):
     protocol: NamedProtocol = PROTOCOLS["clean"]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     measures: MeasureSpec = MeasureSpec()
+
+    @model_validator(mode="after")
+    def _whole_encoder_is_measured(self) -> Self:
+        if self.measures.general_text is not None and self.training.lora is not None:
+            raise StudyError("`measures.general_text` cannot be taken of adapters, so `training.lora` must be left out")
+        return self
 
     @model_validator(mode="after")
     def _fits_the_encoder(self) -> Self:

@@ -1,12 +1,13 @@
 """How weights are trained: by fine-tuning (Sun et al. 2019, 5.2) and by further pre-training (4.2)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError, nearest
+from tcstudy.spec.extensions import extensible
 from tcstudy.value import Count, Number, Value
 
 Optimizer = Literal["adamw", "adamw without bias correction", "bertadam"]
@@ -97,9 +98,19 @@ class TrainingSpec(OptimizationSpec):
 
     Attributes:
         epochs: passes over the training documents; the best one is tested.
+        loss: of a document; cross-entropy, or one of one's own (`spec.extensions`).
+        lora: train low-rank adapters of this rank in place of the encoder's weights (Hu et al. 2022); None trains all.
     """
 
     epochs: Count = 4
+    loss: Annotated[str, extensible("loss", ("cross-entropy",))] = "cross-entropy"
+    lora: Count | None = None
+
+    @model_validator(mode="after")
+    def _adapters_are_trained(self) -> Self:
+        if self.lora is not None and self.frozen:
+            raise StudyError("`lora` trains adapters in the encoder, so `frozen` must be false")
+        return self
 
 
 class PretrainingRecipe(OptimizationSpec):

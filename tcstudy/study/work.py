@@ -186,7 +186,7 @@ def run_work(run: RunSpec, facts: EncoderFacts) -> Work:
 
 def reader_weights(features: FeatureSpec, width: int) -> int:
     """Weights that each token goes through above the encoder: those of a biLSTM; a linear layer's are few."""
-    if features.reader == "cls":
+    if features.reader != "bilstm":  # of a reader of one's own nothing is known
         return 0
     joined = width * len(features.layers or (0,)) if features.join == "concat" else width
     return 2 * 4 * BILSTM_UNITS * (joined + BILSTM_UNITS)  # two directions, four gates

@@ -31,7 +31,7 @@ from tcstudy.models.classifier import TextClassifier
 from tcstudy.spec import FeatureSpec, RunSpec, WindowSpec
 from tcstudy.training.devices import make_accelerator, micro_batch_tokens
 from tcstudy.training.engine import Engine
-from tcstudy.training.finetune import build_model, cross_entropy_part, epoch_batches
+from tcstudy.training.finetune import build_model, epoch_batches, loss_part
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
 from tcstudy.value import Value
@@ -98,6 +98,8 @@ class Classifier:
         Raises:
             StudyError: the encoder cannot be had, or the training did not converge.
         """
+        if spec.training.lora is not None:
+            raise StudyError("A model with adapters cannot be kept: leave `training.lora` out.")
         accelerator = make_accelerator()
         vocabulary = load_vocabulary(spec.encoder)
         set_seed(spec.seed)
@@ -111,7 +113,7 @@ class Classifier:
         batches = epoch_batches(train, training.batch_size, range(training.epochs), spec.seed, engine)
         clip_norm = overall_clip_norm(training, spec.protocol)
         try:
-            for _ in fit(model, batches, cross_entropy_part, optimizer, schedule, accelerator, clip_norm):
+            for _ in fit(model, batches, loss_part(training.loss), optimizer, schedule, accelerator, clip_norm):
                 pass
         except Diverged as diverged:
             raise StudyError(f"The training on all documents did not converge: {diverged}.") from None
@@ -218,6 +220,17 @@ class Classifier:
         vocabulary = Vocabulary(tokenizer, **description.special)
         engine = Engine.of(model.encoder, vocabulary.pad, accelerator)
         return cls(model.to(accelerator.device), engine, vocabulary, description)
+
+
+def open_classifier(folder: str | Path) -> Classifier:
+    """The classifier in a folder that `tcstudy apply` made; call it with texts, as a pipeline of `transformers`.
+
+    `open_classifier("tickets_classifier/model")(["Where is my refund?"])` is a list of labels and scores.
+
+    Raises:
+        StudyError: the folder holds none, or what is there cannot be read.
+    """
+    return Classifier.open(Path(folder))
 
 
 def _is_plain(model: TextClassifier, spec: RunSpec) -> bool:

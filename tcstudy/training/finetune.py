@@ -3,7 +3,7 @@
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,10 @@ from tcstudy.encoding.documents import Document, read_documents
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder, weights_digest
+from tcstudy.models.lora import add_lora
 from tcstudy.models.multitask import take_classifier
 from tcstudy.spec import RunSpec
+from tcstudy.spec.extensions import extension
 from tcstudy.training.checkpoint import Checkpoint, trained_weights
 from tcstudy.training.devices import (
     device_name,
@@ -91,6 +93,8 @@ def build_model(spec: RunSpec, classes: int, budget: int) -> tuple[TextClassifie
     model = TextClassifier(
         encoder, classes, spec.features, spec.window.method, training.dropout, budget, training.frozen
     )
+    if training.lora is not None:
+        add_lora(model.encoder, training.lora)
     take_classifier(model, spec.encoder, spec.data.name)
     return model, digest, pretrained.made_new
 
@@ -122,7 +126,8 @@ def train_and_select(
     plan, labels = engine.plan(selection), [document.label for document in selection]
     started = time.perf_counter() - outcome.training_seconds - outcome.evaluation_seconds
     try:
-        steps = fit(model, batches, cross_entropy_part, optimizer, schedule, engine.accelerator, clip_norm, done)
+        loss_of = loss_part(training.loss)
+        steps = fit(model, batches, loss_of, optimizer, schedule, engine.accelerator, clip_norm, done)
         for step in shown(steps, steps_per_epoch * training.epochs, f"{spec.data.name}, seed {spec.seed}", done):
             outcome.count(step)
             epoch_ends = step.number % steps_per_epoch == 0
@@ -169,6 +174,23 @@ def cross_entropy_part(model: TextClassifier, micro_batch: MicroBatch, batch: Se
     """A micro-batch's part of the mean cross-entropy over the documents of its batch."""
     documents = sum(len(part.rows) for part in batch)
     return torch.nn.functional.cross_entropy(model(micro_batch), micro_batch.labels, reduction="sum") / documents
+
+
+def loss_part(name: str) -> Callable[[TextClassifier, MicroBatch, Sequence[MicroBatch]], torch.Tensor]:
+    """A micro-batch's part of the mean over its batch's documents of the loss of that name.
+
+    Raises:
+        StudyError: it is one of one's own that is not known here.
+    """
+    if name == "cross-entropy":
+        return cross_entropy_part
+    of_documents = extension("loss", name)
+
+    def part(model: TextClassifier, micro_batch: MicroBatch, batch: Sequence[MicroBatch]) -> torch.Tensor:
+        documents = sum(len(part.rows) for part in batch)
+        return of_documents(model(micro_batch), micro_batch.labels).sum() / documents
+
+    return part
 
 
 def evaluate(probabilities: np.ndarray, labels: Sequence[int], step: int, steps_per_epoch: int) -> Evaluation | None:

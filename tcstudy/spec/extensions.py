@@ -1,0 +1,135 @@
+"""Readers, windows and losses of one's own: named in a description, known by the digest of their source.
+
+In a parameter file `readers.py:MeanMax` names what `MeanMax` is in that file; in a notebook `register` names what
+stands below it. A description holds the name with a digest, `MeanMax@0123456789ab`, so that other source is another
+run. A copy of a file is kept, so that any process can load it; what a notebook registered is in its own process only.
+"""
+
+import functools
+import hashlib
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import AfterValidator
+
+from tcstudy.errors import StudyError, first_line, nearest, shown
+from tcstudy.files import told, write_whole
+from tcstudy.settings import Settings
+
+Kind = Literal["reader", "window", "loss"]
+Made = TypeVar("Made", bound=Callable)
+
+_KNOWN = re.compile(r"(\w+)@([0-9a-f]{12})")
+_IN_FILE = re.compile(r"(.+\.py):(\w+)")
+_registered: dict[tuple[str, str], Callable] = {}  # by kind and name with digest
+_names: dict[tuple[str, str], str] = {}  # the same by kind and name, the latest
+
+
+def register(kind: Kind, name: str | None = None) -> Callable[[Made], Made]:
+    """Make what stands below a reader, a window method or a loss that descriptions can name.
+
+    Args:
+        kind: "reader", a class as `models.classifier.MeanReader`; "window", a function as `encoding.windows.spans`;
+            "loss", a function of logits (documents, classes) and labels (documents,) that gives (documents,).
+        name: how descriptions call it; its own name by default.
+
+    Raises:
+        StudyError: its source cannot be found, so that it could not be told from another.
+    """
+
+    def under_its_name(made: Made) -> Made:
+        own = name or made.__name__
+        try:
+            source = inspect.getsource(made)
+        except (OSError, TypeError) as error:
+            raise StudyError(
+                f"The source of {own} cannot be found ({first_line(error)}): put it into a file."
+            ) from None
+        known = f"{own}@{_digest(source.encode())}"
+        _registered[kind, known] = made
+        _names[kind, own] = known
+        return made
+
+    return under_its_name
+
+
+def extensible(kind: Kind, built_in: Iterable[str]) -> AfterValidator:
+    """Takes one of the names `built_in`, or what names an extension, which becomes its name with the digest."""
+    built_in = tuple(built_in)
+
+    def known(given: str) -> str:
+        if given in built_in or _KNOWN.fullmatch(given):
+            return given
+        if _IN_FILE.fullmatch(given):
+            return in_file(given)
+        if (kind, given) in _names:
+            return _names[kind, given]
+        hint = nearest(given, [*built_in, *(name for of, name in _names if of == kind)])
+        raise StudyError(f"{shown(given)} is not possible here; {hint}")
+
+    return AfterValidator(known)
+
+
+def in_file(given: str) -> str:
+    """`path/readers.py:MeanMax` as a name with the file's digest, and anything else as it is; the file is copied.
+
+    Raises:
+        StudyError: there is no such file, or it cannot be copied.
+    """
+    found = _IN_FILE.fullmatch(given)
+    if not found:
+        return given
+    path = Path(found[1])
+    try:
+        source = path.read_bytes()
+        text = source.decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path} cannot be read ({first_line(error)}).") from None
+    if not re.search(rf"^(class|def)\s+{found[2]}\b|^{found[2]}\s*=", text, re.MULTILINE):
+        raise StudyError(f"{path} has no class or function {found[2]}.")
+    copy = _copy(digest := _digest(source))
+    with told(copy.parent, "Extensions", "TCSTUDY_CACHE"):
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(copy, text)
+    return f"{found[2]}@{digest}"
+
+
+def extension(kind: Kind, name: str) -> Callable:
+    """What a name with a digest stands for.
+
+    Raises:
+        StudyError: this machine has not seen its source, or its file cannot be run.
+    """
+    if (kind, name) in _registered:
+        return _registered[kind, name]
+    own, digest = _KNOWN.fullmatch(name).groups()
+    if not _copy(digest).is_file():
+        raise StudyError(f"The {kind} {name} is not known here: run the cell that registers it, or name its file.")
+    made = getattr(_module(_copy(digest)), own, None)
+    if not callable(made):
+        raise StudyError(f"The {kind} {name} is neither a class nor a function.")
+    return made
+
+
+@functools.cache
+def _module(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"tcstudy_extension_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever one's own file raises
+        raise StudyError(f"The file with the digest {path.stem} cannot be run ({first_line(error)}).") from None
+    return module
+
+
+def _copy(digest: str) -> Path:
+    return Settings.read().cache / "extensions" / f"{digest}.py"
+
+
+def _digest(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()[:12]

@@ -1,0 +1,188 @@
+"""What `from tcstudy import ...` gives, and methods of one's own compared with the study's."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+import tcstudy
+from tcstudy.encoding.windows import spans
+from tcstudy.errors import StudyError
+from tcstudy.models.classifier import FractionReader, MeanReader
+from tcstudy.publish.parameters import read_parameters
+from tcstudy.spec import RunSpec, WindowSpec
+from tcstudy.spec.extensions import extension
+from tcstudy.study.run import run_store
+
+FILE = textwrap.dedent(
+    '''
+    import torch
+
+    from tcstudy.models.classifier import FractionReader
+
+
+    class MeanMax(FractionReader):
+        """Mean and largest state of the tokens, added."""
+
+        def select(self, states, piece):
+            mask = attention_mask[..., None].bool()
+            largest = states.masked_fill(~mask, -torch.inf).amax(dim=1)
+            return largest + (states * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+    def middle(length, window):
+        start = (length - window.content) // 2
+        return [[(start, start + window.content)]]
+
+
+    def smoothed(logits, labels):
+        return torch.nn.functional.cross_entropy(logits, labels, reduction="none", label_smoothing=0.1)
+    '''
+)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(FILE)
+    return path
+
+
+def test_the_package_loads_nothing_by_itself_and_neither_torch_nor_transformers_for_its_names():
+    program = "import tcstudy, sys; print(*[name for name in sys.modules if name.startswith('tcstudy.')])"
+    assert not subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    names = ", ".join(name for name in tcstudy.__all__ if name != "open_classifier")
+    program = f"from tcstudy import {names}; import sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "transformers", "datasets"} & set(loaded)
+
+
+def test_every_name_is_there_and_no_other():
+    assert all(getattr(tcstudy, name) for name in tcstudy.__all__)
+    assert set(tcstudy.__all__) <= set(dir(tcstudy))
+    with pytest.raises(AttributeError, match="no attribute 'compere'"):
+        _ = tcstudy.compere
+
+
+def test_a_reader_of_ones_own_is_compared_with_the_studys(spec, file):
+    own = {
+        name: [tcstudy.run(spec.variant({"features.reader": reader, "seed": seed})) for seed in (0, 1)]
+        for name, reader in {"cls": "cls", "mean": "mean", "own": f"{file}:MeanMax"}.items()
+    }
+    found = tcstudy.compare(own)
+    assert found.errors["model"].tolist() == ["cls", "mean", "own"]
+    assert len(found.differences) == 3
+    curves = [records[0].curve.losses for records in own.values()]
+    assert len({*curves}) == 3  # three models
+    assert all(np.isfinite(curve).all() for curve in curves)
+
+
+def test_the_digest_of_the_source_is_part_of_the_identity_and_its_place_is_not(spec, file, tmp_path):
+    first = spec.variant({"features.reader": f"{file}:MeanMax"})
+    assert first.features.reader.startswith("MeanMax@")
+    copy = tmp_path / "elsewhere.py"
+    copy.write_text(FILE)
+    assert spec.variant({"features.reader": f"{copy}:MeanMax"}).id == first.id
+    file.write_text(FILE + "\n# changed\n")
+    assert spec.variant({"features.reader": f"{file}:MeanMax"}).id != first.id
+    file.unlink()
+    assert RunSpec.model_validate_json(first.model_dump_json()) == first  # as a record is read
+    assert issubclass(extension("reader", first.features.reader), FractionReader)  # from the copy
+
+
+def test_a_window_of_ones_own_is_asked_for_texts_that_do_not_fit(file, spec):
+    window = WindowSpec(method=f"{file}:middle", length=10)
+    assert spans(6, window) == [[(0, 6)]]
+    assert spans(20, window) == [[(6, 14)]]
+    file.write_text("def middle(length, window):\n    return [[(0, length)]]\n")
+    with pytest.raises(StudyError, match="8 wordpieces together at most"):
+        spans(20, WindowSpec(method=f"{file}:middle", length=10))
+
+
+def test_a_loss_of_ones_own_trains(spec, file):
+    plain, own = (
+        tcstudy.run(spec.variant({"training.loss": loss, "training.dropout": 0.0}))
+        for loss in ("cross-entropy", f"{file}:smoothed")
+    )
+    logits, label = torch.log(torch.tensor([[0.5, 0.3, 0.2]])), torch.tensor([0])
+    smoothed = extension("loss", own.spec.training.loss)(logits, label)
+    assert float(smoothed) == pytest.approx(-(0.9 + 0.1 / 3) * np.log(0.5) - 0.1 / 3 * (np.log(0.3) + np.log(0.2)))
+    assert own.curve.losses[0] != plain.curve.losses[0]
+    assert own.curve.losses[-1] < own.curve.losses[0]
+
+
+def test_the_mean_reader_leaves_padding_out():
+    states = torch.arange(12.0).view(2, 3, 2)
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
+    read = MeanReader(2, "head-only").select(states, mask)
+    assert read.tolist() == [[2.0, 3.0], [7.0, 8.0]]
+
+
+def test_what_a_notebook_registers_is_known_by_its_source(spec):
+    @tcstudy.register("loss", "doubled")
+    def doubled(logits, labels):
+        return 2 * torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+
+    changed = spec.variant({"training.loss": "doubled", "training.clip_norm": 100.0})
+    assert changed.training.loss.startswith("doubled@")
+    assert extension("loss", changed.training.loss) is doubled
+    plain = spec.variant({"training.clip_norm": 100.0})
+    assert tcstudy.run(changed).curve.losses[0] == pytest.approx(2 * tcstudy.run(plain).curve.losses[0], rel=1e-5)
+
+
+def test_a_parameter_file_names_an_extension_from_any_folder(file, tmp_path, monkeypatch):
+    parameters = tmp_path / "long_texts.yaml"
+    parameters.write_text(
+        "encoder: {name: tiny}\ndata: [{name: bbc_news, train: 20, validation: 10, test: 20}]\n"
+        "window: {length: 12}\nmethods: [head-only, 'mine.py:middle']\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    read = read_parameters(parameters)
+    head, own = read.values["methods"]
+    assert head == "head-only" and own.startswith("middle@")
+    assert [run.window.method for run in read.experiment.runs().values()] == read.values["methods"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"features.reader": "meen"}, "features.reader: 'meen' is not possible here; did you mean 'mean'"),
+        ({"features.reader": "none.py:Reader"}, r"none\.py cannot be read"),
+        ({"training.lora": 4, "training.frozen": True}, "`frozen` must be false"),
+        ({"training.lora": 4, "measures.general_text": {"name": "rotten_tomatoes"}}, "cannot be taken of adapters"),
+    ],
+)
+def test_mistakes_are_sentences(spec, changes, told):
+    with pytest.raises(StudyError, match=told):
+        spec.variant(changes)
+
+
+def test_names_that_a_file_does_not_have_and_sources_that_are_gone_are_told(spec, file):
+    with pytest.raises(StudyError, match="no class or function Nothing"):
+        spec.variant({"features.reader": f"{file}:Nothing"})
+    gone = spec.variant({"features.reader": "Gone@0123456789ab"})  # as a record from elsewhere has it
+    with pytest.raises(StudyError, match="is not known here"):
+        tcstudy.run(gone)
+    assert run_store().get(gone) is None
+
+
+def test_adapters_learn_while_the_encoder_stays_as_it_was(spec):
+    pytest.importorskip("peft")
+    from tcstudy.corpora.loading import load_corpus
+    from tcstudy.training.finetune import build_model, finetune
+
+    spec = spec.variant({"training.lora": 4, "training.epochs": 10, "training.learning_rate": 0.05})
+    model, _, _ = build_model(spec, 5, 1000)
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert {name for name in trained if name.startswith("encoder.")} == {
+        name for name, _ in model.named_parameters() if "lora_" in name
+    }
+    outcome = finetune(spec, load_corpus(spec.data))
+    frozen = finetune(spec.variant({"training.lora": None, "training.frozen": True}), load_corpus(spec.data))
+    assert outcome.encoder_digest == frozen.encoder_digest
+    assert np.mean(outcome.losses[-5:]) < np.mean(frozen.losses[-5:]) < frozen.losses[0]
