@@ -1,8 +1,12 @@
 """What `from tcstudy import ...` gives, and methods of one's own compared with the study's."""
 
+import linecache
+import re
 import subprocess
 import sys
 import textwrap
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,3 +190,19 @@ def test_adapters_learn_while_the_encoder_stays_as_it_was(spec):
     frozen = finetune(spec.variant({"training.lora": None, "training.frozen": True}), load_corpus(spec.data))
     assert outcome.encoder_digest == frozen.encoder_digest
     assert np.mean(outcome.losses[-5:]) < np.mean(frozen.losses[-5:]) < frozen.losses[0]
+
+
+def test_the_examples_of_the_book_run(monkeypatch):
+    text = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    names: dict = {}
+    for number, block in enumerate(blocks):
+        source = block.replace("minilm-l6-uncased", "tiny").replace("2e-4", "1e-2")
+        linecache.cache[f"block {number}"] = (len(source), None, source.splitlines(keepends=True), f"block {number}")
+        names["__name__"] = f"block_{number}"
+        monkeypatch.setitem(sys.modules, names["__name__"], types.SimpleNamespace(__file__=f"block {number}"))
+        exec(compile(source, f"block {number}", "exec"), names)
+    assert len(blocks) == 2
+    record = tcstudy.run(names["own"])
+    assert record.outcome == "finished"
+    assert record.spec.features.reader.startswith("MeanMax@")
