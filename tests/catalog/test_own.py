@@ -225,3 +225,23 @@ def test_huge_cells_formulas_and_controls_are_texts_like_others(tmp_path):
 def test_a_set_that_was_never_read_here_is_told():
     with pytest.raises(StudyError, match="has not read yet"):
         dataset_facts("own-0123456789ab")
+
+
+def test_a_set_of_the_hub_is_read_at_a_revision_with_the_names_of_its_classes(monkeypatch):
+    import datasets
+
+    asked = []
+
+    def load(path, revision):
+        asked.append((path, revision))
+        features = datasets.Features({"body": datasets.Value("string"), "y": datasets.ClassLabel(names=["no", "yes"])})
+        rows = {"body": [f"text {number}" for number in range(20)], "y": [number % 2 for number in range(20)]}
+        return datasets.DatasetDict(train=datasets.Dataset.from_dict(rows, features=features))
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    given = {"path": "owner/mails", "revision": "0123abc", "text": "body", "label": "y"}
+    facts = dataset_facts(DataSpec.parse(given, "x").name)
+    assert asked == [("owner/mails", "0123abc")]
+    assert (facts.title, facts.classes, facts.train, facts.test) == ("mails", ("no", "yes"), 16, 4)
+    with pytest.raises(StudyError, match="no column 'label'"):
+        DataSpec.parse(given | {"label": "label"}, "x")
