@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -22,14 +22,12 @@ METHODS = (BAG_OF_WORDS, FINE_TUNING, PRETRAINED)
 class OwnTexts(PretrainingExperiment):
     """A bag of words, fine-tuning, and further pre-training on the texts before it, with all labels and with fewer.
 
-    The run with seed s has training and validation documents of its own, the draw s.
+    The run of each seed has training and validation documents of its own.
 
     Attributes:
         window: what the encoder sees of a text.
         features: what the classifier reads of the encoder.
         labels: numbers of labelled documents to train on besides all of them, smallest first.
-        pretrainings: further pre-trainings, each with a seed of its own, that the runs take in turn: what one of them
-            gives is a sample as well.
         least_updates: where few documents would give fewer, epochs are added until there are so many.
     """
 
@@ -38,7 +36,7 @@ class OwnTexts(PretrainingExperiment):
     window: WindowSpec = WindowSpec()
     features: FeatureSpec = FeatureSpec()
     labels: Annotated[tuple[Count, ...], Field(strict=False)] = ()
-    pretrainings: Count = 1
+    draw: Literal["fixed", "seed"] = "seed"
     least_updates: Count = 40
 
     @field_validator("data")
@@ -80,26 +78,20 @@ class OwnTexts(PretrainingExperiment):
             "data.train": self.documents.train if whole else size,
             "data.validation": self.documents.validation if whole else self._validation(size),
         }
-        runs: dict[RunKey, AnyRun] = {}
-        for seed in self.seeds:
-            changes = data | {"data.draw": seed}
-            plain = self.grid({FINE_TUNING: self._changes(changes, size)}, seeds=[seed])
-            [(key, run)] = plain.items()
-            runs[key._replace(variant=BAG_OF_WORDS)] = BagOfWordsSpec(data=run.data, seed=seed)
-            runs |= plain
-            encoder = {"encoder": self.pretrained(seed % self.pretrainings)}
-            runs |= self.grid({PRETRAINED: self._changes(changes, size) | encoder}, seeds=[seed])
-        return runs
-
-    def _changes(self, data: dict[str, Any], size: int) -> dict[str, Any]:
         updates = math.ceil(size / self.training.batch_size)
         epochs = max(self.training.epochs, math.ceil(self.least_updates / updates))
-        return data | {"window": self.window, "features": self.features, "training.epochs": epochs}
+        plain = data | {"window": self.window, "features": self.features, "training.epochs": epochs}
 
-    def pretrained(self, seed: int) -> Any:
-        """The encoder after further pre-training on the texts, with a seed."""
-        recipe = self.pretraining.model_copy(update={"seed": seed})
-        return self.pretrained_on([self.documents.name], recipe=recipe)
+        def variants(of: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
+            return {FINE_TUNING: plain, PRETRAINED: plain | {"encoder": self.pretrained_on([of.name], seed=seed)}}
+
+        runs = self.grid(variants)
+        bags = {
+            key._replace(variant=BAG_OF_WORDS): BagOfWordsSpec(data=run.data, seed=run.seed)
+            for key, run in runs.items()
+            if key.variant == FINE_TUNING
+        }
+        return bags | runs
 
     def compared(self) -> dict[str, str]:
         """What each variant is compared with: the next cheaper method with as many labels."""

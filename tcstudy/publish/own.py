@@ -110,6 +110,7 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
         "training": {"learning_rate": 2e-4 if small else 2e-5, "batch_size": 16, "epochs": 3},
         "protocol": "clean",
         "seeds": list(range(effort.seeds)),
+        "draw": "seed",
     }
 
 

@@ -27,7 +27,8 @@ class Measured:
     """A method with a number of labels.
 
     Attributes:
-        method, labels: which.
+        method: which.
+        labels: documents that it was trained on.
         runs: its records, by seed.
         error, f1: of the test documents, with their intervals.
     """
@@ -49,7 +50,9 @@ def measured(experiment: OwnTexts, records: Records) -> dict[tuple[str, int], Me
             wrong = wrong_matrix(runs)
             if wrong.size:
                 f1 = f1_matrix(runs)
-                found[method, size] = Measured(method, size, tuple(runs), error(wrong), rate(spread(f1), *f1.shape))
+                found[method, size] = Measured(
+                    method, runs[0].data.used_train, tuple(runs), error(wrong), rate(spread(f1), *f1.shape)
+                )
     return found
 
 
@@ -89,11 +92,12 @@ def methods_table(experiment: OwnTexts, records: Records) -> Table:
         *(f"points against {name}" for name in METHODS[:-1]),
         "seconds a run",
     )
-    first = next(iter(found.values()))
+    first = next(one for (_, size), one in found.items() if size == whole)
     note = (
-        f"{whole:,} labelled documents to train on, {len(experiment.seeds)} draws of them, {first.error.documents:,} "
-        "test documents, the same for all. In brackets 95% intervals over draws and test documents; a difference is "
-        "shown where its interval does not hold zero. The seconds of further pre-training are not in the last column."
+        f"{first.labels:,} labelled documents to train on, {len(experiment.seeds)} draws of them, "
+        f"{first.error.documents:,} test documents, the same for all. In brackets 95% intervals over draws and test "
+        "documents; two methods were shown to differ where the interval of their difference does not hold zero. The "
+        "seconds of further pre-training are not in the last column."
     )
     return Table(head, rows, "Methods with all labels", "tab-own-methods", note)
 
@@ -174,8 +178,8 @@ def curve(experiment: OwnTexts, records: Records) -> dict[str, pd.DataFrame]:
 
 def more_labels(experiment: OwnTexts, records: Records) -> Notice:
     """Whether more labels would pay, from the last step of the learning curve of the recommended method."""
-    method, sizes = recommendation(experiment, records).method, experiment.sizes()
-    found = {labels: one for (name, labels), one in measured(experiment, records).items() if name == method}
+    method = recommendation(experiment, records).method
+    found = {one.labels: one for (name, _), one in measured(experiment, records).items() if name == method}
     if len(found) < 2:
         text = "The curve has one point only: name fewer labels than there are in `labels` to have more."
         return Notice("note", "Do more labels pay?", text)
@@ -194,7 +198,7 @@ def more_labels(experiment: OwnTexts, records: Records) -> Notice:
         text = f"No. {told} What is wrong with these texts are not too few labels."
     else:
         text = f"It is not shown. {told} With {len(experiment.seeds)} draws a smaller gain cannot be told from chance."
-    return Notice("tip", f"Do more labels pay than {sizes[-1]:,}?", text)
+    return Notice("tip", f"Do more labels than {most:,} pay?", text)
 
 
 def confusion(experiment: OwnTexts, records: Records) -> pd.DataFrame:
