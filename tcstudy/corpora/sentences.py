@@ -47,7 +47,10 @@ _CUTTERS = {"zh": _by_marks}
 def _sentencizer(language: str) -> "Language":
     import spacy  # slow to import
 
-    pipeline = spacy.blank(language)
+    try:
+        pipeline = spacy.blank(language)
+    except ImportError:  # a language that it does not know, or that needs a library of its own
+        pipeline = spacy.blank("xx")
     pipeline.add_pipe("sentencizer")
     pipeline.max_length = 2**31  # the limit is meant for parsers, which this pipeline has none of
     return pipeline

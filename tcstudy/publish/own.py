@@ -82,7 +82,7 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
     small = facts.width <= SMALL_WIDTH
     train = effort.train if effort.train and effort.train < len(source.usable) * 9 // 10 else None
     whole = train or len(source.usable) * 9 // 10
-    sizes = [size for size in LABELS if max(size, 4 * len(source.facts.classes)) == size and size <= whole // 2]
+    sizes = [size for size in LABELS if 4 * len(source.facts.classes) <= size <= whole // 2] or [whole // 2]
     corpus = float(lengths[: len(source.train)].sum())
     if spec.unlabelled:
         corpus += float(vocabulary.lengths(load_source(spec.unlabelled).train["text"]).sum())

@@ -26,3 +26,7 @@ def test_nothing_is_lost_and_order_is_kept():
 def test_a_text_of_a_megabyte_is_cut():
     [cut] = sentences(["word " * 300_000 + "end. Last."], "en")
     assert cut[-1] == "Last."
+
+
+def test_a_language_that_is_not_known_is_cut_at_the_usual_marks():
+    assert list(sentences(["One. Two! Three"], "qq")) == [["One.", "Two!", "Three"]]

@@ -35,7 +35,7 @@ def records(experiment):
         wrong = hard + 0.02 * generator.standard_normal(len(labels)) < rate
         probabilities = np.full((len(labels), 2), 0.1)
         probabilities[np.arange(len(labels)), np.where(wrong, 1 - labels, labels)] = 0.9
-        test = Predictions.pack(labels, probabilities, made.test.lengths.unpack())
+        test = Predictions.pack(labels, probabilities)
         data = made.data.model_copy(update={"used_train": spec.data.train})
         return made.model_copy(update={"spec": spec, "id": spec.id, "test": test, "data": data})
 

@@ -50,8 +50,8 @@ def test_parameters_follow_from_the_texts(tmp_path):
     assert experiment.window.length == 32  # the texts have some ten words
     assert experiment.window.method == "head-only"
     assert not experiment.features.pooler  # the tiny encoder has none
-    assert experiment.sizes() == [65]  # 72 to train on, less a tenth for validation
-    assert len(experiment.runs()) == 3 * 5
+    assert experiment.sizes() == [32, 65]  # 72 to train on, less a tenth for validation; half of them
+    assert len(experiment.runs()) == 2 * 3 * 5
     assert {
         run.encoder.stages[0].recipe.seed
         for run in experiment.runs().values()
