@@ -1,16 +1,16 @@
 """What `from tcstudy import ...` gives, and methods of one's own compared with the study's."""
 
-import linecache
 import re
 import subprocess
 import sys
 import textwrap
-import types
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
+from nbclient import NotebookClient
 
 import tcstudy
 from tcstudy.encoding.windows import spans
@@ -192,17 +192,21 @@ def test_adapters_learn_while_the_encoder_stays_as_it_was(spec):
     assert np.mean(outcome.losses[-5:]) < np.mean(frozen.losses[-5:]) < frozen.losses[0]
 
 
-def test_the_examples_of_the_book_run(monkeypatch):
+def test_the_examples_of_the_book_run_in_a_notebook(tmp_path):
     text = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    names: dict = {}
-    for number, block in enumerate(blocks):
-        source = block.replace("minilm-l6-uncased", "tiny").replace("2e-4", "1e-2")
-        linecache.cache[f"block {number}"] = (len(source), None, source.splitlines(keepends=True), f"block {number}")
-        names["__name__"] = f"block_{number}"
-        monkeypatch.setitem(sys.modules, names["__name__"], types.SimpleNamespace(__file__=f"block {number}"))
-        exec(compile(source, f"block {number}", "exec"), names)
     assert len(blocks) == 2
-    record = tcstudy.run(names["own"])
-    assert record.outcome == "finished"
-    assert record.spec.features.reader.startswith("MeanMax@")
+    last = [
+        "from tcstudy import run\nprint(run(own).outcome, own.features.reader)",
+        "@register('reader')\nclass MeanMax(MeanMax):\n    def forward(self, states, batch):\n        return states\n"
+        "print(spec.variant({'features.reader': 'MeanMax'}).features.reader)",
+    ]
+    sources = [block.replace("minilm-l6-uncased", "tiny").replace("2e-4", "1e-2") for block in [*blocks, *last]]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    compared, _, run, again = (cell.outputs for cell in notebook.cells)
+    assert "mean of all tokens" in compared[-1]["data"]["text/html"]
+    [outcome, reader] = next(output["text"] for output in run if output.get("name") == "stdout").split()
+    assert outcome == "finished" and re.fullmatch(r"MeanMax@[0-9a-f]{12}", reader)
+    other = again[-1]["text"].strip()
+    assert re.fullmatch(r"MeanMax@[0-9a-f]{12}", other) and other != reader

@@ -25,6 +25,7 @@ Made = TypeVar("Made", bound=Callable)
 
 _KNOWN = re.compile(r"(\w+)@([0-9a-f]{12})")
 _IN_FILE = re.compile(r"(.+\.py):(\w+)")
+_PLAIN = (str, int, float, bool, tuple, type(None))
 _registered: dict[tuple[str, str], Callable] = {}  # by kind and name with digest
 _names: dict[tuple[str, str], str] = {}  # the same by kind and name, the latest
 
@@ -44,17 +45,33 @@ def register(kind: Kind, name: str | None = None) -> Callable[[Made], Made]:
     def under_its_name(made: Made) -> Made:
         own = name or made.__name__
         try:
-            source = inspect.getsource(made)
+            known = f"{own}@{_digest(_source(made).encode())}"
         except (OSError, TypeError) as error:
-            raise StudyError(
-                f"The source of {own} cannot be found ({first_line(error)}): put it into a file."
-            ) from None
-        known = f"{own}@{_digest(source.encode())}"
+            reason = first_line(error)
+            raise StudyError(f"The source of {own} cannot be found ({reason}): put it into a file.") from None
         _registered[kind, known] = made
         _names[kind, own] = known
         return made
 
     return under_its_name
+
+
+def _source(made: Callable) -> str:
+    """The source of a function or a class; of a class in a notebook, which Python does not find, of its functions.
+
+    Raises:
+        OSError, TypeError: it cannot be found.
+    """
+    try:
+        return inspect.getsource(made)
+    except (OSError, TypeError):
+        functions = [member for _, member in sorted(vars(made).items()) if inspect.isfunction(member)]
+        if not functions:
+            raise
+        named = [(key, value) for key, value in sorted(vars(made).items()) if not key.startswith("__")]
+        values = [f"{key} = {value!r}" for key, value in named if isinstance(value, _PLAIN)]
+        bases = [base.__qualname__ for base in made.__bases__]
+        return "\n".join([*bases, *values, *map(inspect.getsource, functions)])
 
 
 def extensible(kind: Kind, built_in: Iterable[str]) -> AfterValidator:
