@@ -15,6 +15,7 @@ from tcstudy.errors import StudyError
 from tcstudy.files import PARTIAL
 
 if TYPE_CHECKING:
+    from tcstudy.experiments.own_texts import OwnTexts
     from tcstudy.spec import EncoderSpec
 
 ROWS_AT_ONCE = 500
@@ -66,29 +67,29 @@ def _own_study(
     print(f"{told}\nreport: {os.path.relpath(report)}\nmodel:  {os.path.relpath(folder / 'model')}")
 
 
-def _tell(experiment: object) -> None:
+def _tell(experiment: "OwnTexts") -> None:
     """What was found, and what it will cost."""
     from tcstudy.corpora.loading import load_source
     from tcstudy.encoding.tokens import load_vocabulary
+    from tcstudy.experiments.own_texts import FINE_TUNING
     from tcstudy.report.own_texts import found_in
-    from tcstudy.study.plan import plan_pages, sort_runs
+    from tcstudy.study.plan import known_facts, plan_pages, sort_runs
     from tcstudy.study.speed import choose_speeds
     from tcstudy.study.store import run_store
+    from tcstudy.study.work import run_work
 
     source = load_source(experiment.documents.name)
     lengths = load_vocabulary(experiment.encoder).lengths(source.texts())
     for name, value in found_in(experiment, lengths).items():
         print(f"{name + ':':11} {value}")
-    plans = plan_pages(sort_runs({experiment.page: experiment.runs().values()}, run_store().has))
-    [speed] = choose_speeds(plans, [None])
-    hours = speed.hours(plans[0].work) if speed else 0.0
-    left = f"{len(plans[0].runs.new)} of {plans[0].runs.runs} runs are left to make"
-    print(
-        f"{'cost:':11} {left}, about {hours:.1f} hours here"
-        if hours >= 1
-        else f"{'cost:':11} {left}, about {max(1, round(60 * hours))} minutes here",
-        flush=True,
-    )
+    [plan] = plan_pages(sort_runs({experiment.page: experiment.runs().values()}, run_store().has))
+    told = f"{len(plan.runs.new)} of {plan.runs.runs} runs are left to make, and the model to be trained on all labels"
+    [speed] = choose_speeds([plan], [None])
+    if speed:
+        last = experiment.final(FINE_TUNING).variant({"data.train": None})
+        hours = speed.hours(plan.work + run_work(last, known_facts(last.encoder.name, last.encoder.revision)))
+        told += f": about {hours:.1f} hours here" if hours >= 1 else f": about {max(1, round(60 * hours))} minutes here"
+    print(f"{'cost:':11} {told}", flush=True)
 
 
 def _encoder(given: str) -> "EncoderSpec":

@@ -72,6 +72,7 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
     effort = QUICK if quick else WHOLE
     spec = DataSpec.parse(data, "texts")
     source = load_source(spec.name)
+    pooler = _has_pooler(encoder)  # which fetches an encoder of the hub, so that its facts are known
     vocabulary = load_vocabulary(encoder)
     facts = encoder_facts(encoder.name, encoder.revision) or fetched_facts(encoder.name, encoder.revision)
     lengths = vocabulary.lengths(source.texts())
@@ -96,7 +97,7 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
         "encoder": encoder.model_dump(exclude_defaults=True, mode="json"),
         "data": [spec.model_dump(exclude_defaults=True, mode="json") | ({"train": train} if train else {}) | test],
         "window": {"method": "head+tail" if cut else "head-only", "length": length},
-        "features": {"pooler": _has_pooler(encoder)},
+        "features": {"pooler": pooler},
         "labels": sizes[-effort.sizes :],
         "pretrainings": effort.pretrainings,
         "least_updates": 40,
@@ -271,6 +272,7 @@ def keep_recommended(experiment: OwnTexts, folder: Path, columns: Sequence[str])
     documents = datasets.concatenate_datasets([source.train, source.test])
     spec = experiment.final(own.method)
     make_encoder(spec.encoder)
+    print(f"{own.method} on all {len(documents):,} labelled documents, to be kept", file=sys.stderr, flush=True)
     classifier = Classifier.train(spec, documents, source.facts.classes, columns)
     plain = classifier.description.plain
     classifier.save(folder, model_card(experiment, found, own, len(documents), columns, plain))
