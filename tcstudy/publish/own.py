@@ -116,15 +116,15 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
 
 
 def _has_pooler(encoder: EncoderSpec) -> bool:
-    """Whether an encoder is a BERT with a pooler: a classifier that reads it is one that `transformers` knows."""
+    """Whether an encoder is a BERT, which has a pooler: a classifier that reads it is one that `transformers` knows.
+
+    Where the checkpoint lacks the pooler's weights they are made new, and trained with the rest.
+    """
     from transformers import BertConfig
 
     from tcstudy.models.encoder import load_encoder
 
-    body = load_encoder(encoder, 0.0).body
-    if not isinstance(body.config, BertConfig):
-        return False
-    return not load_encoder(encoder, 0.0, pooler=True).made_new
+    return isinstance(load_encoder(encoder, 0.0).body.config, BertConfig)
 
 
 def execute(parameters: dict[str, Any], folder: Path) -> Path:

@@ -5,6 +5,7 @@ import csv
 import jupytext
 import numpy as np
 import pytest
+from transformers import pipeline
 
 from tcstudy.experiments.own_texts import OwnTexts
 from tcstudy.publish import own
@@ -25,6 +26,11 @@ def write_tickets(path, rows, seed=0, delimiter=";", encoding="cp1252"):
             label = list(CLASSES)[row % 3]
             words = [*generator.choice(CLASSES[label].split(), 3), *generator.choice(FILLER, 6)]
             writer.writerow([row, " ".join(words) + f" ;{row}", label])
+
+
+def read_tickets(name):
+    with open(name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def parameters(path, **more):
@@ -49,7 +55,7 @@ def test_parameters_follow_from_the_texts(tmp_path):
     experiment = OwnTexts.parse(chosen, "x")
     assert experiment.window.length == 32  # the texts have some ten words
     assert experiment.window.method == "head-only"
-    assert not experiment.features.pooler  # the tiny encoder has none
+    assert experiment.features.pooler
     assert experiment.sizes() == [32, 65]  # 72 to train on, less a tenth for validation; half of them
     assert len(experiment.runs()) == 2 * 3 * 5
     assert {
@@ -105,9 +111,12 @@ def test_a_table_through_the_whole_command(tmp_path, call, monkeypatch, capsys):
     write_tickets(tmp_path / "new.csv", 1100, seed=5, delimiter=",", encoding="utf-8")
     called = call("predict", folder / "model", "new.csv", "--output", "out.csv")
     assert called.status == 0, called.err
-    with open("out.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_tickets("out.csv")
     assert [row["row"] for row in rows] == [str(number) for number in range(1, 1101)]
+    texts = [" ".join(row[COLUMN].split()) for row in read_tickets("new.csv")]
+    plain = pipeline("text-classification", str(folder / "model"), device="cpu")(texts[:20], truncation=True)
+    assert [row["label"] for row in rows[:20]] == [answer["label"] for answer in plain]
+    assert [float(row["probability"]) for row in rows[:20]] == pytest.approx([a["score"] for a in plain], abs=2e-6)
     right = np.mean([row["label"] == list(CLASSES)[number % 3] for number, row in enumerate(rows)])
     assert right > 0.6  # chance is a third
     assert all(1 / 3 - 1e-6 <= float(row["probability"]) <= 1 for row in rows)
