@@ -73,23 +73,30 @@ def _tell(experiment: "OwnTexts") -> None:
     from tcstudy.encoding.tokens import load_vocabulary
     from tcstudy.experiments.own_texts import FINE_TUNING
     from tcstudy.report.own_texts import found_in
-    from tcstudy.study.plan import known_facts, plan_pages, sort_runs
-    from tcstudy.study.speed import choose_speeds
+    from tcstudy.study.encoders import encoder_store, is_made
+    from tcstudy.study.plan import plan_pages, sort_runs
+    from tcstudy.study.results import all_records
+    from tcstudy.study.speed import choose_speeds, hours, speed_here
     from tcstudy.study.store import run_store
-    from tcstudy.study.work import run_work
 
     source = load_source(experiment.documents.name)
     lengths = load_vocabulary(experiment.encoder).lengths(source.texts())
     for name, value in found_in(experiment, lengths).items():
         print(f"{name + ':':11} {value}")
-    [plan] = plan_pages(sort_runs({experiment.page: experiment.runs().values()}, run_store().has))
-    told = f"{len(plan.runs.new)} of {plan.runs.runs} runs are left to make, and the model to be trained on all labels"
-    [speed] = choose_speeds([plan], [None])
-    if speed:
-        last = experiment.final(FINE_TUNING).variant({"data.train": None})
-        hours = speed.hours(plan.work + run_work(last, known_facts(last.encoder.name, last.encoder.revision)))
-        told += f": about {hours:.1f} hours here" if hours >= 1 else f": about {max(1, round(60 * hours))} minutes here"
-    print(f"{'cost:':11} {told}", flush=True)
+    store, runs = run_store(), experiment.runs()
+    records = all_records(store)
+    last = experiment.final(FINE_TUNING).variant({"data.train": None, "seed": len(runs)})  # a run that is none of them
+    recorded = {record.id for record in records if not store.unfit(record)}
+    pages = {experiment.page: runs.values(), "model": [last]}
+    plans = plan_pages(sort_runs(pages, lambda run: run.id in recorded), is_made)
+    speeds = choose_speeds(plans, [None] * len(plans), speed_here(records, all_records(encoder_store())))
+    needed = sum(hours(plan, speed) for plan, speed in zip(plans, speeds, strict=True) if speed)
+    minutes = max(1, round(60 * needed))
+    told = f"{needed:.1f} hours" if needed >= 1 else f"{minutes} {'minute' if minutes == 1 else 'minutes'}"
+    device = next(speed.device for speed in speeds if speed)
+    where = "here" if device == "here" else f"on {device}; how long they take here, the first records will tell"
+    left = f"{len(plans[0].runs.new)} of {plans[0].runs.runs} runs are left to make"
+    print(f"{'cost:':11} {left}, and the model to be trained on all labels: about {told} {where}", flush=True)
 
 
 def _encoder(given: str) -> "EncoderSpec":

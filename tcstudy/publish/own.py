@@ -24,6 +24,8 @@ PAGE = Path(__file__).with_name("own_texts.md")
 WINDOWS = (32, 64, 128, 256, 512)
 FITTING = 0.95
 """A window is long enough for so many of the texts."""
+FEW_CUT = 0.01
+"""Where no more texts are cut, it does not matter how, and head-only is what a plain pipeline reads as well."""
 SMALL_WIDTH = 512
 """Encoders up to this width take the rate that the study tuned for its own, larger ones the paper's."""
 LABELS = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
@@ -79,7 +81,7 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
     longest = min(effort.window, facts.max_length)
     fitting = [length for length in WINDOWS if length <= longest and np.mean(lengths <= length - 2) >= FITTING]
     length = fitting[0] if fitting else longest
-    cut = bool(np.any(lengths > length - 2))
+    cut = np.mean(lengths > length - 2) > FEW_CUT
     small = facts.width <= SMALL_WIDTH
     train = effort.train if effort.train and effort.train < len(source.usable) * 9 // 10 else None
     whole = train or len(source.usable) * 9 // 10

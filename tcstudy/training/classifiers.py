@@ -21,6 +21,7 @@ from transformers import (
     PretrainedConfig,
     PreTrainedTokenizerFast,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from tcstudy.encoding.documents import Document, read_documents
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
@@ -153,6 +154,7 @@ class Classifier:
         Raises:
             StudyError: the folder holds something else, or cannot be written.
         """
+        disable_progress_bar()
         try:
             if folder.exists() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file():
                 raise StudyError(f"{folder} holds other files: name a folder for the model that is empty or not there.")
@@ -210,6 +212,7 @@ class Classifier:
             reason = str(error) if isinstance(error, StudyError) else first_line(error)
             raise StudyError(f"{folder} is not the folder of a classifier that was made here ({reason}).") from None
         accelerator = make_accelerator()
+        disable_progress_bar()
         try:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             model = _open_model(folder, description, micro_batch_tokens(accelerator))
