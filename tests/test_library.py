@@ -32,7 +32,7 @@ FILE = textwrap.dedent(
         """Mean and largest state of the tokens, added."""
 
         def select(self, states, piece):
-            mask = attention_mask[..., None].bool()
+            mask = piece.attention_mask[..., None].bool()
             largest = states.masked_fill(~mask, -torch.inf).amax(dim=1)
             return largest + (states * mask).sum(dim=1) / mask.sum(dim=1)
 
