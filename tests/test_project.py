@@ -67,7 +67,7 @@ def test_readers_get_no_tools_of_developers_and_both_the_same_versions():
     assert not {"pytest", "hypothesis", "ruff", "jupyterlab", "parsl", "statsmodels", "twine"} & LOCK.keys()
 
 
-@pytest.mark.parametrize(("room", "extras"), [("tcstudy", ["cluster"]), ("tests", ["cluster", "test"])])
+@pytest.mark.parametrize(("room", "extras"), [("tcstudy", ["cluster", "lora"]), ("tests", ["cluster", "test"])])
 def test_every_import_is_declared(room, extras):
     requirements = [
         *PROJECT["dependencies"],
@@ -76,10 +76,11 @@ def test_every_import_is_declared(room, extras):
     declared = {canonicalize_name(Requirement(line).name) for line in requirements}
     homes = packages_distributions()
     for path in (ROOT / room).rglob("*.py"):
+        ours = {"tcstudy", "benchmarks", *(module.stem for module in path.parent.glob("*.py"))}
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
-            for top in {name.partition(".")[0] for name in names} - {"tcstudy", "benchmarks", *sys.stdlib_module_names}:
+            for top in {name.partition(".")[0] for name in names} - {*ours, *sys.stdlib_module_names}:
                 assert {canonicalize_name(home) for home in homes[top]} & declared, (path, top)
 
 
