@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -123,7 +124,7 @@ def test_a_loss_of_ones_own_trains(spec, file):
 def test_the_mean_reader_leaves_padding_out():
     states = torch.arange(12.0).view(2, 3, 2)
     mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
-    read = MeanReader(2, "head-only").select(states, mask)
+    read = MeanReader(2, "head-only").select(states, SimpleNamespace(attention_mask=mask))
     assert read.tolist() == [[2.0, 3.0], [7.0, 8.0]]
 
 

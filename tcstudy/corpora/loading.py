@@ -245,7 +245,7 @@ def _examine(facts: DatasetFacts, part: str, split: datasets.Dataset, origin: st
     rows = len(split)
     if facts.classes:
         _check_labels(facts, split, where, official, origin)
-    if not any(str(text or "").strip() for batch in split.iter(batch_size=1000) for text in batch["text"]):
+    if rows and not any(str(text or "").strip() for batch in split.iter(batch_size=1000) for text in batch["text"]):
         raise StudyError(f"{where}: all texts are empty.")
     digest = content_digest(split, where)
     if facts.wheel and origin != "local folder" and digest not in facts.digests:
