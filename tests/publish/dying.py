@@ -74,12 +74,12 @@ def watch(moments: Moments) -> None:
 
     predict, save_file, replace, restore = Engine.predict, safetensors.torch.save_file, os.replace, Checkpoint.restore
 
-    def predicted(engine, model, documents):
+    def predicted(engine, model, documents, plan=None):
         passes = itertools.count()
         hook = model.register_forward_hook(
             lambda *_: moments.now("evaluation", making[-1], moments.update, len(documents), next(passes))
         )
-        probabilities = predict(engine, model, documents)
+        probabilities = predict(engine, model, documents, plan)
         hook.remove()
         return probabilities
 
