@@ -33,7 +33,7 @@ TINY = {
         "limit": 20,
     },
     "domains": PRETRAINING,
-    "encoder": COMMON | {"window": {"length": 12}},
+    "encoder": COMMON | {"window": {"length": 10}},
     "few_shot": PRETRAINING | {"fractions": [0.5, 1.0], "draws": [0, 1], "least_updates": 2},
     "forgetting": COMMON
     | {
@@ -77,7 +77,7 @@ TINY = {
 TINY["hard_documents"] = TINY["long_texts"] | {"shown": 1}
 TINY |= {
     name: {"profile": "smoke", "encoder": {"name": "tiny"}}
-    for name in ("cost", "deviations", "index", "speed", "status", "verdicts")
+    for name in ("cost", "deviations", "evidence", "index", "speed", "status", "verdicts")
 }
 
 
