@@ -65,10 +65,10 @@ PROFILES = _Profiles(
             "mini-2",
             "note",
             "Made by the profile mini-2",
-            "This page was made by the profile `mini-2`: a 6-layer encoder (MiniLM) after general pre-training with both "
-            "of BERT's heads, windows of 128 wordpieces (512 for long texts), 500 labelled documents drawn anew for each "
-            "run, a million wordpieces of further pre-training. Error rates cannot be compared with the paper's, and "
-            "effects need not be the same at its size.",
+            "This page was made by the profile `mini-2`: a 6-layer encoder (MiniLM) after general pre-training with "
+            "both of BERT's heads, windows of 128 wordpieces (512 for long texts), 500 labelled documents drawn anew "
+            "for each run, a million wordpieces of further pre-training. Error rates cannot be compared with the "
+            "paper's, and effects need not be the same at its size.",
             decides=True,
         ),
         Profile(
