@@ -16,7 +16,7 @@ def _no_truth_value(given: Any) -> Any:
     return given
 
 
-Number = Annotated[float, Field(strict=False, ge=-1e6, le=1e6), BeforeValidator(_no_truth_value)]
+Number = Annotated[float, Field(strict=False, ge=-1e30, le=1e30), BeforeValidator(_no_truth_value)]
 """A number; YAML reads `2e-5` as text, which is taken for the number it is."""
 
 
