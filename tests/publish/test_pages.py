@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-m", "tcstudy.cli"]
 
 
 def tcstudy(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=900)
 
 
 def records() -> dict[str, int]:
@@ -47,7 +47,7 @@ def test_a_launch_of_two_processes_makes_the_records_together_and_each_page_once
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert called.returncode == 0, called.stderr
     assert called.stderr.count("page 1 of 1: layer_decay, params") == 1
@@ -83,7 +83,7 @@ def test_all_pages_run_and_the_second_time_nothing_is_trained(project):
     by_hand = project / "page.ipynb"
     jupytext.write(jupytext.read(project / "book" / "long_texts.md"), by_hand)
     papermill = [sys.executable, "-m", "papermill", str(by_hand), "out.ipynb", "-f", "params/smoke/long_texts.yaml"]
-    subprocess.run(papermill, check=True, capture_output=True, timeout=300)
+    subprocess.run(papermill, check=True, capture_output=True, timeout=900)
     assert tables(project / "out.ipynb") == shown
     assert records() == made
 
