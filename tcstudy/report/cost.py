@@ -230,6 +230,6 @@ def extra(priced: pd.DataFrame, part: Part, page: PageRecords, datasets: Iterabl
     return mean.to_dict() | {"free": bool(mean["operations"] <= 0)}
 
 
-def surely(effect: Effect) -> bool:
+def saves_errors(effect: Effect) -> bool:
     """Whether an effect is above zero with all of its interval, from runs enough to decide."""
     return effect.runs >= LEAST_RUNS and effect.low > 0

@@ -7,7 +7,7 @@ import pandas as pd
 from tcstudy.report.beside_paper import title
 from tcstudy.report.cells import error_cell, note, share_cell
 from tcstudy.report.contrasts import Effect
-from tcstudy.report.cost import frontier, surely
+from tcstudy.report.cost import frontier, saves_errors
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.plan import rounded
 from tcstudy.report.tables import Notice, Table, percent
@@ -73,7 +73,7 @@ def bought_table(bought: pd.DataFrame, name: str) -> Table:
         ]
         for row in _ordered(bought).itertuples()
     ]
-    head = ("choice", "errors saved", "time more", "if shared", "operations more", "surely saved per hour", "chapter")
+    head = ("choice", "errors saved", "extra time", "if shared", "extra FLOPs", "saved per extra hour", "chapter")
     return Table(head, rows, "What each choice saves, and what it costs more than to do without", name)
 
 
@@ -82,15 +82,15 @@ def _saved(effect: Effect) -> str:
 
 
 def _rate(row: tuple) -> str:
-    if row.effect is None or not surely(row.effect):
+    if row.effect is None or not saves_errors(row.effect):
         return "–"
     return "free" if row.free else percent(row.rate)
 
 
 def _ordered(bought: pd.DataFrame) -> pd.DataFrame:
-    """What is surely bought first, the free before the paid; then what may be; then what was not measured."""
+    """What saves errors first, the free before the paid; then what may; then what was not measured."""
     place = [
-        (row.effect is None, row.effect is not None and not surely(row.effect), not row.free, -_number(row.rate))
+        (row.effect is None, row.effect is not None and not saves_errors(row.effect), not row.free, -_number(row.rate))
         for row in bought.itertuples()
     ]
     return bought.loc[sorted(bought.index, key=dict(zip(bought.index, place, strict=True)).__getitem__)]
@@ -101,7 +101,7 @@ def _number(rate: float) -> float:
 
 
 def bought_found(bought: pd.DataFrame) -> Notice:
-    """Which choices surely save errors, which of these are free, and which of the rest buys most per hour.
+    """Which choices save errors, which of these are free, and which of the rest buys most per hour.
 
     Args:
         bought: as `cost.bought` gives it.
@@ -109,11 +109,11 @@ def bought_found(bought: pd.DataFrame) -> Notice:
     measured = _ordered(bought[[effect is not None for effect in bought["effect"]]])
     if measured.empty:
         return Notice("warning", "What buys most", "No comparison has all of its records yet.")
-    sure = measured[[surely(effect) for effect in measured["effect"]]]
+    sure = measured[[saves_errors(effect) for effect in measured["effect"]]]
     paid = sure[~sure["free"].astype(bool)]
     told = []
     if (gifts := sure[sure["free"].astype(bool)]["choice"].tolist()) or sure.empty:
-        told.append(f"At no more operations, errors were surely saved by: {_listed(gifts)}.")
+        told.append(f"Errors were saved at no extra FLOPs by: {_listed(gifts)}.")
     if len(paid):
         first = paid.iloc[0]
         told.append(
@@ -122,8 +122,8 @@ def bought_found(bought: pd.DataFrame) -> Notice:
         )
         if len(paid) > 1:
             told.append(f"Then come, in this order: {_listed(paid['choice'].tolist()[1:])}.")
-    unsure = measured[[not surely(effect) for effect in measured["effect"]]]
-    told.append(f"Not surely any errors were saved by: {_listed(unsure['choice'].tolist())}.")
+    unsure = measured[[not saves_errors(effect) for effect in measured["effect"]]]
+    told.append(f"No saving was shown for: {_listed(unsure['choice'].tolist())}.")
     if untested := bought.loc[[effect is None for effect in bought["effect"]], "choice"].tolist():
         told.append(f"Not tested or not measured: {_listed(untested)}.")
     return Notice("tip", "What buys most", "\n\n".join(told))

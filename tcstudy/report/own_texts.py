@@ -12,7 +12,7 @@ from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.own_texts import BAG_OF_WORDS, METHODS, OwnTexts, variant_name
 from tcstudy.report.cells import change_cell, percent_range
 from tcstudy.report.intervals import Estimate, error, mean, paired_matrices, rate, spread, wrong_matrix
-from tcstudy.report.macro_f1 import f1_matrix
+from tcstudy.report.quality import f1_matrix
 from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.study.record import Record
 

@@ -84,7 +84,7 @@ def make_encoder(spec: EncoderSpec) -> bool:
 
     There is nothing to do for a published encoder.
 
-    Two processes that want one encoder make it once. An interrupted training is gone on with where it was saved.
+    Two processes that want one encoder make it once. An interrupted training continues where it was saved.
 
     Raises:
         StudyError: text or encoder cannot be had, or the folder of weights cannot be written.
@@ -204,6 +204,6 @@ def _state(spec: EncoderSpec) -> Path:
 
 
 def _forget_state(spec: EncoderSpec) -> None:
-    """Remove the state of a training that has ended; one that was stopped on the way is gone on from later."""
+    """Remove the state of a training that has ended; one that was stopped on the way may be continued later."""
     if spec == spec.to_the_end:
         _state(spec).unlink(missing_ok=True)

@@ -20,7 +20,7 @@ class Job:
 def jobs_for(runs: Iterable[AnyRun]) -> dict[str, Job]:
     """The jobs of `runs` by identity: before each run the encoders that it needs, each once.
 
-    Stops of one pre-training come one after the other, so that each goes on from the one before.
+    Stops of one pre-training come one after the other, so that each continues the one before.
     """
     runs = list(runs)
     encoders = {part.id: part for run in runs if isinstance(run, RunSpec) for part in run.encoder.made_on_the_way()}

@@ -44,7 +44,7 @@ def finetune(spec: RunSpec, corpus: Corpus, state: Path | None = None) -> Outcom
     Args:
         spec: the run.
         corpus: its documents.
-        state: file of the training's state, which one that was killed goes on from; the caller removes it. None keeps
+        state: file of the training's state, from which a killed one continues; the caller removes it. None keeps
             none.
 
     Raises:

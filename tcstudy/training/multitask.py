@@ -65,7 +65,7 @@ def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) 
     Args:
         spec: the encoder to be made.
         folder: where it is left, a Hugging Face folder with tokenizer and the tasks' classifiers.
-        state: file of the training's state, which one that was killed goes on from; the caller removes it. None keeps
+        state: file of the training's state, from which a killed one continues; the caller removes it. None keeps
             none.
 
     Raises:

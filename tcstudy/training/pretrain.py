@@ -42,7 +42,7 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
         spec: the encoder to be made.
         folder: where it is left, a Hugging Face folder with heads and tokenizer.
         state: file of the training's state. If it holds an earlier update of the same pre-training, that is gone on
-            from. It is left for the caller to remove: a later stop of the same pre-training goes on from it.
+            from. It is left for the caller to remove: a later stop of the same pre-training continues from it.
 
     Raises:
         StudyError: text or encoder cannot be had, the encoder has no mask, or the loss stopped being a finite number.
