@@ -55,14 +55,14 @@ def _own_study(
     data: dict, encoder: "EncoderSpec", folder: Path, columns: tuple[str, ...], quick: bool, check: bool
 ) -> None:
     from tcstudy.experiments.own_texts import OwnTexts
-    from tcstudy.publish.own import execute, keep_recommended, parameters_for
+    from tcstudy.publish.own import keep_recommended, parameters_for, write_report
 
     parameters = parameters_for(data, encoder, quick)
     experiment = OwnTexts.parse(parameters, "parameters")
     _tell(experiment)
     if check:
         return
-    report = execute(parameters, folder)
+    report = write_report(parameters, folder)
     told = keep_recommended(experiment, folder / "model", columns)
     print(f"{told}\nreport: {os.path.relpath(report)}\nmodel:  {os.path.relpath(folder / 'model')}")
 

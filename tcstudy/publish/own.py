@@ -15,6 +15,7 @@ from tcstudy.corpora.loading import load_source
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.errors import StudyError
 from tcstudy.experiments.own_texts import BAG_OF_WORDS, PRETRAINED, OwnTexts
+from tcstudy.publish.pages import execute
 from tcstudy.report.own_texts import Measured, Recommendation, measured, recommendation
 from tcstudy.spec import DataSpec, EncoderSpec
 from tcstudy.study.encoders import make_encoder
@@ -129,39 +130,22 @@ def _has_pooler(encoder: EncoderSpec) -> bool:
     return isinstance(load_encoder(encoder, 0.0).body.config, BertConfig)
 
 
-def execute(parameters: dict[str, Any], folder: Path) -> Path:
+def write_report(parameters: dict[str, Any], folder: Path) -> Path:
     """Execute the page with `parameters` into `folder`, as a notebook and as HTML, which is returned.
 
     Raises:
         StudyError: a cell failed, which its first line tells; or the folder cannot be written.
     """
-    import jupytext  # slow to import
     import nbformat
-    import papermill
-    from nbconvert import HTMLExporter
-    from traitlets.config import Config
+    from nbconvert import HTMLExporter  # slow to import
 
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asking for widgets, in the kernel
     notebook, shown = folder / "report.ipynb", folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as temporary, tempfile.TemporaryDirectory() as sockets:
-            source, executed = Path(temporary) / "page.ipynb", Path(temporary) / "executed.ipynb"
-            jupytext.write(jupytext.read(PAGE), source)
-            try:
-                papermill.execute_notebook(
-                    source,
-                    executed,
-                    parameters=parameters,
-                    kernel_name="python3",
-                    progress_bar=False,
-                    stderr_file=sys.stderr,
-                    config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
-                )
-            except Exception as error:
-                name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
-                line = (str(value).strip().splitlines() or [""])[0]
-                raise StudyError(line if name == "StudyError" else f"The page failed: {name}: {line}") from error
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            executed = Path(temporary) / "executed.ipynb"
+            if failure := execute(PAGE, executed, parameters):
+                raise StudyError(failure)
             os.replace(executed, notebook)
         content = nbformat.read(notebook, as_version=4)
         for cell in content.cells:

@@ -5,10 +5,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tcstudy.errors import StudyError
 from tcstudy.files import PARTIAL, hold, near, remove
@@ -81,43 +82,22 @@ def run_page(file: ParameterFile, settings: Settings) -> PageResult:
     Raises:
         StudyError: the page's source is missing, or the folder cannot be written.
     """
-    import jupytext  # slow to import
-    import papermill
-    from traitlets.config import Config
-
-    os.environ.setdefault(PROGRESS, "over" if sys.stderr.isatty() else "lines")  # the kernel's output is shown here
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asking for widgets, in the kernel
     source = page_source(file.page, settings)
     finished = executed_page(file, settings)
     folder, failed = finished.parent, finished.with_name(f"{file.name}.failed.ipynb")
     started = time.perf_counter()
-    failure = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         place = f"{file.folder}-{file.name}"
         with (
             hold(settings.root / "_build" / "locks" / place, "Pages", "the current folder"),
             _own_folder(folder, file.name) as temporary,
-            tempfile.TemporaryDirectory() as sockets,
         ):
-            # ports are raced for; sockets are not, in a folder of their own, whose path must be short
-            notebook, executed = Path(temporary) / "page.ipynb", Path(temporary) / "executed.ipynb"
-            jupytext.write(jupytext.read(source), notebook)
-            try:
-                papermill.execute_notebook(
-                    notebook,
-                    executed,
-                    parameters=file.values,
-                    kernel_name="python3",
-                    progress_bar=False,
-                    stderr_file=sys.stderr,
-                    cwd=settings.root,
-                    config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
-                )
-            except Exception as error:  # noqa: BLE001 - whatever a page raises, or the kernel's death
-                failure = _last_line(error)
+            executed = Path(temporary) / "executed.ipynb"
+            failure = execute(source, executed, file.values, settings.root)
+            if failure:
                 finished.unlink(missing_ok=True)
-            if not failure:
+            else:
                 stamp(executed, made_from(file, settings), file, settings)
             if executed.exists():
                 os.replace(executed, failed if failure else finished)
@@ -126,6 +106,47 @@ def run_page(file: ParameterFile, settings: Settings) -> PageResult:
     except OSError as error:
         raise StudyError(f"Pages cannot be written to {folder} ({error.strerror or error}).") from None
     return PageResult(file, time.perf_counter() - started, failure, failed if failure else finished)
+
+
+def execute(source: Path, executed: Path, parameters: Mapping[str, Any], folder: Path | None = None) -> str | None:
+    """Execute the text notebook `source` by papermill.
+
+    Args:
+        source: the page.
+        executed: the notebook that is written, up to the cell that failed; in a folder of its own.
+        parameters: of the page.
+        folder: that the kernel works in; this process's by default.
+
+    Returns:
+        The last line of what went wrong, or None.
+
+    Raises:
+        OSError: the notebook cannot be written.
+    """
+    import jupytext  # slow to import
+    import papermill
+    from traitlets.config import Config
+
+    os.environ.setdefault(PROGRESS, "over" if sys.stderr.isatty() else "lines")  # the kernel's output is shown here
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asking for widgets, in the kernel
+    notebook = executed.with_name("page.ipynb")
+    jupytext.write(jupytext.read(source), notebook)
+    # ports are raced for; sockets are not, in a folder of their own, whose path must be short
+    with tempfile.TemporaryDirectory() as sockets:
+        try:
+            papermill.execute_notebook(
+                notebook,
+                executed,
+                parameters=dict(parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                stderr_file=sys.stderr,
+                cwd=folder,
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a page raises, or the kernel's death
+            return _last_line(error)
+    return None
 
 
 @contextmanager
