@@ -65,7 +65,7 @@ bench: fetch ## measure speed beside Hugging Face's Trainer, and how it grows; n
 
 lock: ## resolve the dependencies of pyproject.toml anew into requirements-dev.lock, and those of readers into requirements.lock
 	@$(PYTHON) -m venv --clear _build/lock
-	@_build/lock/bin/pip install --quiet $(INDEX) setuptools ".[lab,cluster,test]"
+	@_build/lock/bin/pip install --quiet $(INDEX) setuptools ".[lab,cluster,lora,test]"
 	@$(FREEZE) > requirements-dev.lock
 	@$(PYTHON) -m venv --clear _build/lock
 	@_build/lock/bin/pip install --quiet $(INDEX) --constraint requirements-dev.lock setuptools .

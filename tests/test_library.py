@@ -177,7 +177,6 @@ def test_names_that_a_file_does_not_have_and_sources_that_are_gone_are_told(spec
 
 
 def test_adapters_learn_while_the_encoder_stays_as_it_was(spec):
-    pytest.importorskip("peft")
     from tcstudy.corpora.loading import load_corpus
     from tcstudy.training.finetune import build_model, finetune
 

@@ -228,10 +228,12 @@ def _read_hub(given: TextFiles) -> dict[str, _Part]:
 
 
 def _named_rows(split: "datasets.Dataset", given: TextFiles) -> Iterator[tuple[Any, ...]]:
-    """Rows of a split of the hub, labels by their names where the set has such."""
+    """Rows of a split of the hub, labels by their names where the set has such; there -1 stands for no label."""
     names = getattr(split.features.get(given.label), "names", None)
-    for values in zip(*(split[name] for name in given.columns), strict=True):
-        yield (*values[:-1], names[values[-1]]) if names and values[-1] is not None else values
+    for *texts, label in zip(*(split[name] for name in given.columns), strict=True):
+        if names and label is not None:
+            label = names[label] if label >= 0 else None
+        yield (*texts, label)
 
 
 def _classes(given: TextFiles, parts: Mapping[str, _Part]) -> list[str]:

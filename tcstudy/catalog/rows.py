@@ -120,6 +120,7 @@ def _delimiter(first: str, columns: Sequence[str]) -> str:
 
 
 def _json_lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    checked = False
     with path.open(encoding=encoding_of(path)) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -130,8 +131,9 @@ def _json_lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]
                 raise StudyError(f"{path}, line {number:,}: it is no JSON ({first_line(error)}).") from None
             if not isinstance(row, dict):
                 raise StudyError(f"{path}, line {number:,}: an object is expected in each line, not {shown(row)}.")
-            if number == 1:
+            if not checked:
                 _check_columns(path, list(row), columns)
+                checked = True
             yield tuple(row.get(name) for name in columns)
 
 

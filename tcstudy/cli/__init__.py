@@ -17,7 +17,6 @@ from tcstudy.errors import StudyError, first_line
 if TYPE_CHECKING:
     from tcstudy.publish.pages import PageResult
     from tcstudy.publish.parameters import ParameterFile
-    from tcstudy.spec import AnyRun
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -156,14 +155,8 @@ def plan(
     from tcstudy.study.speed import choose_speeds, speed_here
     from tcstudy.study.store import run_store
 
-    store = run_store()
-    records = all_records(store)
-    by_id = {record.id: record for record in records}
-
-    def is_recorded(run: "AnyRun") -> bool:
-        return run.id in by_id and not store.unfit(by_id[run.id])
-
-    plans = plan_pages(sorted_runs(files, is_recorded), is_made)
+    records = all_records(run_store())
+    plans = plan_pages(sorted_runs(files), is_made)
     here = None if gpu else speed_here(records, all_records(encoder_store()))
     speeds = choose_speeds(plans, [PROFILES[file.experiment.profile].gpu for file in files], here, gpu)
     past = PastRuns(records)

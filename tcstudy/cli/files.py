@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 from tcstudy.errors import StudyError, nearest, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tcstudy.publish.parameters import ParameterFile
-    from tcstudy.spec import AnyRun
     from tcstudy.study.plan import PageRuns
 
 
@@ -88,17 +85,10 @@ def _export(variable: str, folder: Path | None) -> None:
         os.environ[variable] = str(Path(given).absolute())
 
 
-def sorted_runs(
-    files: "list[ParameterFile]", is_recorded: "Callable[[AnyRun], bool] | None" = None
-) -> "list[PageRuns]":
-    """The runs of each file: recorded, shared with a file before, and new ones.
-
-    Args:
-        files: whose runs.
-        is_recorded: whether a run has a record; by default whether there is a file of one.
-    """
+def sorted_runs(files: "list[ParameterFile]") -> "list[PageRuns]":
+    """The runs of each file: recorded, shared with a file before, and new ones."""
     from tcstudy.study.plan import sort_runs
     from tcstudy.study.store import run_store
 
     runs = {str(file): file.experiment.runs().values() for file in files}
-    return sort_runs(runs, is_recorded or run_store().has)
+    return sort_runs(runs, run_store().usable)

@@ -86,9 +86,8 @@ def _tell(experiment: "OwnTexts") -> None:
     store, runs = run_store(), experiment.runs()
     records = all_records(store)
     last = experiment.final(FINE_TUNING).variant({"data.train": None, "seed": len(runs)})  # a run that is none of them
-    recorded = {record.id for record in records if not store.unfit(record)}
     pages = {experiment.page: runs.values(), "model": [last]}
-    plans = plan_pages(sort_runs(pages, lambda run: run.id in recorded), is_made)
+    plans = plan_pages(sort_runs(pages, store.usable), is_made)
     speeds = choose_speeds(plans, [None] * len(plans), speed_here(records, all_records(encoder_store())))
     needed = sum(hours(plan, speed) for plan, speed in zip(plans, speeds, strict=True) if speed)
     minutes = max(1, round(60 * needed))

@@ -51,8 +51,8 @@ def load_corpus(spec: DataSpec) -> Corpus:
     rows, apart = source.without_tested(spec.test_from_train)
     labels = np.asarray(source.train["label"])
     wanted = max(1, len(rows) // 10) if spec.validation is None else spec.validation
-    tested = len(source.train) - len(rows)
-    _check_size(spec.name, "train and validation ask", wanted + (spec.train or 1), len(rows), source.origin, tested)
+    left_out = len(source.train) - len(rows)
+    _check_size(spec.name, "train and validation ask", wanted + (spec.train or 1), len(rows), source.origin, left_out)
     _check_size(spec.name, "test asks", spec.test or 1, len(source.test), source.origin)
 
     validation = rows[stratified_sample(labels[rows], wanted, np.random.default_rng([spec.draw, 0]))]

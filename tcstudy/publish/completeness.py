@@ -8,7 +8,7 @@ from tcstudy.study.store import run_store
 def what_is_missing(experiment: Experiment) -> str | None:
     """Why a page cannot be made without training or fetching, in words, or None."""
     runs, store = set(experiment.runs().values()), run_store()
-    there = sum(store.get(run) is not None for run in runs)
+    there = sum(map(store.usable, runs))
     if there < len(runs):
         unfit = sum(map(store.has, runs)) - there
         others = f", and {unfit:,} records were made of other texts than are here" if unfit else ""

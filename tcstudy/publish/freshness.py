@@ -10,12 +10,15 @@ from typing import Any
 
 import nbformat
 
+from tcstudy.catalog.datasets import DATASETS
+from tcstudy.corpora.places import digests_here
 from tcstudy.errors import StudyError
 from tcstudy.publish.parameters import ParameterFile
 from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
 from tcstudy.study.encoders import encoder_store
 from tcstudy.study.store import run_store
+from tcstudy.study.work import texts_read
 
 STAMP = "tcstudy_made_from"
 """The key of the digest in an executed notebook's metadata."""
@@ -26,14 +29,17 @@ FILE = "tcstudy_parameter_file"
 def made_from(file: ParameterFile, settings: Settings) -> str:
     """A digest of what a page is made from: its cells and parameters, the package, the records that it shows.
 
-    Of a page that has neither runs nor texts of its own that is every record. Files are told by size and time.
+    Of a page that has neither runs nor texts of its own that is every record. Files are told by size and time, texts by
+    their content, since records of other texts are not shown.
     """
     import jupytext  # slow to import
 
     cells = [
         (cell.cell_type, cell.source, cell.metadata) for cell in jupytext.read(page_source(file.page, settings)).cells
     ]
-    given = [cells, file.values, str(settings.data)]
+    runs = file.experiment.runs().values()
+    names = {name for run in runs for name in texts_read(run)} | {*file.experiment.texts()} or {*DATASETS}
+    given = [cells, file.values, str(settings.data), {name: digests_here(name) for name in sorted(names)}]
     total = hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode())
     for path in [*_package(), *_records(file, settings)]:
         try:

@@ -16,9 +16,10 @@ from tcstudy.files import PARTIAL, digest_of, hold, remove, set_aside, told, wri
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
-from tcstudy.study.record import SCHEMA, Cost, Identity, LearningCurve, Provenance, Record
+from tcstudy.study.record import SCHEMA, Cost, DigestsRead, Identity, LearningCurve, Provenance, Record
 from tcstudy.study.store import Damaged, Store, sealed
-from tcstudy.study.texts import other_texts_of_encoder
+from tcstudy.study.texts import digests_read, other_texts_of_encoder
+from tcstudy.study.work import texts_of_stages
 from tcstudy.training.outcome import HeadQuality, TextHeads
 from tcstudy.value import Value
 
@@ -49,6 +50,7 @@ class EncoderRecord(Value):
     texts: Annotated[tuple[TextHeads, ...], Field(strict=False)] = ()
     weights: str
     files: dict[Annotated[str, Field(pattern=r"^\w[\w.-]*$")], str] = Field(default_factory=dict)
+    read: DigestsRead = Field(default_factory=dict)
     cost: Cost
     provenance: Provenance
 
@@ -189,6 +191,7 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
                 texts=outcome.texts,
                 weights=digests.pop(WEIGHTS),
                 files=digests,
+                read=digests_read(texts_of_stages(spec)),
                 cost=Cost.of(outcome),
                 provenance=provenance.of(outcome, type(spec)),
             )

@@ -21,6 +21,10 @@ Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 """As `Identified.id`: it names a file, and stands in pages."""
 
 
+DigestsRead = dict[str, Annotated[tuple[str, str], Field(strict=False)]]
+"""Content digests of the training and the test split of each data set that was read; empty before these were kept."""
+
+
 class Packed(Value):
     """A vector of numbers as text: little-endian, compressed, base64."""
 
@@ -197,6 +201,7 @@ class Record(Value):
     forgetting: Forgetting | None = None
     cost: Cost
     data: DataReport
+    read: DigestsRead = Field(default_factory=dict)
     provenance: Provenance
 
     @property

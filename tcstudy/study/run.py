@@ -20,6 +20,8 @@ from tcstudy.study.lengths import keep_lengths
 from tcstudy.study.parsl import ATTEMPTS, do, open_executor
 from tcstudy.study.record import Cost, LearningCurve, LengthsSpec, Predictions, Record
 from tcstudy.study.store import Store, run_store
+from tcstudy.study.texts import digests_read
+from tcstudy.study.work import texts_read
 from tcstudy.training.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -183,6 +185,7 @@ def _make(spec: AnyRun) -> Record:
         forgetting=outcome.forgetting,
         cost=Cost.of(outcome),
         data=corpus.report,
+        read=digests_read(texts_read(spec)),
         provenance=provenance.of(outcome, type(spec)),
     )
 

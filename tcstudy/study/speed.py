@@ -216,7 +216,7 @@ def speed_here(runs: Iterable[Record], encoders: Iterable[EncoderRecord]) -> Spe
     if name is None:
         return recorded_speed(runs, encoders, "cpu")
     words = name.lower().replace("-", " ").split()
-    listed = [gpu for gpu in GPUS.values() if all(word in " ".join(words) for word in gpu.name.split("-"))]
+    listed = [gpu for gpu in GPUS.values() if all(word in words for word in gpu.name.split("-"))]
     return recorded_speed(runs, encoders, name) or (GpuSpeed(listed[0]) if listed else None)
 
 

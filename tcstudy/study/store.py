@@ -92,6 +92,17 @@ class Store(Generic[AnyRecord]):
         """Whether there is a file for the record of `spec`; it may be damaged."""
         return self.path(spec).exists() or (self.behind is not None and self.behind.has(spec))
 
+    def usable(self, spec: Identified) -> bool:
+        """Whether `get` would give a record; nothing is told or set aside."""
+        for path in [self.path(spec), *([self.behind.path(spec)] if self.behind else [])]:
+            try:
+                record = self.read(path)
+            except (StudyError, OSError):
+                continue
+            if record.spec == spec and record.id == spec.id and self.unfit(record) is None:
+                return True
+        return False
+
     def get(self, spec: Identified) -> AnyRecord | None:
         """The record of `spec`, or None.
 

@@ -1,52 +1,62 @@
 """Whether a record is of the texts that are here: a number of other texts is not shown for these."""
 
 import functools
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.corpora.places import Digests, digests_here
 from tcstudy.settings import Settings
-from tcstudy.spec import AnyRun, RunSpec
+from tcstudy.spec import RunSpec
 
 if TYPE_CHECKING:
     from tcstudy.study.encoders import EncoderRecord
     from tcstudy.study.record import Record
 
 
+def digests_read(names: Iterable[str]) -> dict[str, Digests]:
+    """The digests of the texts of data sets that were just read here, by name."""
+    found = {name: digests_here(name) for name in sorted(names)}
+    return {name: digests for name, digests in found.items() if digests is not None}
+
+
 def other_texts_of_run(record: "Record") -> str | None:
-    """Which data set the texts of a run, or of what its encoder was made of, are no longer those here of; or None.
+    """Which data set the texts that a run read, its encoder's stages included, are no longer those here of; or None.
 
     Texts are compared where this machine can read them without fetching anything; elsewhere a record stands for itself.
     """
-    made_of = Digests(record.data.train.digest, record.data.test.digest)
-    if (here := _here(record.spec.data.name)) not in (None, made_of):
-        return _told(record.spec.data.name, made_of, here)
-    return other_texts_of_stages(record.spec)
+    if record.read:
+        return _other(record.read)
+    own = Digests(record.data.train.digest, record.data.test.digest)
+    return _other({record.spec.data.name: own}) or _other_texts_of_stages(record)
 
 
-def other_texts_of_stages(spec: AnyRun) -> str | None:
-    """The same of the stages that a run's encoder went through, as far as they are recorded."""
-    if not isinstance(spec, RunSpec) or not spec.encoder.stages:
+def other_texts_of_encoder(record: "EncoderRecord") -> str | None:
+    """The same of the texts that were read while an encoder was made."""
+    if record.read or not record.text:
+        return _other(record.read)
+    trained_on = {used.name: used.digest for used in record.text.sets if used.digest}
+    return _other({name: Digests(digest, here.test) for name, digest in trained_on.items() if (here := _here(name))})
+
+
+def _other_texts_of_stages(record: "Record") -> str | None:
+    """The same of a run's encoder by its own records, for a run that was made before it kept what was read."""
+    if not isinstance(record.spec, RunSpec) or not record.spec.encoder.stages:
         return None
     from tcstudy.study.encoders import encoder_store  # whose records are checked by this module, too
 
     store = encoder_store(checked=False)
-    found = (store.get(stage) for stage in spec.encoder.made_on_the_way())
-    return next((why for record in found if record and (why := other_texts_of_encoder(record))), None)
+    found = (store.get(stage) for stage in record.spec.encoder.made_on_the_way())
+    return next((why for made in found if made and (why := other_texts_of_encoder(made))), None)
 
 
-def other_texts_of_encoder(record: "EncoderRecord") -> str | None:
-    """Which data set the texts that an encoder was pre-trained on are no longer those here of; or None."""
-    for used in record.text.sets if record.text else ():
-        here = _here(used.name)
-        if here is not None and used.digest not in (None, here.train):
-            return _told(used.name, Digests(used.digest, here.test), here)
+def _other(read: Mapping[str, tuple[str, str]]) -> str | None:
+    for name, (train, test) in read.items():
+        here = _here(name)
+        if here is not None and here != (train, test):
+            part = "training" if here.train != train else "test"
+            return f"made of other {part} texts of {dataset_facts(name).title} than are here"
     return None
-
-
-def _told(name: str, made_of: Digests, here: Digests) -> str:
-    part = "training" if made_of.train != here.train else "test"
-    return f"made of other {part} texts of {dataset_facts(name).title} than are here"
 
 
 def _here(name: str) -> Digests | None:

@@ -257,11 +257,20 @@ def texts_read(run: AnyRun) -> set[str]:
     """The data sets whose texts a run reads, those of its encoder's stages included."""
     names = {run.data.name}
     if isinstance(run, RunSpec):
-        for stage in run.encoder.stages:
-            texts = (*stage.corpus, *stage.measured_on) if isinstance(stage, PretrainingSpec) else stage.tasks
-            names |= {text.name for text in texts}
+        names |= texts_of_stages(run.encoder)
         if run.measures.general_text:
             names.add(run.measures.general_text.name)
+    return names
+
+
+def texts_of_stages(encoder: EncoderSpec) -> set[str]:
+    """The data sets whose texts are read while an encoder is made, those that are kept out of a corpus included."""
+    names: set[str] = set()
+    for stage in encoder.stages:
+        texts = (*stage.corpus, *stage.measured_on) if isinstance(stage, PretrainingSpec) else stage.tasks
+        names |= {text.name for text in texts}
+        if isinstance(stage, PretrainingSpec) and stage.recipe.protocol.text == "train":
+            names |= {*stage.recipe.excluding}
     return names
 
 

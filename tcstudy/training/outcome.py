@@ -105,8 +105,8 @@ class Training:
         self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
 
     def counters(self) -> dict[str, Any]:
-        """What was counted so far, as plain data that a file can hold."""
-        return {name: getattr(self, name) for name in self.COUNTERS}
+        """What was counted so far, as plain data that a file can hold, also while training goes on."""
+        return {name: getattr(self, name) for name in self.COUNTERS} | {"losses": list(self.losses)}
 
     def go_on(self, counters: Mapping[str, Any]) -> None:
         """Take over what was counted before an interruption."""

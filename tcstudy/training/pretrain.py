@@ -96,6 +96,7 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
         outcome.texts = tuple(
             _beside_counts(part, was, outcome.tokens, model, text, vocabulary, recipe, engine)
             for part, was in zip(text.parts, before, strict=True)
+            if was.words  # a small set beside a large one may have no text among those that are held out
         )
     outcome.evaluation_seconds, clock = _lap(outcome.evaluation_seconds, clock)
     outcome.count_memory(peak_memory(accelerator))

@@ -433,6 +433,12 @@ def test_hours_are_told_for_what_is_here_or_what_a_profile_is_made_for(monkeypat
 def test_a_gpu_that_is_here_is_known_by_its_name_or_its_records(monkeypatch):
     monkeypatch.setattr(speed_module, "gpu_here", lambda: "NVIDIA A100-SXM4-80GB")
     assert speed_module.speed_here([], []).device == "a100"
+    for name, row in {"NVIDIA L40S": "l40s", "Tesla T4": "t4", "NVIDIA GeForce RTX 4090": "rtx-4090"}.items():
+        monkeypatch.setattr(speed_module, "gpu_here", lambda name=name: name)
+        assert speed_module.speed_here([], []).device == row
+    monkeypatch.setattr(speed_module, "gpu_here", lambda: "NVIDIA RTX A1000")
+    assert speed_module.speed_here([], []) is None
+    monkeypatch.setattr(speed_module, "gpu_here", lambda: "NVIDIA A100-SXM4-80GB")
     record = as_recorded(RUN, 1.0, device="NVIDIA A100-SXM4-80GB, bf16")
     assert speed_module.speed_here([record], []).device == "here"
     monkeypatch.setattr(speed_module, "gpu_here", lambda: "NVIDIA Unheard-of")
