@@ -129,3 +129,8 @@ def _existing(environment: Mapping[str, str], variable: str) -> Path | None:
     if not folder.is_dir():
         raise StudyError(f"{variable} names {folder}, which is not a folder.")
     return folder
+
+
+def cores() -> int:
+    """Cores of the CPU that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

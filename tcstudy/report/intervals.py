@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
-from tcstudy.spec import RunSpec
+from tcstudy.spec import AnyRun, PretrainingSpec, RunSpec
 from tcstudy.study.record import Record
 
 LEVEL = 0.95
@@ -34,6 +34,11 @@ class Estimate:
     p: float | None
     runs: int
     documents: int
+
+
+def differs(difference: Estimate) -> bool:
+    """Whether a difference was shown: of enough runs, and its interval does not hold zero."""
+    return difference.runs >= LEAST_RUNS and (difference.low > 0 or difference.high < 0)
 
 
 class Spread(NamedTuple):
@@ -182,8 +187,8 @@ def wrong_matrix(records: Sequence[Record], beside: Sequence[Sequence[Record]] =
     """Whether each run classified each test document wrongly, shape (runs, documents); runs that diverged are left out.
 
     Several seeds of each of several draws of the training documents share its documents: a row is then a draw, and
-    the share of its seeds that are wrong. So is a row a pre-training where runs share some: those with the same encoder
-    are one sample of it.
+    the share of its seeds that are wrong. So is a row a pre-training where runs share some: those that began with the
+    same one are one sample of it.
 
     Args:
         records: of one variant.
@@ -194,7 +199,7 @@ def wrong_matrix(records: Sequence[Record], beside: Sequence[Sequence[Record]] =
     """
     rows: dict[int, list[np.ndarray]] = {}
     tested = [number for number, record in enumerate(records) if record.test]
-    encoders = [tuple(_encoder(runs[number]) for runs in (records, *beside)) for number in tested]
+    encoders = [tuple(pretraining_of(runs[number].spec) for runs in (records, *beside)) for number in tested]
     if 1 < len(set(encoders)) < len(encoders):
         numbers = {encoder: number for number, encoder in enumerate(dict.fromkeys(encoders))}
         for number, encoder in zip(tested, encoders, strict=True):
@@ -224,5 +229,9 @@ def paired_matrices(records: Sequence[Record], reference: Sequence[Record]) -> t
     return wrong_matrix(ours, [theirs]), wrong_matrix(theirs, [ours])
 
 
-def _encoder(record: Record) -> str:
-    return record.spec.encoder.id if isinstance(record.spec, RunSpec) else ""
+def pretraining_of(run: AnyRun) -> str:
+    """The identity of a run's encoder at the end of its last pre-training; what came after is not shared by runs."""
+    encoder = run.encoder if isinstance(run, RunSpec) else None
+    while encoder and encoder.stages and not isinstance(encoder.stages[-1], PretrainingSpec):
+        encoder = encoder.before
+    return encoder.id if encoder else ""

@@ -11,8 +11,9 @@ from tcstudy.corpora.loading import load_corpus
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.own_texts import BAG_OF_WORDS, METHODS, OwnTexts, variant_name
 from tcstudy.report.cells import change_cell, percent_range
-from tcstudy.report.intervals import Estimate, error, mean, paired_matrices, rate, spread, wrong_matrix
+from tcstudy.report.intervals import Estimate, differs, error, mean, paired_matrices, rate, spread, wrong_matrix
 from tcstudy.report.quality import f1_matrix
+from tcstudy.report.stats import share_cut
 from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.study.record import Record
 
@@ -60,11 +61,6 @@ def change(of: Measured, reference: Measured) -> Estimate:
     """The error of `of` less that of `reference`, on the same documents with the same seeds."""
     wrong, other = paired_matrices(of.runs, reference.runs)
     return mean(wrong.astype(float) - other)
-
-
-def differs(difference: Estimate) -> bool:
-    """Whether the interval of a difference does not hold zero."""
-    return difference.low > 0 or difference.high < 0
 
 
 def methods_table(experiment: OwnTexts, records: Records) -> Table:
@@ -136,13 +132,13 @@ def _cheapest(there: Sequence[Measured]) -> tuple[Measured, str]:
     for dearer in there[1:]:
         difference = change(dearer, chosen)
         points = f"{change_cell(difference.mean, difference.low, difference.high)} points"
-        if difference.high < 0:
+        if not differs(difference):
+            told.append(f"{_name(dearer)} was not shown to differ from {chosen.method}, which costs less: {points}.")
+        elif difference.high < 0:
             told.append(f"{_name(dearer)} makes fewer errors than {chosen.method}: {points}.")
             chosen = dearer
-        elif difference.low > 0:
-            told.append(f"{_name(dearer)} makes more errors than {chosen.method}: {points}.")
         else:
-            told.append(f"{_name(dearer)} was not shown to differ from {chosen.method}, which costs less: {points}.")
+            told.append(f"{_name(dearer)} makes more errors than {chosen.method}: {points}.")
     return chosen, " ".join(told) or f"No other method than {chosen.method} converged."
 
 
@@ -188,16 +184,16 @@ def more_labels(experiment: OwnTexts, records: Records) -> Notice:
     points = f"{change_cell(difference.mean, difference.low, difference.high)} points"
     told = f"With {method}, {most:,} labels instead of {fewer:,} change the error by {points}."
     doublings = np.log2(most / fewer)
-    if difference.high < 0:
+    if not differs(difference):
+        text = f"It is not shown. {told} With {len(experiment.seeds)} draws a smaller gain cannot be told from chance."
+    elif difference.high < 0:
         gain = change_cell(*(getattr(difference, side) / doublings for side in ("mean", "low", "high")))
         text = (
             f"Yes. {told} If the error goes on falling as fast, twice as many labels as now change it by {gain} "
             "points: at most so much, since such curves become flat."
         )
-    elif difference.low > 0:
-        text = f"No. {told} What is wrong with these texts are not too few labels."
     else:
-        text = f"It is not shown. {told} With {len(experiment.seeds)} draws a smaller gain cannot be told from chance."
+        text = f"No. {told} What is wrong with these texts are not too few labels."
     return Notice("tip", f"Do more labels than {most:,} pay?", text)
 
 
@@ -280,7 +276,7 @@ def found_table(experiment: OwnTexts, lengths: np.ndarray) -> Table:
 def found_in(experiment: OwnTexts, lengths: np.ndarray) -> dict[str, str]:
     """What was found, as words by words: the file, documents, classes, lengths, share cut by the window."""
     facts, window = _facts(experiment), experiment.window
-    cut = float(np.mean(lengths > window.content))
+    cut = share_cut(lengths, window.length)
     found = {
         "file": facts.source,
         "documents": f"{facts.train:,} to train on (validation included), {facts.test:,} to test on",

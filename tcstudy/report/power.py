@@ -18,7 +18,7 @@ from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import Experiment
 from tcstudy.report.claims import CLAIMS
 from tcstudy.report.frame import Selection, chosen, every_column
-from tcstudy.report.intervals import LEVEL, Spread, combined, quantile
+from tcstudy.report.intervals import LEVEL, Spread, combined, pretraining_of, quantile
 from tcstudy.report.reductions import reduction_values
 from tcstudy.spec import AnyRun
 from tcstudy.study.record import Record
@@ -386,11 +386,15 @@ def _planned(dataset: str, runs: Runs, others: Runs, past: PastRuns) -> Planned 
         return None
     data = next(iter(runs.values())).data
     documents = (data.test or dataset_facts(dataset).test) + data.test_from_train
-    return Planned(dataset, variances, _draws(runs.keys() & others.keys()), documents)
+    return Planned(
+        dataset, variances, _rows([(run, others[place]) for place, run in runs.items() if place in others]), documents
+    )
 
 
-def _draws(places: Iterable[tuple[int, int]]) -> int:
-    """Rows that pairs of runs will make: the draws of training documents, or the seeds of a single one."""
-    places = list(places)
-    draws = {draw for draw, _ in places}
-    return max(1, len(draws) if len(draws) > 1 else len(places))
+def _rows(pairs: Sequence[tuple[AnyRun, AnyRun]]) -> int:
+    """Rows that pairs of runs will make: their pre-trainings where they share some, else draws, else seeds."""
+    pretrainings = {tuple(map(pretraining_of, pair)) for pair in pairs}
+    if 1 < len(pretrainings) < len(pairs):
+        return len(pretrainings)
+    draws = {run.data.draw for run, _ in pairs}
+    return max(1, len(draws) if len(draws) > 1 else len(pairs))

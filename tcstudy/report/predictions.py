@@ -11,7 +11,7 @@ import pandas as pd
 
 from tcstudy.catalog.rows import read_rows
 from tcstudy.errors import StudyError, shown
-from tcstudy.report.intervals import LEVEL, error, holm, mean
+from tcstudy.report.intervals import LEVEL, differs, error, holm, mean, paired_matrices, wrong_matrix
 from tcstudy.study.record import Record
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ class Predicted:
     Attributes:
         labels: the true class of each document, by document.
         wrong: whether each run got each document wrong, one row for each seed and a column for each document.
+        records: the runs, where these were given.
     """
 
     labels: dict[Any, str]
     wrong: pd.DataFrame
+    records: tuple[Record, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Comparison:
     Attributes:
         errors: one row a model: model, runs, documents, error, low, high (shares, 95% interval).
         differences: one row a pair: model, reference, change (error less the reference's), low, high, p (of no
-            difference), p_holm (corrected for all pairs), differs (whether the interval does not hold zero).
+            difference), p_holm (corrected for all pairs), differs (whether it was shown: from three runs on, where the
+            interval does not hold zero).
     """
 
     errors: pd.DataFrame
@@ -79,19 +82,29 @@ def compare(models: Mapping[str, "str | Path | pd.DataFrame | Sequence[Record]"]
         _check_same(first_name, first, name, other)
     rows = []
     for name, model in found.items():
-        own = error(model.wrong.to_numpy())
+        own = error(wrong_matrix(model.records) if model.records else model.wrong.to_numpy())
         rows.append((name, own.runs, own.documents, own.mean, own.low, own.high))
     pairs = []
     for reference, name in combinations(found, 2):
-        other = found[reference].wrong
-        own = found[name].wrong.reindex(index=other.index, columns=other.columns)
-        change = mean(own.to_numpy(dtype=float) - other.to_numpy(dtype=float))
-        pairs.append((name, reference, change.mean, change.low, change.high, change.p))
-    differences = pd.DataFrame(pairs, columns=["model", "reference", "change", "low", "high", "p"])
+        own, other = _paired(found[name], found[reference])
+        change = mean(own.astype(float) - other)
+        pairs.append((name, reference, change.mean, change.low, change.high, change.p, differs(change)))
+    differences = pd.DataFrame(pairs, columns=["model", "reference", "change", "low", "high", "p", "differs"])
     return Comparison(
         pd.DataFrame(rows, columns=["model", "runs", "documents", "error", "low", "high"]),
-        differences.assign(p_holm=holm(differences["p"]), differs=(differences["low"] > 0) | (differences["high"] < 0)),
+        differences.assign(p_holm=holm(differences["p"])),
     )
+
+
+def _paired(model: Predicted, reference: Predicted) -> tuple[np.ndarray, np.ndarray]:
+    """Which documents each got wrong, rows and columns alike, shape (runs, documents).
+
+    Rows of records are those of the study's own comparisons: runs that share a draw or a pre-training share one.
+    """
+    if model.records and reference.records:
+        return paired_matrices(model.records, reference.records)
+    wrong = reference.wrong
+    return model.wrong.reindex(index=wrong.index, columns=wrong.columns).to_numpy(), wrong.to_numpy(dtype=float)
 
 
 def _predicted(name: str, given: "str | Path | pd.DataFrame | Sequence[Record]") -> Predicted:
@@ -133,7 +146,11 @@ def _of_rows(name: str, rows: Iterable[tuple[Any, ...]]) -> Predicted:
 
 
 def _of_records(name: str, records: Sequence[Record]) -> Predicted:
-    tested = {f"seed {run.spec.seed}, draw {run.spec.data.draw}": run for run in records if run.test}
+    tested: dict[str, Record] = {}
+    for run in records:
+        place = f"seed {run.spec.seed}, draw {run.spec.data.draw}"
+        if run.test and tested.setdefault(place, run).id != run.id:
+            raise StudyError(f"{name}: it has two runs with {place}, so they are of more than one model.")
     if not tested:
         raise StudyError(f"{name}: no run converged.")
     digests = {run.data.test.digest for run in tested.values()}
@@ -144,7 +161,7 @@ def _of_records(name: str, records: Sequence[Record]) -> Predicted:
     documents = [(digest, place) for place in range(len(classes))]
     wrong = pd.DataFrame([run.test.wrong for run in tested.values()], index=list(tested))
     wrong.columns = pd.Index(documents, tupleize_cols=False)
-    return Predicted(dict(zip(documents, map(str, classes), strict=True)), wrong)
+    return Predicted(dict(zip(documents, map(str, classes), strict=True)), wrong, tuple(tested.values()))
 
 
 def _check_same(first_name: str, first: Predicted, name: str, other: Predicted) -> None:

@@ -36,7 +36,7 @@ from pydantic import Field, model_validator
 from scipy import stats
 
 from tcstudy.errors import StudyError, nearest
-from tcstudy.report.claim_rules import BETTER, CLEAR, FAILING, LITTLE, Smallest
+from tcstudy.report.claim_rules import BETTER, CLEAR, LITTLE, MORE_FAIL, Smallest
 from tcstudy.report.intervals import LEVEL
 from tcstudy.value import Count, Number, Value
 
@@ -53,7 +53,7 @@ OTHER_METRICS = ("MCC", "correlation", "Spearman", "points")
 
 
 @dataclass(frozen=True)
-class Part:
+class MeasuredPart:
     """A part of a claim as others can measure it; `gain` is whether there is one or none, `smallest` when it counts."""
 
     label: str
@@ -63,40 +63,40 @@ class Part:
 
 PARTS = {
     1: (
-        Part("head+tail against head-only"),
-        Part("head+tail against tail-only"),
-        Part("head+tail against hierarchical"),
+        MeasuredPart("head+tail against head-only"),
+        MeasuredPart("head+tail against tail-only"),
+        MeasuredPart("head+tail against hierarchical"),
     ),
-    2: (Part("another layer against the last", gain=False), Part("the fall of the error with depth")),
-    3: (Part("the last layers joined against the last", gain=False),),
+    2: (MeasuredPart("another layer against the last", gain=False), MeasuredPart("the fall of the error with depth")),
+    3: (MeasuredPart("the last layers joined against the last", gain=False),),
     4: (
-        Part("what is forgotten at a low rate and at a high one"),
-        Part("a low rate against a high one at which runs fail", FAILING),
+        MeasuredPart("what is forgotten at a low rate and at a high one"),
+        MeasuredPart("a low rate against a high one at which runs fail", MORE_FAIL),
     ),
-    5: (Part("decay .95 against none at the base rate", LITTLE),),
+    5: (MeasuredPart("decay .95 against none at the base rate", LITTLE),),
     6: (
-        Part("pre-training within the task against none"),
-        Part("more than the usual steps against these", gain=False),
+        MeasuredPart("pre-training within the task against none"),
+        MeasuredPart("more than the usual steps against these", gain=False),
     ),
-    7: (Part("in-domain against within the task"),),
-    8: (Part("text of all domains against none", CLEAR, gain=False),),
-    9: (Part("on TREC, none against within the task"), Part("on TREC, in-domain against none")),
-    10: (Part("pre-training on IMDb for Yelp and on Yelp for IMDb", CLEAR, gain=False),),
+    7: (MeasuredPart("in-domain against within the task"),),
+    8: (MeasuredPart("text of all domains against none", CLEAR, gain=False),),
+    9: (MeasuredPart("on TREC, none against within the task"), MeasuredPart("on TREC, in-domain against none")),
+    10: (MeasuredPart("pre-training on IMDb for Yelp and on Yelp for IMDb", CLEAR, gain=False),),
     11: (
-        Part("fine-tuning against features"),
-        Part("each pre-training against none"),
-        Part("in-domain against the others, on average"),
+        MeasuredPart("fine-tuning against features"),
+        MeasuredPart("each pre-training against none"),
+        MeasuredPart("in-domain against the others, on average"),
     ),
     12: (
-        Part("multi-task against plain fine-tuning"),
-        Part("further pre-training against multi-task"),
-        Part("multi-task on top of cross-domain pre-training", gain=False),
+        MeasuredPart("multi-task against plain fine-tuning"),
+        MeasuredPart("further pre-training against multi-task"),
+        MeasuredPart("multi-task on top of cross-domain pre-training", gain=False),
     ),
     13: (
-        Part("pre-training against none, with few labels"),
-        Part("the gain with few labels against that with all"),
+        MeasuredPart("pre-training against none, with few labels"),
+        MeasuredPart("the gain with few labels against that with all"),
     ),
-    14: (Part("the larger encoder, pre-trained against not"),),
+    14: (MeasuredPart("the larger encoder, pre-trained against not"),),
 }
 """What of each claim others could have measured, by the claim's number."""
 
@@ -185,19 +185,19 @@ class Measured:
     high: float | None = None
 
     @property
-    def part(self) -> Part | None:
+    def part(self) -> MeasuredPart | None:
         """The part of the claim that it is about."""
         return next((part for part in PARTS[self.row.claim] if part.label == self.row.part), None)
 
     @property
     def side(self) -> Literal["for", "against"] | None:
-        """On which side of its part the effect lies: surely if it is solid, else as it was seen; None for neither."""
+        """On which side of its part the effect lies, by its interval if it is solid, else by itself."""
         part = self.part
         if part is None:
             return None
         low, high = (self.mean, self.mean) if self.low is None else (self.low, self.high)
-        counts, none = low > 0 and self.mean >= part.smallest.share, high < part.smallest.share
-        return ("for" if counts == part.gain else "against") if counts or none else None
+        agrees = part.smallest.agrees(low, self.mean, high, part.gain)
+        return None if agrees is None else "for" if agrees else "against"
 
 
 @dataclass(frozen=True)

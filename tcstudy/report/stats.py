@@ -9,9 +9,9 @@ import pandas as pd
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.intervals import (
-    LEAST_RUNS,
     Estimate,
     Spread,
+    differs,
     error,
     estimate,
     paired_matrices,
@@ -113,7 +113,7 @@ def _change(reference: str | None, found: Estimate | None) -> dict[str, Any]:
             "differs": False,
         }
     change = {"change": found.mean, "change_low": found.low, "change_high": found.high, "p": found.p}
-    return {"reference": reference, **change, "differs": found.runs >= LEAST_RUNS and (found.low > 0 or found.high < 0)}
+    return {"reference": reference, **change, "differs": differs(found)}
 
 
 def error_matrix(errors: pd.DataFrame) -> pd.DataFrame:

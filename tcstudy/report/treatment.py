@@ -25,8 +25,8 @@ def why_not_taken(record: EncoderRecord | None, dataset: str) -> str:
     if record is None:
         return UNKNOWN
     corpus = {text.name for text in record.spec.stages[-1].corpus}
-    texts = [text for text in record.texts if text.name == dataset]
-    texts = texts or [text for text in record.texts if text.name in corpus]
+    read = [text for text in record.texts if text.name in corpus]
+    texts = [text for text in read if text.name == dataset] or read
     if record.measured and (by_chance := _nsp_by_chance(record.measured)):
         return f"the pre-training did not take: {by_chance}"
     if not texts:

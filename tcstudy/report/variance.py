@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 import numpy as np
 
+from tcstudy.report.frame import further
 from tcstudy.report.tables import Notice
 from tcstudy.spec import EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.record import Record
@@ -72,16 +72,15 @@ def of_pretrainings(records: Iterable[Record]) -> Notice:
     """How much runs differ by another further pre-training on the same text, as far as records tell.
 
     Args:
-        records: of all pages, whose runs differ by encoder, data set, seed, draw and more; stages that the encoders of
-            all of them have in common are not counted.
+        records: of all pages, whose runs differ by encoder, data set, seed, draw and more; stages that all encoders of
+            one beginning have in common are not counted.
     """
     records = [record for record in records if isinstance(record.spec, RunSpec) and record.test]
-    alike_stages = takewhile(lambda of: len(set(of)) == 1, zip(*{r.spec.encoder.stages for r in records}, strict=False))
-    general = sum(1 for _ in alike_stages)  # what all runs begin with is no further pre-training
+    encoders = {record.spec.encoder for record in records}
     cells: dict[RunSpec, dict[EncoderSpec, list[Record]]] = {}
     for record in records:
         spec = record.spec
-        if any(isinstance(stage, PretrainingSpec) for stage in spec.encoder.stages[general:]):
+        if any(isinstance(stage, PretrainingSpec) for stage in further(spec.encoder, encoders)):
             data = spec.data.model_copy(update={"draw": 0})
             alike = spec.model_copy(update={"encoder": _unseeded(spec.encoder), "seed": 0, "data": data})
             cells.setdefault(alike, {}).setdefault(spec.encoder, []).append(record)

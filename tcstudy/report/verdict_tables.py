@@ -118,13 +118,14 @@ def _of_all(p_values: pd.Series) -> str:
 
 def shared_runs(verdicts: Sequence[Verdict], name: str) -> Table:
     """One row for each claim that has effects: its runs, and which other claims stand on how many of them."""
-    runs = {verdict.claim.label: {run for found in verdict.findings for run in found.runs} for verdict in verdicts}
+    runs = [{run for found in verdict.findings for run in found.runs} for verdict in verdicts]
+    labels = [verdict.claim.label for verdict in verdicts]
     rows = []
-    for label, own in runs.items():
-        others = {other: len(own & theirs) for other, theirs in runs.items() if other != label and own & theirs}
+    for place, own in enumerate(runs):
+        shared = [(labels[other], len(own & theirs)) for other, theirs in enumerate(runs) if other != place]
         if own:
-            told = ", ".join(f"{other} ({number:,})" for other, number in others.items())
-            rows.append([label, f"{len(own):,}", told or "none"])
+            told = ", ".join(f"{other} ({number:,})" for other, number in shared if number)
+            rows.append([labels[place], f"{len(own):,}", told or "none"])
     head = ("claim", "runs", "other claims that stand on some of them, and on how many")
     return Table(head, rows, "Verdicts that stand on the same runs are one finding told more than once", name)
 

@@ -165,22 +165,17 @@ def _told(reasons: Mapping[str, str]) -> str:
 
 
 def decide(part: Part, effect: Effect) -> tuple[Decision, str]:
-    """The decision on one comparison, and its reason.
-
-    There is a gain that counts if the interval lies above zero and the effect is not below the smallest that counts;
-    there is none if the interval lies below that.
-    """
+    """The decision on one comparison by `Smallest.agrees`, and its reason."""
     if effect.runs < LEAST_RUNS:
         return OPEN, f"{effect.runs} run{'s' * (effect.runs > 1)} of each, and fewer than {LEAST_RUNS} decide nothing"
-    counts = effect.low > 0 and effect.mean >= part.smallest.share
-    none = effect.high < part.smallest.share
-    if not counts and not none:
+    agrees = part.smallest.agrees(effect.low, effect.mean, effect.high, part.gain)
+    if agrees is None:
         return OPEN, "the interval is too wide"
-    if counts:
+    if agrees == part.gain:
         reason = "the effect counts"
     else:
         reason = f"the effect is {'the other way round' if part.gain and effect.high < 0 else 'too small to count'}"
-    return (HOLDS if counts == part.gain else FAILS), reason
+    return (HOLDS if agrees else FAILS), reason
 
 
 def _scale(rows: pd.DataFrame, effect: Effect) -> str:

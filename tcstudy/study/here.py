@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tcstudy.catalog.datasets import absence, dataset_facts
+from tcstudy.catalog.datasets import absence, dataset_facts, is_local
 from tcstudy.catalog.encoders import EncoderFacts
 from tcstudy.catalog.limits import CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS
 from tcstudy.corpora.places import is_at_hand
-from tcstudy.settings import Settings
+from tcstudy.settings import Settings, cores
 from tcstudy.spec import AnyRun, RunSpec
 from tcstudy.study.plan import known_facts
 from tcstudy.study.speed import gpu_here
@@ -54,7 +54,7 @@ def _listed(what: str, places: Mapping[str, str]) -> str:
 
 def _texts_from(name: str) -> str:
     folder, facts = Settings.read().data, dataset_facts(name)
-    if folder and (folder / name).is_dir():
+    if is_local(name, folder):
         return "in the folder of TCSTUDY_DATA"
     if absence(name):
         return "not available here (their runs are counted, and left out if they are run here)"
@@ -92,11 +92,6 @@ def training_bytes(facts: EncoderFacts, budget: int) -> int:
     """Memory that training an encoder takes, nearly, with `budget` tokens going through it at once."""
     weights = embedding_weights(facts) + 12 * facts.layers * facts.width**2
     return TRAINING_BYTES * weights + ACTIVATION_BYTES * budget * facts.layers * facts.width
-
-
-def cores() -> int:
-    """Cores of the CPU that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory() -> int:

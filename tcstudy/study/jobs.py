@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
+from tcstudy.errors import StudyError, nearest, shown
 from tcstudy.spec import AnyRun, EncoderSpec, PretrainingSpec, RunSpec
 
 Spec = AnyRun | EncoderSpec
@@ -40,3 +42,21 @@ def jobs_for(runs: Iterable[AnyRun]) -> dict[str, Job]:
     for run in runs:
         add(run, run.encoder.id if isinstance(run, RunSpec) and run.encoder.stages else None)
     return jobs
+
+
+KINDS = ("inline", "local", "local:<processes>", "parsl:<file>")
+
+
+def executor_of(name: str) -> tuple[str, str]:
+    """The kind of an executor, and its number of processes or its file.
+
+    Raises:
+        StudyError: there is no such executor, or its file is missing.
+    """
+    kind, _, detail = name.partition(":")
+    known = {"inline": not detail, "local": not detail or (detail.isdigit() and int(detail) > 0), "parsl": bool(detail)}
+    if not known.get(kind):
+        raise StudyError(f"{shown(name)} is not an executor; {nearest(name, KINDS)}")
+    if kind == "parsl" and not Path(detail).is_file():
+        raise StudyError(f"{detail} is missing: the configuration of Parsl, a Python file with a variable `config`.")
+    return kind, detail

@@ -21,11 +21,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tcstudy.errors import StudyError, first_line, nearest
-from tcstudy.settings import Settings
-from tcstudy.study.jobs import Job, Spec
+from tcstudy.errors import StudyError, first_line
+from tcstudy.settings import Settings, cores
+from tcstudy.study.jobs import Job, Spec, executor_of
 
-KINDS = ("inline", "local", "local:<processes>", "parsl:<file>")
 ATTEMPTS, LOSSES = 3, 8
 """How often a job is begun that fails for another reason than a mistake, or whose worker is lost while nothing ends."""
 PASSED_ON = ("TCSTUDY_", "GOMP_", "ACCELERATE_USE_CPU")
@@ -102,12 +101,10 @@ def open_executor(name: str) -> Iterator[Callable[..., Future] | None]:
     Raises:
         StudyError: there is no such executor, or Parsl or its configuration cannot be had.
     """
-    kind, _, detail = name.partition(":")
-    local = kind == "local" and (not detail or (detail.isdigit() and int(detail) > 0))
-    if name == "inline":
+    kind, detail = executor_of(name)
+    local = kind == "local"
+    if kind == "inline":
         yield None
-    elif not local and not (kind == "parsl" and detail):
-        raise StudyError(f"'{name}' is not an executor; {nearest(name, KINDS)}")
     else:
         try:
             from parsl.config import Config
@@ -144,10 +141,9 @@ def _local_config(slots: Sequence[str]) -> Any:
     from parsl.jobs.error_handlers import windowed_error_handler
     from parsl.providers import LocalProvider
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     begin = f"""
         export PATH={shlex.quote(sysconfig.get_path("scripts"))}:$PATH
-        {"" if any(slots) else f"export OMP_NUM_THREADS={max(1, cores // len(slots))}"}
+        {"" if any(slots) else f"export OMP_NUM_THREADS={max(1, cores() // len(slots))}"}
         (while kill -0 {os.getpid()} && kill -0 $$; do sleep 2; done; kill -KILL 0) 2>/dev/null &
     """
     executor = HighThroughputExecutor(
@@ -166,8 +162,6 @@ def _local_config(slots: Sequence[str]) -> Any:
 def _read_config(path: Path) -> Any:
     from parsl.config import Config
 
-    if not path.is_file():
-        raise StudyError(f"{path} is missing: the configuration of Parsl, a Python file with a variable `config`.")
     try:
         config = runpy.run_path(str(path))["config"]
     except Exception as error:  # noqa: BLE001 - whatever the user's file raises

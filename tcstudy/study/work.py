@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import EncoderFacts
-from tcstudy.catalog.limits import BILSTM_UNITS, MICRO_BATCH_TOKENS, MOST_HELD_OUT, MOST_PAIRS
+from tcstudy.catalog.limits import BILSTM_UNITS, MICRO_BATCH_TOKENS, MOST_PAIRS, held_out_of
 from tcstudy.spec import (
     AnyRun,
     DataSpec,
@@ -224,19 +224,15 @@ def measuring_work(encoder: EncoderSpec, facts: EncoderFacts) -> Work:
     stage = encoder.stages[-1]
     sizes = {text.name: text.documents or dataset_facts(text.name).train for text in stage.corpus}
     documents = sum(sizes.values())
-    share = _held_out(documents) / documents
+    share = held_out_of(documents) / documents
     wordpieces = {name: share * size * dataset_facts(name).wordpieces for name, size in sizes.items()}
     together = sum(wordpieces.values())
     for text in stage.measured_on:
         there = dataset_facts(text.name)
-        held_out = _held_out(text.documents or (there.train if there.classes else there.test))
+        held_out = held_out_of(text.documents or (there.train if there.classes else there.test))
         wordpieces[text.name] = held_out * there.wordpieces
     often = [together, *wordpieces.values(), *wordpieces.values()]
     return sum((_measure_heads(encoder, facts, stage.recipe, each) for each in often), Work())
-
-
-def _held_out(documents: int) -> int:
-    return max(1, min(MOST_HELD_OUT, documents // 10))
 
 
 def multitask_work(encoder: EncoderSpec, facts: EncoderFacts) -> Work:

@@ -1,6 +1,8 @@
 """Fine-tuned classifiers to keep: trained on all documents of a set, saved in a folder, opened, and used."""
 
 import json
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ from tcstudy.encoding.documents import Document, read_documents
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
 from tcstudy.encoding.windows import fractions
 from tcstudy.errors import StudyError, first_line
+from tcstudy.files import PARTIAL
 from tcstudy.models.attention import prepare
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.spec import FeatureSpec, RunSpec, WindowSpec
@@ -149,7 +152,7 @@ class Classifier:
             )
 
     def save(self, folder: Path, card: str = "") -> None:
-        """Write the classifier into `folder`, with the text of its model card.
+        """Write the classifier as `folder`, with the text of its model card; a model of before goes as a whole.
 
         Raises:
             StudyError: the folder holds something else, or cannot be written.
@@ -158,18 +161,27 @@ class Classifier:
         try:
             if folder.exists() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file():
                 raise StudyError(f"{folder} holds other files: name a folder for the model that is empty or not there.")
-            folder.mkdir(parents=True, exist_ok=True)
-            if self.description.plain:
-                self._save_plain(folder)
-            else:
-                self.model.encoder.save_pretrained(folder / ENCODER)
-                head = {name: own for name, own in self.model.state_dict().items() if not name.startswith("encoder.")}
-                safetensors.torch.save_file({name: own.cpu().contiguous() for name, own in head.items()}, folder / HEAD)
-            self._save_tokenizer(folder)
-            (folder / CARD).write_text(card, encoding="utf-8")
-            (folder / DESCRIPTION).write_text(self.description.model_dump_json(indent=1), encoding="utf-8")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.", suffix=PARTIAL) as temporary:
+                partial = Path(temporary) / "model"
+                partial.mkdir()
+                self._save_into(partial, card)
+                if folder.exists():  # a model of before, none of whose files may be read with this one's
+                    folder.rename(Path(temporary) / "before")
+                os.replace(partial, folder)
         except OSError as error:
             raise StudyError(f"The model cannot be written to {folder} ({error.strerror or error}).") from None
+
+    def _save_into(self, folder: Path, card: str) -> None:
+        if self.description.plain:
+            self._save_plain(folder)
+        else:
+            self.model.encoder.save_pretrained(folder / ENCODER)
+            head = {name: own for name, own in self.model.state_dict().items() if not name.startswith("encoder.")}
+            safetensors.torch.save_file({name: own.cpu().contiguous() for name, own in head.items()}, folder / HEAD)
+        self._save_tokenizer(folder)
+        (folder / CARD).write_text(card, encoding="utf-8")
+        (folder / DESCRIPTION).write_text(self.description.model_dump_json(indent=1), encoding="utf-8")
 
     def _save_plain(self, folder: Path) -> None:
         """Write what `transformers` knows as a BERT for sequence classification, with the names of the classes."""

@@ -235,7 +235,10 @@ def test_a_set_of_the_hub_is_read_at_a_revision_with_the_names_of_its_classes(mo
     def load(path, revision):
         asked.append((path, revision))
         features = datasets.Features({"body": datasets.Value("string"), "y": datasets.ClassLabel(names=["no", "yes"])})
-        rows = {"body": [f"text {number}" for number in range(20)], "y": [number % 2 for number in range(20)]}
+        rows = {
+            "body": [f"text {number}" for number in range(22)],
+            "y": [number % 2 for number in range(20)] + [-1, -1],
+        }
         return datasets.DatasetDict(train=datasets.Dataset.from_dict(rows, features=features))
 
     monkeypatch.setattr(datasets, "load_dataset", load)
@@ -243,5 +246,21 @@ def test_a_set_of_the_hub_is_read_at_a_revision_with_the_names_of_its_classes(mo
     facts = dataset_facts(DataSpec.parse(given, "x").name)
     assert asked == [("owner/mails", "0123abc")]
     assert (facts.title, facts.classes, facts.train, facts.test) == ("mails", ("no", "yes"), 16, 4)
+    assert "2 rows without text or label left out" in facts.source  # -1 is no class of the hub's
     with pytest.raises(StudyError, match="no column 'label'"):
         DataSpec.parse(given | {"label": "label"}, "x")
+
+
+def test_columns_are_checked_in_the_first_row_that_is_not_blank(tmp_path):
+    (tmp_path / "t.jsonl").write_text("\n" + json.dumps({"txt": "a", "Category": "b"}))
+    with pytest.raises(StudyError, match="has no column"):
+        DataSpec.parse({"path": str(tmp_path / "t.jsonl"), "text": "text", "label": "Category"}, "x")
+
+
+def test_the_same_content_is_called_after_the_file_it_was_last_read_from(tmp_path):
+    names = []
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.csv").write_text(as_csv(tickets()), encoding="utf-8")
+        names.append(spec(tmp_path / f"{name}.csv").name)
+    assert names[0] == names[1]
+    assert dataset_facts(names[0]).title == "second"

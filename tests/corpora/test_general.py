@@ -13,7 +13,8 @@ from tcstudy.corpora.loading import load_corpus, load_source
 from tcstudy.corpora.splits import text_key
 from tcstudy.corpora.text import load_text
 from tcstudy.errors import StudyError
-from tcstudy.spec import DataSpec, PretrainingSpec, TextSpec
+from tcstudy.spec import DataSpec, EncoderSpec, PretrainingSpec, TextSpec
+from tcstudy.study.encoders import encoder_store, make_encoder
 
 
 @pytest.fixture
@@ -103,3 +104,18 @@ def test_summaries_are_split_by_their_titles_and_short_ones_left_out(tmp_path, m
     assert {" ".join(text.split()[:2]) for text in splits["test"]["text"]} == {
         title for title in titles if bundled.is_for_testing(title)
     }
+
+
+def test_a_small_set_beside_a_large_one_may_have_no_text_that_is_held_out(monkeypatch):
+    monkeypatch.setattr("tcstudy.corpora.text.held_out_of", lambda documents: 1)
+    stage = PretrainingSpec.model_validate(
+        {
+            "corpus": [{"name": "bbc_news"}, {"name": "rotten_tomatoes"}],
+            "recipe": {"steps": 2, "batch_size": 4, "length": 16},
+        }
+    )
+    text = load_text(stage)
+    [left] = [part.name for part in text.parts if not len(part.held_out)]
+    encoder = EncoderSpec(name="tiny").after(stage)
+    make_encoder(encoder)
+    assert left not in [measured.name for measured in encoder_store().get(encoder).texts]

@@ -1,7 +1,9 @@
 """Pages in an editor: what opens and saves them without a change leaves them as they are, and no page becomes stale."""
 
+import shutil
 from pathlib import Path
 
+import datasets
 import jupytext
 import pytest
 import yaml
@@ -38,6 +40,18 @@ def test_opened_executed_and_saved_in_jupyterlab_a_page_is_the_same_bytes(projec
                 cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "shown"}]
         manager.save({"type": "notebook", "format": "json", "content": notebook}, f"book/{page}.md")
         assert path.read_bytes() == before, page
+
+
+def test_a_page_is_stale_when_its_texts_are_others(project, tmp_path, data, monkeypatch):
+    file = read_parameters(project / "params" / "smoke" / "layers.yaml")
+    shutil.copytree(data, tmp_path / "data")
+    monkeypatch.setenv("TCSTUDY_DATA", str(tmp_path / "data"))
+    first = made_from(file, Settings.read())
+    path = tmp_path / "data" / "bbc_news" / "train.parquet"
+    rows = datasets.Dataset.from_parquet(str(path), keep_in_memory=True, cache_dir=str(tmp_path / "cache")).to_dict()
+    assert made_from(file, Settings.read()) == first
+    datasets.Dataset.from_dict(rows | {"text": rows["text"][::-1]}).to_parquet(path)
+    assert made_from(file, Settings.read()) != first
 
 
 def test_freshness_is_told_by_cells_and_parameters(project):

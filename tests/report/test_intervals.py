@@ -12,7 +12,7 @@ from tcstudy.spec import PretrainingSpec
 
 
 def differing(wrong, reference):
-    """The error rate of a variant minus that of `reference`, as `stats.errors` takes it, not moderated."""
+    """The error rate of a variant minus that of `reference`, as `stats.errors` takes it."""
     return intervals.mean(np.subtract(wrong, reference, dtype=float))
 
 

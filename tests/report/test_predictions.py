@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from tcstudy.errors import StudyError
+from tcstudy.report import intervals
 from tcstudy.report.predictions import compare
 from tcstudy.study.run import run
 
@@ -108,3 +111,28 @@ def test_the_command_prints_both_tables(tmp_path, call):
 def test_what_cannot_be_compared_is_told(change, told):
     with pytest.raises(StudyError, match=told):
         compare({"one": predictions(0.2), "other": change(predictions(0.3))})
+
+
+def test_a_single_run_shows_no_difference():
+    one = pd.DataFrame({"document": range(40), "label": "a", "predicted": "a", "seed": 0})
+    [row] = compare({"one": one, "other": one.assign(predicted="b")}).differences.itertuples()
+    assert row.low > 0
+    assert not row.differs
+
+
+def test_records_that_share_a_draw_are_a_row_as_in_the_tables(spec, made_up):
+    """Two draws with three seeds each are two samples of training documents, not six."""
+    places = [{"seed": seed, "data.draw": draw} for draw in range(2) for seed in range(3)]
+    ours = [made_up(spec.variant(place), number % 4) for number, place in enumerate(places)]
+    others = [made_up(spec.variant(place | {"training.epochs": 1}), 5) for place in places]
+    for record in (*ours, *others):
+        record.data.test = SimpleNamespace(digest="d")
+    found = compare({"ours": ours, "others": others})
+    expected = intervals.mean(
+        np.subtract(*(matrix.astype(float) for matrix in intervals.paired_matrices(others, ours)))
+    )
+    [row] = found.differences.itertuples()
+    assert (row.change, row.low, row.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    assert found.errors["runs"].tolist() == [2, 2]
+    with pytest.raises(StudyError, match="it has two runs with seed 0, draw 0"):
+        compare({"ours": [*ours, others[0]], "others": others})

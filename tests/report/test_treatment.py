@@ -42,3 +42,11 @@ def test_a_handful_of_pairs_says_nothing_of_next_sentences(took):
     few = HeadQuality(mlm_loss=3.0, words=100, nsp_accuracy=1 / 3, pairs=3)
     record.measured, record.texts = few, tuple(text.model_copy(update={"after": few}) for text in record.texts)
     assert why_not_taken(record, "trec") == ""
+
+
+def test_what_counts_is_text_of_the_corpus(took):
+    """Pre-training on other texts may take without the loss on a task's own, which was only measured, falling."""
+    record = took(ENCODER)
+    foreign = record.texts[0].model_copy(update={"name": "ag_news", "after": record.texts[0].before})
+    record.texts = (*record.texts, foreign)
+    assert why_not_taken(record, "ag_news") == ""

@@ -25,7 +25,7 @@ from tcstudy.report import (
     stats,
     verdict_tables,
 )
-from tcstudy.report.claim_rules import Part, gains
+from tcstudy.report.claim_rules import FAILING, Part, gains
 from tcstudy.report.claims import CLAIMS, PAGES, Claim
 from tcstudy.report.contrasts import Effect, saves
 from tcstudy.report.frame import every_column, of_variants
@@ -77,6 +77,16 @@ def test_a_decision_follows_from_the_interval(interval, gain, no_gain):
     assert decide(NO_GAIN, effect(*interval))[0] == no_gain
     few = decide(GAIN, effect(*interval, runs=2))
     assert few == (OPEN, "2 runs of each, and fewer than 3 decide nothing")
+
+
+@pytest.mark.parametrize(("failed", "runs", "decision"), [(3, 5, OPEN), (5, 5, OPEN), (6, 6, HOLDS), (0, 5, OPEN)])
+def test_runs_fail_more_often_than_not_if_the_exact_interval_says_so(failed, runs, decision):
+    """Of five runs that all fail the interval begins at 47.8%: as many could fail by the toss of a coin."""
+    share = stats_of_scipy.binomtest(failed, runs)
+    interval = share.proportion_ci(0.95)
+    part = replace(GAIN, smallest=FAILING)
+    found = effect(interval.low, share.statistic, interval.high, runs=runs)
+    assert decide(part, found)[0] == decision
 
 
 @given(st.tuples(*[st.floats(-1, 1)] * 3).map(sorted))

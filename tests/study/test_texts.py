@@ -7,7 +7,7 @@ import pytest
 
 from tcstudy.corpora.places import digests_here
 from tcstudy.settings import Settings
-from tcstudy.spec import EncoderSpec, PretrainingSpec
+from tcstudy.spec import EncoderSpec, MultitaskSpec, PretrainingSpec
 from tcstudy.study.encoders import encoder_store, make_encoder, what_is_wrong
 from tcstudy.study.run import run, run_all
 from tcstudy.study.store import UNFIT, run_store, tell_once
@@ -90,3 +90,18 @@ def test_digests_are_read_once_for_each_file(monkeypatch):
     assert found.train in {path.read_text() for path in kept}
     monkeypatch.setattr("tcstudy.corpora.loading.load_source", None)
     assert digests_here("bbc_news") == found
+
+
+def test_tasks_and_general_text_are_read_too(spec, permuted):
+    task = {"name": "bbc_news", "train": 20, "validation": 10}
+    stage = MultitaskSpec.model_validate({"tasks": [task], "window": {"length": 12}, "training": {"epochs": 1}})
+    encoder = EncoderSpec(name="tiny").after(stage)
+    data = {"name": "rotten_tomatoes", "train": 20, "validation": 10}
+    ours = spec.variant({"encoder": encoder, "data": data})
+    record = run(ours)
+    assert {*record.read} == {"bbc_news", "rotten_tomatoes"}
+    assert record.read["bbc_news"] == digests_here("bbc_news")
+    permuted()
+    assert run_store().get(ours) is None
+    assert not run_store().usable(ours)
+    assert encoder_store().get(encoder) is None
