@@ -264,16 +264,15 @@ PAPER_DATASETS = tuple(row.name for row in _ROWS if row.wheel is None)
 
 
 def dataset_facts(name: str) -> DatasetFacts:
-    """The catalogue's row of `name`.
+    """The facts of the data set `name`: the catalogue's row, or those of a set of one's own that this machine has read.
 
     Raises:
         StudyError: no such data set.
     """
     if name not in DATASETS:
-        from tcstudy.catalog.own import own_facts  # which makes rows of this catalogue
+        from tcstudy.catalog.own import own_facts  # which makes facts of this kind
 
         if own := own_facts(name):
-            DATASETS[name] = own  # pages look up titles and classes by name
             return own
         if name.startswith("own-"):
             raise StudyError(
@@ -281,6 +280,11 @@ def dataset_facts(name: str) -> DatasetFacts:
             )
         raise StudyError(f"'{name}' is not a data set of the catalogue; {nearest(name, DATASETS)}")
     return DATASETS[name]
+
+
+def dataset_title(name: str) -> str:
+    """A data set's title; any other name as it is."""
+    return dataset_facts(name).title if name in DATASETS or name.startswith("own-") else name
 
 
 def is_local(name: str, data: Path | None) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
-from tcstudy.catalog.datasets import DATASETS, DatasetFacts
+from tcstudy.catalog.datasets import DatasetFacts
 from tcstudy.catalog.encoders import HUB_ID
 from tcstudy.catalog.keys import text_key
 from tcstudy.catalog.rows import READERS, encoding_of, joined_text, read_rows
@@ -87,9 +87,7 @@ def own_dataset(given: TextFiles) -> DatasetFacts:
     """
     files = _files(given)
     seen = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files.values())
-    facts = _own_dataset(given, tuple(files.items()), seen, Settings.read().cache)
-    DATASETS[facts.name] = facts  # pages call it by the file that it was last read from
-    return facts
+    return _own_dataset(given, tuple(files.items()), seen, Settings.read().cache)
 
 
 @functools.lru_cache(maxsize=64)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import absence
+from tcstudy.catalog.datasets import absence, dataset_title
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
-from tcstudy.report.cells import error_cell, few, note, share_cell, title, together
+from tcstudy.report.cells import error_cell, few, note, share_cell, together
 from tcstudy.report.reductions import reductions
 from tcstudy.report.stats import error_matrix, error_reduction, printed_matrix
 from tcstudy.report.tables import Notice, Table, percent
@@ -46,7 +46,11 @@ def side_by_side(ours: pd.DataFrame, printed: pd.Series, caption: str, name: str
         ]
         for variant in variants
     ]
-    head = ["", *(f"{title(name)}, here" for name in datasets), *(f"{title(name)}, paper" for name in papers)]
+    head = [
+        "",
+        *(f"{dataset_title(name)}, here" for name in datasets),
+        *(f"{dataset_title(name)}, paper" for name in papers),
+    ]
     return Table(head, rows, caption, name, note(ours))
 
 
@@ -95,11 +99,11 @@ def _stacked(ours: pd.DataFrame, papers: pd.DataFrame, caption: str, name: str, 
     rows = []
     for variant in dict.fromkeys([*ours.index, *papers.index]):
         if variant in ours.index:
-            rows.append([title(variant), *_cells(ours, variant, columns)])
+            rows.append([dataset_title(variant), *_cells(ours, variant, columns)])
         if variant in papers.index:
-            name_of_row = "paper" if variant in ours.index else f"{title(variant)} (paper)"
+            name_of_row = "paper" if variant in ours.index else f"{dataset_title(variant)} (paper)"
             rows.append([name_of_row, *_cells(papers, variant, columns)])
-    return Table(["", *(title(column) for column in columns)], rows, f"{caption}, in percent", name, note)
+    return Table(["", *(dataset_title(column) for column in columns)], rows, f"{caption}, in percent", name, note)
 
 
 def _cells(matrix: pd.DataFrame, variant: str, columns: Sequence[str]) -> list[str]:
@@ -119,6 +123,6 @@ def not_run(experiment: FineTuningExperiment, records: Iterable[RunKey], printed
     if not missing:
         return Notice("note", "Not run", "Nothing: this page has all data sets of the paper's table.")
     asked_for = {data.name for data in experiment.data}
-    rows = [(title(name), (name in asked_for and absence(name)) or "not in this profile") for name in missing]
+    rows = [(dataset_title(name), (name in asked_for and absence(name)) or "not in this profile") for name in missing]
     caption = "Data sets of the paper's table that were not run"
     return Table(("data set", "reason"), rows, caption, f"not-run-{experiment.page}")

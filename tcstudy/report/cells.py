@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.intervals import LEAST_RUNS, LEVEL, holm
 from tcstudy.report.stats import by_cell
@@ -12,11 +12,6 @@ from tcstudy.report.tables import Fold, Markup, Table, escape_html, escape_markd
 from tcstudy.study.record import Record
 
 RUNS = "runs"  # the place on a page where its runs are listed
-
-
-def title(name: str) -> str:
-    """A data set's title; any other name as it is."""
-    return DATASETS[name].title if name in DATASETS else name
 
 
 def error_cell(cell: pd.Series, unit: str = "%") -> str:
@@ -87,13 +82,13 @@ def counted(errors: pd.DataFrame) -> str:
 def tested(errors: pd.DataFrame) -> str:
     """How many documents of each data set were tested on."""
     sizes = errors[errors["documents"] > 0].groupby("dataset", sort=False)["documents"].max()
-    return ", ".join(f"{DATASETS[dataset].title} {size:,}" for dataset, size in sizes.items()) or "none"
+    return ", ".join(f"{dataset_title(dataset)} {size:,}" for dataset, size in sizes.items()) or "none"
 
 
 def panel_title(cells: pd.DataFrame) -> str:
     """Title of a figure's panel: the data set, over how many seeds and test documents its means are."""
     [dataset] = cells["dataset"].unique()
-    return f"{DATASETS[dataset].title}: {counted(cells)}, {cells['documents'].max():,} documents"
+    return f"{dataset_title(dataset)}: {counted(cells)}, {cells['documents'].max():,} documents"
 
 
 def note(errors: pd.DataFrame, documents: str = "test documents") -> str:
@@ -147,7 +142,10 @@ def _from_to(numbers: pd.Series) -> str:
 
 def runs_behind(records: Mapping[RunKey, Record], page: str) -> Fold:
     """The runs of every cell of a page, by the name of their records."""
-    rows = [[title(dataset), title(variant), _named(runs)] for (dataset, variant), runs in by_cell(records).items()]
+    rows = [
+        [dataset_title(dataset), dataset_title(variant), _named(runs)]
+        for (dataset, variant), runs in by_cell(records).items()
+    ]
     caption = "The runs behind each cell; the record of a run is the file of that name"
     table = Table(("data set", "variant", "runs"), rows, caption, f"runs-{page}")
     return Fold("The runs behind the tables and figures of this page", table, RUNS)

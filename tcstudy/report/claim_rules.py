@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.errors import StudyError
-from tcstudy.report.cells import title
 from tcstudy.report.contrasts import Contrast, fall, saves
 from tcstudy.report.frame import ALL, KIND, NONE, OWN, PLAIN, Selection, chosen, levels
 from tcstudy.report.published import published
@@ -155,7 +155,7 @@ def long_texts(runs: pd.DataFrame) -> list[Part]:
         for other in arms:
             piecewise = other.startswith("hierarchical")
             if other != "head+tail" and "head+tail" in arms:
-                label = f"head+tail against {other}, {title(dataset)}"
+                label = f"head+tail against {other}, {dataset_title(dataset)}"
                 reason, aside = (cut, False) if piecewise else ("", bool(cut))
                 parts.append(_pair("head+tail", other, arms, label=label, on=(dataset,), aside=aside, untested=reason))
     return parts
@@ -169,11 +169,11 @@ def _cut_otherwise(runs: pd.DataFrame, dataset: str, length: int) -> str:
     if tested is None:
         return ""
     if facts.empty:
-        return f"how many documents of {title(dataset)} the paper's window would cut is not known"
+        return f"how many documents of {dataset_title(dataset)} the paper's window would cut is not known"
     try:
         share = share_cut(lengths_of(tested), length)
     except StudyError:
-        return f"how many test documents of {title(dataset)} the window cuts is not known"
+        return f"how many test documents of {dataset_title(dataset)} the window cuts is not known"
     papers = float(facts.iloc[0]) / 100
     if papers / CUT_MORE <= share <= papers * CUT_MORE:
         return ""
@@ -309,9 +309,9 @@ def both_ways(one: str, others: Sequence[str], beside: Sequence[str] = ()) -> Ru
         parts = []
         for other in (*others, *beside):
             for corpus, task in ((other, one), (one, other)):
-                arms = {f"text of {title(corpus)}": {**PLAIN, "pretraining.corpus": (corpus,)}, NONE: PLAIN}
-                arms[f"text of {title(corpus)}"].pop("pretraining.relation")
-                label = f"pre-trained on {title(corpus)}, for {title(task)}"
+                arms = {f"text of {dataset_title(corpus)}": {**PLAIN, "pretraining.corpus": (corpus,)}, NONE: PLAIN}
+                arms[f"text of {dataset_title(corpus)}"].pop("pretraining.relation")
+                label = f"pre-trained on {dataset_title(corpus)}, for {dataset_title(task)}"
                 aside = other in beside
                 parts.append(_pair(*arms, arms, CLEAR, label=label, gain=False, on=(task,), aside=aside))
         return parts

@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.catalog.datasets import dataset_facts, dataset_title
 from tcstudy.experiments.domains import corpora
-from tcstudy.report.cells import title
 from tcstudy.report.claim_rules import ARMS, FIT, Part, Rule
 from tcstudy.report.comparison import trained_by_the_paper
 from tcstudy.report.frame import NONE, OWN, PLAIN, chosen, relation
@@ -142,7 +141,7 @@ def printed_effects(rule: Rule, printed: pd.DataFrame) -> dict[str, tuple[Part, 
             if (part.on is None or dataset in part.on) and all(len(cell) == 1 for cell in cells.values()):
                 effects[dataset] = float(part.contrast.of({name: cell.iloc[0] for name, cell in cells.items()}))
         if part.each:
-            found |= {f"{part.label}, {title(name)}": (part, effect) for name, effect in effects.items()}
+            found |= {f"{part.label}, {dataset_title(name)}": (part, effect) for name, effect in effects.items()}
         elif effects:
             found[part.label] = (part, sum(effects.values()) / len(effects))
     return found

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tcstudy.catalog.datasets import PAPER_DATASETS
+from tcstudy.catalog.datasets import PAPER_DATASETS, dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.comparison import FEATURES
-from tcstudy.report.beside_paper import in_percent, title
+from tcstudy.report.beside_paper import in_percent
 from tcstudy.report.cells import share_cell
 from tcstudy.report.frame import every_column, of_variants
 from tcstudy.report.intervals import Spread
@@ -57,10 +57,11 @@ def cited_systems() -> Table:
     matrix = printed_matrix(errors)[[name for name in PAPER_DATASETS if name in errors.index.levels[1]]]
     cells = [[_with_citation(system), *values.map(in_percent, digits=2)] for system, values in matrix.iterrows()]
     notes = [
-        f"{note['row']}, {title(note['column'])}: {note['note']}" for _, note in rows.query("note != ''").iterrows()
+        f"{note['row']}, {dataset_title(note['column'])}: {note['note']}"
+        for _, note in rows.query("note != ''").iterrows()
     ]
     caption = "Errors of published systems as the paper cites them, in percent; none was trained here"
-    head = ["cited system", *(title(name) for name in matrix.columns)]
+    head = ["cited system", *(dataset_title(name) for name in matrix.columns)]
     return Table(head, cells, "; ".join([caption, *notes]), "tab-cited")
 
 
@@ -139,7 +140,8 @@ def how_the_paper_averages() -> Notice:
         "Each printed average is over the data sets for which its row has a number: computed like this from the "
         f"printed errors, they differ from the printed averages by {100 * furthest:.2f} points at most. So those of "
         f"{' and '.join(complete)} are over {len(matrix.columns)} data sets and the others over {len(common.columns)}, "
-        f"without {' and '.join(map(title, missing))}. Over the {len(common.columns)} that all have, they would be "
+        f"without {' and '.join(map(dataset_title, missing))}. "
+        f"Over the {len(common.columns)} that all have, they would be "
         + ", ".join(f"{percent(mean, 2)} for {variant}" for variant, mean in means.items())
         + f"; {means.idxmax()} has the highest in {'both' if means.idxmax() == printed.idxmax() else 'the second'}."
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tcstudy.report.beside_paper import title
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import error_cell, note, share_cell
 from tcstudy.report.contrasts import Effect
 from tcstudy.report.cost import frontier, saves_errors
@@ -48,7 +48,9 @@ def methods_table(points: pd.DataFrame, name: str) -> Table:
         for place, cell in cells.sort_values("hours").iterrows():
             unbeaten = [by for by, on in kept.items() if on[place]]
             prices = [duration(cell["hours"]), duration(cell["made_hours"]), operations_cell(cell["operations"])]
-            rows.append([cell["variant"], title(dataset), error_cell(cell), *prices, " and ".join(unbeaten) or "–"])
+            rows.append(
+                [cell["variant"], dataset_title(dataset), error_cell(cell), *prices, " and ".join(unbeaten) or "–"]
+            )
     head = ("method", "data set", "test error", "time", "of it for its encoder", "operations", "unbeaten by")
     caption = "What each method costs who has one task, and the error that it leaves"
     return Table(head, rows, caption, name, note(points) if len(points) else "")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tcstudy.catalog.datasets import DATASETS, PAPER_DATASETS
+from tcstudy.catalog.datasets import DATASETS, PAPER_DATASETS, dataset_facts
 from tcstudy.corpora.loading import Source
 from tcstudy.report.published import published
 from tcstudy.report.stats import length_summary
@@ -31,7 +31,7 @@ def beside_paper(sources: Mapping[str, Source], lengths: Mapping[str, np.ndarray
     printed = published("table-1").set_index(["row", "column"])["value"]
     rows = []
     for name in [*PAPER_DATASETS, *(name for name in sources if name not in PAPER_DATASETS)]:
-        facts = DATASETS[name]
+        facts = dataset_facts(name)
         if name in sources:
             summary = length_summary(lengths[name], limit)
             rows.append(

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tcstudy.report.cells import change_cell, title
+from tcstudy.catalog.datasets import dataset_title
+from tcstudy.report.cells import change_cell
 from tcstudy.report.deviations import DEVIATIONS, Measured, Pair
 from tcstudy.report.forgetting import failed
 from tcstudy.report.frame import chosen
@@ -56,7 +57,7 @@ def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
             text = "not put to the test, as both began with the very same encoder"
         which = f"{cell.at}, " if len(pairs) > 1 else ""
         runs = _ids(cell.records, cell.reference)
-        told.append(leading_to(f"{which}{title(cell.dataset)}: {text}", measured.page, runs))
+        told.append(leading_to(f"{which}{dataset_title(cell.dataset)}: {text}", measured.page, runs))
     return Markup("; ".join(told), "; ".join(cell.myst for cell in told), "; ".join(cell.html for cell in told))
 
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.corpora.loading import Corpus, load_corpus
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
 from tcstudy.encoding.windows import spans
@@ -68,7 +68,7 @@ def corpus_or_reason(data: DataSpec) -> Corpus | Notice:
     try:
         return load_corpus(data)
     except StudyError as error:
-        return Notice("note", f"Texts of {DATASETS[data.name].title}", f"They are not on this machine: {error}")
+        return Notice("note", f"Texts of {dataset_title(data.name)}", f"They are not on this machine: {error}")
 
 
 def examples(data: DataSpec, encoder: EncoderSpec, windows: Sequence[WindowSpec]) -> Iterator[SeenText | Notice]:

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.domains import PLAIN, corpora
-from tcstudy.report.cells import share_cell, title
+from tcstudy.report.cells import share_cell
 from tcstudy.report.frame import RELATIONS, every_column, of_variants, relation
 from tcstudy.report.intervals import combined, estimate, spread
 from tcstudy.report.reductions import values_of
@@ -48,7 +49,7 @@ def changes(matrix: pd.DataFrame, members: Corpora) -> pd.DataFrame:
     """
     plain = plain_of(members)
     points = 100 * (matrix.drop(index=plain) - matrix.loc[plain])
-    return points.rename(index=title, columns=title)
+    return points.rename(index=dataset_title, columns=dataset_title)
 
 
 def intervals(errors: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.tables import Table, percent
 from tcstudy.spec import EncoderSpec, MultitaskSpec
 from tcstudy.study.encoders import EncoderRecord
@@ -48,7 +48,7 @@ def stages_of(spec: EncoderSpec) -> str:
 
 
 def _titles(names: Iterable[str]) -> str:
-    return " + ".join(DATASETS[name].title for name in names)
+    return " + ".join(dataset_title(name) for name in names)
 
 
 def _texts(record: EncoderRecord) -> str:
@@ -60,7 +60,7 @@ def _removed(record: EncoderRecord) -> str:
     if not record.text:
         return "–"
     removed = [
-        f"{number:,} of {DATASETS[used.name].title}" + ("" if name == used.name else f" in {DATASETS[name].title}")
+        f"{number:,} of {dataset_title(used.name)}" + ("" if name == used.name else f" in {dataset_title(name)}")
         for used in record.text.sets
         for name, number in used.removed.items()
     ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.few_shot import PLAIN, PRETRAINED, subset_name
 from tcstudy.report.cells import error_cell, note, share_cell
@@ -75,7 +75,7 @@ def documents_table(
     rows = [
         [
             row["subset"].split(" of ")[0],
-            DATASETS[row["dataset"]].title,
+            dataset_title(row["dataset"]),
             f"{row['labelled']:,}",
             *(cells[row["dataset"], method, row["subset"]] for method in (PLAIN, PRETRAINED)),
             share_cell(row["reduction"], row["low"], row["high"]),
@@ -110,13 +110,13 @@ def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]
     for dataset, cells in reductions_by_documents(records, compared).groupby("dataset", sort=False):
         known = cells.dropna(subset="reduction")
         if known.empty:
-            paragraphs.append(f"{DATASETS[dataset].title}: no subset has runs that converged with both encoders.")
+            paragraphs.append(f"{dataset_title(dataset)}: no subset has runs that converged with both encoders.")
             continue
         fewest, most = known.iloc[0], known.iloc[-1]
         largest = known.loc[known["reduction"].idxmax()]
         reduction = share_cell(largest["reduction"], largest["low"], largest["high"])
         paragraphs.append(
-            f"{DATASETS[dataset].title}: with {fewest['labelled']:,} labelled documents further pre-training changes "
+            f"{dataset_title(dataset)}: with {fewest['labelled']:,} labelled documents further pre-training changes "
             f"the mean error from {percent(fewest['plain'])} to {percent(fewest['pretrained'])}, with "
             f"{most['labelled']:,} from {percent(most['plain'])} to {percent(most['pretrained'])}. "
             + (

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import percent_range
 from tcstudy.report.tables import Notice
 
@@ -21,7 +21,7 @@ def lowest_errors(errors: pd.DataFrame, reference: str) -> Notice:
 
 
 def _paragraph(dataset: str, cells: pd.DataFrame, reference: str) -> str:
-    title = DATASETS[dataset].title
+    title = dataset_title(dataset)
     converged = cells.dropna(subset="mean").set_index("variant")
     if converged.empty:
         return f"{title}: no run converged."

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.base_rate import rate_name
 from tcstudy.report.cells import error_cell, note
@@ -109,7 +109,7 @@ def forgetting_table(cells: pd.DataFrame, name: str) -> Table:
     rows = [
         [
             row["variant"],
-            DATASETS[row["dataset"]].title,
+            dataset_title(row["dataset"]),
             error_cell(row),
             f"{row['failed']} of {row['runs']}",
             _nats(row["before"]),
@@ -132,7 +132,7 @@ def forgetting_found(cells: pd.DataFrame) -> Notice:
     """
     sentences = []
     for dataset, all_rows in cells.groupby("dataset", sort=False):
-        title = DATASETS[dataset].title
+        title = dataset_title(dataset)
         corrected = all_rows[all_rows["corrected"]].sort_values("rate")
         measured = corrected.dropna(subset="forgotten")
         if len(measured):
@@ -154,7 +154,7 @@ def forgetting_found(cells: pd.DataFrame) -> Notice:
 
 def line_title(dataset: str, corrected: bool) -> str:
     """What the runs on one data set are called, with or without bias correction."""
-    return f"{DATASETS[dataset].title}, {'with' if corrected else 'without'} bias correction"
+    return f"{dataset_title(dataset)}, {'with' if corrected else 'without'} bias correction"
 
 
 def panel_title(lines: pd.DataFrame) -> str:

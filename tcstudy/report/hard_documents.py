@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.hard_documents import HardDocuments
@@ -96,7 +96,7 @@ def kinds_table(documents: pd.DataFrame, name: str) -> Table:
         for kind in order:
             chosen = of_set[of_set["kind"] == kind]
             median = f"{chosen['length'].median():,.0f}" if len(chosen) else "–"
-            rows.append([kind, DATASETS[dataset].title, f"{len(chosen):,}", percent(len(chosen) / len(of_set)), median])
+            rows.append([kind, dataset_title(dataset), f"{len(chosen):,}", percent(len(chosen) / len(of_set)), median])
     head = ("test documents", "data set", "number", "share", "median length in wordpieces")
     return Table(head, rows, "Test documents by who gets them wrong", name)
 
@@ -112,7 +112,7 @@ def only_table(documents: pd.DataFrame, methods: Sequence[str], name: str) -> Ta
     names = documents["dataset"].unique()
     counts = documents.groupby(["only", "dataset"]).size()
     rows = [[method, *(f"{counts.get((method, dataset), 0):,}" for dataset in names)] for method in methods]
-    head = ("right with this method only", *(DATASETS[name].title for name in names))
+    head = ("right with this method only", *(dataset_title(name) for name in names))
     return Table(head, rows, "Documents that one method alone gets right, with every seed", name)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.encoder import PUBLISHED
 from tcstudy.report.published import printed_errors
 from tcstudy.report.tables import Table, percent
@@ -49,7 +49,7 @@ def gates(record: EncoderRecord) -> list[Gate]:
     for name in BESIDE_COUNTS:
         text = texts.get(name)
         limit = text.bigram if text else float("nan")
-        told = f"MLM loss on text of {DATASETS[name].title} below that of counts of neighbours"
+        told = f"MLM loss on text of {dataset_title(name)} below that of counts of neighbours"
         found.append(_gate(told + (f", {limit:.2f} nats" if text else ""), text and text.after.mlm_loss, limit))
     return found
 
@@ -77,7 +77,7 @@ def heads_table(texts: Sequence[TextHeads], name: str) -> Table:
     for text in texts:
         rows.append(
             [
-                DATASETS[text.name].title,
+                dataset_title(text.name),
                 *(_number(heads.mlm_loss) for heads in (text.before, text.after)),
                 *(_number(loss) for loss in (text.unigram, text.bigram)),
                 *(_share(heads.mlm_accuracy) for heads in (text.before, text.after)),
@@ -113,7 +113,7 @@ def others_table(encoder: EncoderSpec, records: Iterable[EncoderRecord], name: s
         name: target of cross-references.
     """
     rows = [
-        [record.spec.name, DATASETS[text.name].title, _number(text.before.mlm_loss), _share(text.before.mlm_accuracy)]
+        [record.spec.name, dataset_title(text.name), _number(text.before.mlm_loss), _share(text.before.mlm_accuracy)]
         for record in records
         if record.spec.name != encoder.name and len(record.spec.stages) == 1
         for text in record.texts

@@ -8,10 +8,9 @@ from typing import Self
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import absence
+from tcstudy.catalog.datasets import absence, dataset_title
 from tcstudy.experiments.base import Experiment, RunKey
 from tcstudy.experiments.base_rate import base_rate_of
-from tcstudy.report.cells import title
 from tcstudy.report.claim_rules import Part
 from tcstudy.report.contrasts import Cell, Effect, Unmeasured, errors, failures, forgetting, over_datasets
 from tcstudy.report.frame import by_seed, chosen, every_column
@@ -90,15 +89,15 @@ def cells_of(part: Part, page: PageRecords) -> dict[str, dict[str, Cell]]:
     for dataset in datasets_of(part, page):
         arms = arms_of(part, page, dataset)
         if without := [name for name, rows in arms.items() if rows.empty]:
-            lacking.append(f"{title(dataset)} has no runs of {' or '.join(map(title, without))}")
+            lacking.append(f"{dataset_title(dataset)} has no runs of {' or '.join(map(dataset_title, without))}")
         elif cannot_be_had(dataset, page):
-            gone.append(f"{title(dataset)} cannot be had on this machine")
+            gone.append(f"{dataset_title(dataset)} cannot be had on this machine")
         else:
             found[dataset] = arms
     if not found and gone:
         raise Unmeasured("; ".join(gone))
     if not found:
-        raise Untested("; ".join(lacking) or f"this profile has no {' or '.join(map(title, part.on or ()))}")
+        raise Untested("; ".join(lacking) or f"this profile has no {' or '.join(map(dataset_title, part.on or ()))}")
     runs = [record for arms in found.values() for rows in arms.values() for record in rows["record"]]
     if missing := sum(record is None for record in runs):
         raise Unmeasured(f"{missing} of {len(runs)} runs are not recorded")

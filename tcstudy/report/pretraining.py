@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.within_task import stop_name
 from tcstudy.report.cells import error_cell, note
@@ -67,7 +67,7 @@ def accuracy_lines(heads: pd.DataFrame) -> dict[str, pd.DataFrame]:
         heads: as `heads_by_steps` gives it.
     """
     return {
-        f"{head}, {DATASETS[dataset].title}": line.rename(columns={column: "accuracy"})[["steps", "accuracy"]]
+        f"{head}, {dataset_title(dataset)}": line.rename(columns={column: "accuracy"})[["steps", "accuracy"]]
         for dataset, line in heads.groupby("dataset", sort=False)
         for head, column in (("MLM", "mlm_accuracy"), ("NSP", "nsp_accuracy"))
         if line[column].notna().any()
@@ -90,9 +90,9 @@ def steps_table(by_steps: pd.DataFrame, heads: pd.DataFrame, printed: pd.Series,
         for _, cell in cells.iterrows():
             paper = percent(papers.get(cell["variant"], float("nan")), 2)
             learnt = measured.loc[(dataset, cell["steps"])] if (dataset, cell["steps"]) in measured.index else None
-            rows.append([cell["variant"], DATASETS[dataset].title, error_cell(cell), paper, *_learnt(learnt)])
+            rows.append([cell["variant"], dataset_title(dataset), error_cell(cell), paper, *_learnt(learnt)])
         for variant, error in papers.drop(cells["variant"], errors="ignore").items():
-            rows.append([variant, DATASETS[dataset].title, "–", percent(error, 2), *_learnt(None)])
+            rows.append([variant, dataset_title(dataset), "–", percent(error, 2), *_learnt(None)])
     head = (
         "further pre-training",
         "data set",

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import error_cell, note
 from tcstudy.report.tables import Notice, Table
 
@@ -30,7 +30,7 @@ def differences_table(errors: pd.DataFrame, name: str) -> Table:
     rows = [
         [
             row["variant"],
-            DATASETS[row["dataset"]].title,
+            dataset_title(row["dataset"]),
             error_cell(row),
         ]
         for _, row in errors.iterrows()
@@ -57,7 +57,7 @@ def released_found(errors: pd.DataFrame) -> Notice:
             "Not shown to differ": cells[~same & ~shown],
         }
         told = [f"{verdict}: {_named(group)}." for verdict, group in groups.items() if len(group)]
-        paragraphs.append(f"{DATASETS[dataset].title}, in points against the clean run. {' '.join(told)}")
+        paragraphs.append(f"{dataset_title(dataset)}, in points against the clean run. {' '.join(told)}")
     if not paragraphs:
         paragraphs = ["No pair of runs converged."]
     elif (errors["runs"] == 1).all():

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
-from tcstudy.report.cells import percent_range, title, with_runs
+from tcstudy.report.cells import percent_range, with_runs
 from tcstudy.report.intervals import Estimate, rate, wrong_matrix
 from tcstudy.report.stats import by_cell, estimates
 from tcstudy.report.tables import Fold, Table
@@ -27,8 +27,8 @@ def beside_error(records: Mapping[RunKey, Record], page: str) -> Fold:
         variances = split_of(runs)
         rows.append(
             [
-                title(variant),
-                DATASETS[dataset].title,
+                dataset_title(variant),
+                dataset_title(dataset),
                 *(with_runs(_cell(of[dataset, variant]), [run.id for run in runs]) for of in measures),
                 *(_points(variance) for variance in (variances.seed, variances.draw, variances.test)),
             ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.base_rate import rate_name
 from tcstudy.report.cells import error_cell, note, percent_range
@@ -87,7 +87,7 @@ def validation_table(by_rate: pd.DataFrame, name: str) -> Table:
         [rate_name(rate), *(cells[rate, dataset] for dataset in datasets), _mean(mean)]
         for rate, mean in means.iterrows()
     ]
-    head = ("rate", *(DATASETS[dataset].title for dataset in datasets), "mean over sets")
+    head = ("rate", *(dataset_title(dataset) for dataset in datasets), "mean over sets")
     caption = "Validation error of the best epoch by learning rate"
     return Table(head, rows, caption, name, note(by_rate, "validation documents"))
 

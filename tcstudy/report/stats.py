@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.intervals import (
     Estimate,
@@ -190,7 +190,7 @@ def cut_by_window(records: Mapping[RunKey, Record], length: int) -> Notice:
         if tested:
             share = share_cut(lengths_of(tested[0]), length)
             documents = tested[0].test.documents
-            told.append(f"{percent(share)} of the {documents:,} test documents of {DATASETS[dataset].title}")
+            told.append(f"{percent(share)} of the {documents:,} test documents of {dataset_title(dataset)}")
     text = f"The window of {length} wordpieces cuts {'; '.join(told)}." if told else "No run converged."
     return Notice("note", "What the window cuts", text)
 

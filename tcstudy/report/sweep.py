@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import Experiment, FineTuningExperiment
-from tcstudy.report.cells import percent_range, title
+from tcstudy.report.cells import percent_range
 from tcstudy.report.stats import errors
 from tcstudy.report.tables import Markup, Table, given, shown_value
 from tcstudy.study.recorded import recorded
@@ -53,7 +54,10 @@ def _table(page: str, files: Mapping[str, Experiment]) -> Table:
         file = Markup(name, f"{{doc}}`{name} <{name}>`")
         if records := recorded(experiment.runs()):
             found = errors(records)
-            cells = [(title(cell["dataset"]), title(cell["variant"]), _error(cell)) for _, cell in found.iterrows()]
+            cells = [
+                (dataset_title(cell["dataset"]), dataset_title(cell["variant"]), _error(cell))
+                for _, cell in found.iterrows()
+            ]
         else:
             cells = [("–", "–", "not recorded yet")]
         rows += [(file, *values, *cell) for cell in cells]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.profiles import PROFILES
 from tcstudy.experiments.base import Experiment, RunKey
 from tcstudy.spec import PRETRAINING_PROTOCOLS, PROTOCOLS
@@ -207,7 +207,7 @@ def documents_used(records: Mapping[RunKey, Record], page: str) -> Table:
     reports = {(key.dataset, key.draw, record.data.used_train): record.data for key, record in records.items()}
     rows = [
         (
-            DATASETS[dataset].title,
+            dataset_title(dataset),
             data.origin,
             f"{draw}",
             f"{data.used_train:,} / {data.used_validation:,} / {data.used_test:,}",

@@ -2,7 +2,7 @@
 
 from scipy import stats
 
-from tcstudy.report.cells import title
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.tables import percent
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.training.outcome import HeadQuality
@@ -34,12 +34,12 @@ def why_not_taken(record: EncoderRecord | None, dataset: str) -> str:
     for text in texts:
         after, before = text.after.mlm_loss, text.before.mlm_loss
         if by_chance := _nsp_by_chance(text.after):
-            return f"the pre-training did not take: {by_chance}, on {title(text.name)}"
+            return f"the pre-training did not take: {by_chance}, on {dataset_title(text.name)}"
         if after is None:
             continue  # MLM was no part of it
         if before is None:
             return UNKNOWN
-        told = f"the MLM loss on {title(text.name)} is {after:.2f} nats after it"
+        told = f"the MLM loss on {dataset_title(text.name)} is {after:.2f} nats after it"
         if after >= before:
             return f"the pre-training did not take: {told}, {before:.2f} before"
         if after >= text.bigram:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from tcstudy.report.cells import RUNS, share_cell, title, together
+from tcstudy.catalog.datasets import dataset_title
+from tcstudy.report.cells import RUNS, share_cell, together
 from tcstudy.report.claim_rules import SMALLEST, Part
 from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import Claim
@@ -145,7 +146,7 @@ def _measured_on(finding: Finding) -> str:
     if effect is None:
         return "–"
     documents = f", {effect.documents:,} documents" if finding.part.quantity == "errors" else ""
-    return f"{', '.join(map(title, effect.datasets))}: {effect.runs} runs each{documents}"
+    return f"{', '.join(map(dataset_title, effect.datasets))}: {effect.runs} runs each{documents}"
 
 
 def what_counts(name: str) -> Table:

@@ -6,8 +6,8 @@ from typing import Literal
 
 import pandas as pd
 
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.profiles import Profile
-from tcstudy.report.cells import title
 from tcstudy.report.claim_rules import Part
 from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import Claim
@@ -127,7 +127,7 @@ def _for_each_set(part: Part, page: PageRecords) -> list[Part]:
     if not part.each:
         return [part]
     names = [name for name in datasets_of(part, page) if not cannot_be_had(name, page)]
-    parts = [replace(part, label=f"{part.label}, {title(name)}", on=(name,), each=False) for name in names]
+    parts = [replace(part, label=f"{part.label}, {dataset_title(name)}", on=(name,), each=False) for name in names]
     return parts or [replace(part, each=False)]
 
 
@@ -160,7 +160,7 @@ def _told(reasons: Mapping[str, str]) -> str:
     """Reasons by data set, data sets of the same reason together."""
     together: dict[str, list[str]] = {}
     for dataset, reason in reasons.items():
-        together.setdefault(reason, []).append(title(dataset))
+        together.setdefault(reason, []).append(dataset_title(dataset))
     return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in together.items())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, RunSpec
@@ -121,7 +121,7 @@ def _counted(records: Sequence[AnyRecord]) -> str:
 def _inconsistent(runs: Iterable[Record]) -> Iterator[Check]:
     """Records whose parts contradict each other."""
     for run in runs:
-        facts = DATASETS[run.spec.data.name]
+        facts = dataset_facts(run.spec.data.name)
         if (run.outcome == "finished") != (run.test is not None):
             yield Check("fail", f"{run.id}.json", f"It says {run.outcome}, which does not go with its predictions.")
         elif run.test and run.test.documents != run.data.used_test:
