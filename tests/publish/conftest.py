@@ -34,6 +34,8 @@ TINY = {
     },
     "domains": PRETRAINING,
     "encoder": COMMON | {"window": {"length": 10}},
+    "encoders": COMMON
+    | {"others": [{"name": "tiny", "layers": 1}], "window": {"length": 12}, "learning_rates": [0.01, 0.02]},
     "few_shot": PRETRAINING | {"fractions": [0.5, 1.0], "draws": [0, 1], "least_updates": 2},
     "forgetting": COMMON
     | {

@@ -1,8 +1,10 @@
+from types import MappingProxyType
+
 import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from tcstudy.experiments import BaseRate
+from tcstudy.experiments import BaseRate, Encoders
 from tcstudy.report import rates
 
 LOW, MIDDLE, HIGH = 1e-5, 1e-4, 1e-3
@@ -95,3 +97,56 @@ def test_the_mean_over_sets_is_the_mean_of_the_runs(records):
     pd.testing.assert_series_equal(
         rates.mean_over_datasets(by_rate)["mean"], errors.groupby(spec_rates).mean(), check_names=False
     )
+
+
+@pytest.fixture
+def several():
+    return Encoders.model_validate(
+        {
+            "encoder": {"name": "minilm-l6-uncased"},
+            "others": [{"name": "minilm-l6-uncased", "layers": 1}],
+            "data": [{"name": "bbc_news", "train": 40}, {"name": "rotten_tomatoes", "train": 40}],
+            "window": {"length": 16},
+            "learning_rates": [LOW, HIGH],
+            "seeds": [0, 1],
+        }
+    )
+
+
+def of_encoders(experiment, made_up, failed=MappingProxyType({})):
+    """Validation errors by encoder and rate: the shallow encoder's higher rate is better, the deep one's worse."""
+    best = {(None, LOW): 0.1, (None, HIGH): 0.2, (1, LOW): 0.4, (1, HIGH): 0.3}
+    return {
+        key: made_up(
+            spec,
+            wrong=failed.get((spec.encoder.layers, spec.training.learning_rate), 5),
+            curve=(0.9, best[spec.encoder.layers, spec.training.learning_rate] + 0.01 * key.seed),
+        )
+        for key, spec in experiment.runs().items()
+    }
+
+
+def test_each_encoder_is_compared_at_its_own_best_rate_on_validation(several, made_up):
+    records = of_encoders(several, made_up)
+    whole, cut = several.titles
+    assert rates.rates_of_encoders(records) == {whole: LOW, cut: HIGH}
+    kept = rates.at_their_rates(records, several.titles)
+    assert {key.variant for key in kept} == {"minilm-l6-uncased", "minilm-l6-uncased, 1 layer"}
+    assert len(kept) == 2 * 2 * 2
+    assert {
+        record.spec.training.learning_rate for key, record in kept.items() if key.variant == "minilm-l6-uncased"
+    } == {LOW}
+
+
+def test_a_rate_at_which_a_run_of_an_encoder_failed_is_not_chosen(several, made_up):
+    records = of_encoders(several, made_up, {(1, HIGH): None})
+    assert rates.rates_of_encoders(records)[several.others[0]] == LOW
+
+
+def test_the_table_of_encoders_shows_what_each_rate_gave(several, made_up):
+    table = rates.encoders_table(of_encoders(several, made_up), several.titles, "t")
+    assert [row[:4] for row in table.rows] == [
+        ["minilm-l6-uncased", "6", "384", "lr 1e-5"],
+        ["minilm-l6-uncased, 1 layer", "1", "384", "lr 1e-3"],
+    ]
+    assert table.rows[1][5].startswith("30.5% (")  # of errors of 30% and 31% on both sets

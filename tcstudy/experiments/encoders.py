@@ -1,0 +1,65 @@
+"""Which pre-trained encoder is best at equal recipe and budget? Not in the paper, which has one of each size."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from tcstudy.errors import StudyError
+from tcstudy.experiments.base import FineTuningExperiment, RunKey
+from tcstudy.experiments.base_rate import Rates, rate_name
+from tcstudy.spec import EncoderSpec, RunSpec, WindowSpec
+
+
+class Encoders(FineTuningExperiment):
+    """Plain fine-tuning of several encoders, each at every rate; what is compared are their best rates on validation.
+
+    Attributes:
+        others: the encoders beside `encoder`, which they are compared with.
+        window: what each encoder sees of a text.
+        learning_rates: rates that each encoder is tried at, as many for all; they stand for `training.learning_rate`.
+    """
+
+    page: ClassVar = "encoders"
+
+    others: Annotated[tuple[EncoderSpec, ...], Field(strict=False, min_length=1)]
+    window: WindowSpec = WindowSpec()
+    learning_rates: Annotated[Rates, Field(min_length=1)]
+
+    @property
+    def titles(self) -> dict[EncoderSpec, str]:
+        """How tables call each encoder: by the last part of its name, the layers kept and the stages it went through.
+
+        Raises:
+            StudyError: two encoders would be called alike.
+        """
+        titles: dict[EncoderSpec, str] = {}
+        for encoder in (self.encoder, *self.others):
+            title = encoder.name.rpartition("/")[2]
+            title += "" if encoder.layers is None else f", {encoder.layers} layer{'s' if encoder.layers > 1 else ''}"
+            title += ", further pre-trained" if encoder.stages else ""
+            if title in titles.values():
+                raise StudyError(f"others: two of the encoders are called '{title}', and must differ in name or layers")
+            titles[encoder] = title
+        return titles
+
+    def runs(self) -> dict[RunKey, RunSpec]:
+        """One run for each data set, encoder, rate and seed.
+
+        Raises:
+            StudyError: the best epoch would be chosen on the test documents, and the rate with it.
+        """
+        if self.protocol.selection != "validation":
+            raise StudyError(
+                "protocol: each encoder's rate is chosen on the validation split, so `selection` must be validation"
+            )
+        return self.grid(
+            {
+                f"{title}, {rate_name(rate)}": {
+                    "window": self.window,
+                    "encoder": encoder,
+                    "training.learning_rate": rate,
+                }
+                for encoder, title in self.titles.items()
+                for rate in self.learning_rates
+            }
+        )
