@@ -47,7 +47,7 @@ def test_a_spec_survives_json(changes):
         ({"data": {"name": "trec", "test": 501}}, "data: test asks for 501 documents, trec has 500 to test on"),
         ({"data": {}}, "data.name is missing"),
         ({"encoder": {"name": "minilm"}}, "is not an encoder of the catalogue or of TCSTUDY_ENCODERS; did you mean"),
-        ({"encoder": {"name": "owner/bert"}}, "needs `revision`, the commit to take it at"),
+        ({"encoder": {"name": "owner/bert"}}, "needs `revision`, the commit to use"),
         (
             {"window": {"method": "head+tial"}},
             "window.method: 'head+tial' is not possible here; did you mean 'head+tail'",

@@ -107,7 +107,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path, monkeypatch):
 
 
 def test_sets_that_are_nowhere_are_told():
-    with pytest.raises(StudyError, match="sogou is taken from a local folder only"):
+    with pytest.raises(StudyError, match="sogou is read from a local folder only"):
         load_corpus(DataSpec(name="sogou"))
     with pytest.raises(StudyError, match=r"yelp_full is not in a local data folder .* and the hub's .* cannot be had"):
         load_corpus(DataSpec(name="yelp_full"))

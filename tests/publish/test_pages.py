@@ -161,8 +161,8 @@ def test_mistakes_of_all_files_are_told_before_any_page_runs(project):
 def test_a_checked_file_says_how_many_runs_it_needs(project):
     ended = tcstudy("run", "params/smoke", "--check")
     assert ended.returncode == 0
-    assert "params/smoke/long_texts.yaml: fine; 12 runs, 0 recorded, 0 shared with files before" in ended.stdout
-    assert "params/smoke/hard_documents.yaml: fine; 12 runs, 0 recorded, 12 shared with files before" in ended.stdout
+    assert "params/smoke/long_texts.yaml: valid; 12 runs, 0 recorded, 0 from earlier files" in ended.stdout
+    assert "params/smoke/hard_documents.yaml: valid; 12 runs, 0 recorded, 12 from earlier files" in ended.stdout
     assert not records()
 
 

@@ -468,7 +468,7 @@ def test_the_command_tells_a_table_and_the_same_as_json(spec, tmp_path):
     assert printed["here"][0] == "Texts in the folder of TCSTUDY_DATA: bbc_news."
     assert "no two runs of two variants are recorded" in " ".join(table.split())
     checked = CliRunner().invoke(app, ["run", "--check", str(parameters)]).stdout
-    assert checked.endswith("fine; 12 runs, 0 recorded, 0 shared with files before\n")
+    assert checked.endswith("valid; 12 runs, 0 recorded, 0 from earlier files\n")
 
 
 def test_the_command_tells_what_the_comparisons_of_recorded_runs_can_tell(spec, tmp_path, monkeypatch):
