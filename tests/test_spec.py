@@ -50,10 +50,10 @@ def test_a_spec_survives_json(changes):
         ({"encoder": {"name": "owner/bert"}}, "needs `revision`, the commit to use"),
         (
             {"window": {"method": "head+tial"}},
-            "window.method: 'head+tial' is not possible here; did you mean 'head+tail'",
+            "window.method: 'head+tial' is not allowed here; did you mean 'head+tail'",
         ),
         ({"window": {"method": "head+tail", "length": 64, "head": 62}}, "head is 62, longer than the window"),
-        ({"window": {"method": "tail-only", "head": 5}}, "`head` means something for the method head+tail only"),
+        ({"window": {"method": "tail-only", "head": 5}}, "`head` applies only to the method head+tail"),
         ({"window": {"length": 513}}, "window.length: 513 wordpieces are more than minilm-l6-uncased takes (512)"),
         ({"features": {"layers": [12]}}, "features.layers: layer 12 does not exist, minilm-l6-uncased has 6 layers"),
         ({"features": {"layers": [1], "pooler": True}}, "`pooler` reads the last layer, so `layers` cannot be given"),

@@ -37,7 +37,7 @@ class PretrainingSpec(Value):
     def _each_once(cls, texts: tuple[TextSpec, ...]) -> tuple[TextSpec, ...]:
         names = [text.name for text in texts]
         if len(set(names)) < len(names):
-            raise StudyError(f"a data set can be named once here, but they are {', '.join(names)}")
+            raise StudyError(f"each data set can be named only once here, but they are {', '.join(names)}")
         return tuple(sorted(texts, key=lambda text: text.name))
 
     @field_validator("stop")
@@ -46,7 +46,7 @@ class PretrainingSpec(Value):
         """The last update has one name only."""
         steps = info.data["recipe"].steps if "recipe" in info.data else None
         if stop is not None and steps is not None and stop > steps:
-            raise StudyError(f"stop is {stop:,}, but the recipe has {steps:,} steps")
+            raise StudyError(f"stop is {stop:,}, but the recipe has only {steps:,} steps")
         return None if stop == steps else stop
 
     @property
@@ -78,7 +78,9 @@ class MultitaskSpec(Value):
     @classmethod
     def _is_plain(cls, training: TrainingSpec) -> TrainingSpec:
         if training.loss != "cross-entropy" or training.lora is not None:
-            raise StudyError("multi-task training has the cross-entropy and trains all weights: no `loss`, no `lora`")
+            raise StudyError(
+                "multi-task training uses cross-entropy and trains all weights: remove `loss` and `lora` from it"
+            )
         return training
 
     @field_validator("tasks")
@@ -86,7 +88,7 @@ class MultitaskSpec(Value):
     def _each_once(cls, tasks: tuple[DataSpec, ...]) -> tuple[DataSpec, ...]:
         names = [task.name for task in tasks]
         if len(set(names)) < len(names):
-            raise StudyError(f"a data set can be one of the tasks once, but they are {', '.join(names)}")
+            raise StudyError(f"each data set can be a task only once, but they are {', '.join(names)}")
         return tasks
 
 
@@ -114,7 +116,7 @@ class EncoderSpec(Identified):
     def _exists(self) -> Self:
         facts = encoder_facts(self.name, self.revision)
         if facts is not None and self.layers is not None and self.layers > facts.layers:
-            raise StudyError(f"layers: {self.layers} layers cannot be kept, {self.name} has {facts.layers}")
+            raise StudyError(f"layers: {self.layers} layers cannot be kept, as {self.name} has {facts.layers}")
         return self
 
     @property

@@ -35,14 +35,14 @@ class FeatureSpec(Value):
     @model_validator(mode="after")
     def _pooler_reads_the_last_layer(self) -> Self:
         if self.pooler and self.layers is not None:
-            raise StudyError("`pooler` reads the last layer, so `layers` cannot be given beside it")
+            raise StudyError("`pooler` reads the last layer, so `layers` cannot be given as well")
         if self.pooler and self.reader != "cls":
-            raise StudyError("`pooler` reads `[CLS]` alone, so `reader` must be cls")
+            raise StudyError("`pooler` reads only `[CLS]`, so `reader` must be cls")
         return self
 
 
 class MeasureSpec(Value):
-    """What is measured of a fine-tuning besides its test error; changes nothing of the model.
+    """Measurements of a fine-tuning besides its test error; they do not change the model.
 
     Attributes:
         every: updates between two points of the learning curve on the selection split; None is once an epoch.
@@ -69,7 +69,7 @@ class RunSpec(Identified):
     @model_validator(mode="after")
     def _whole_encoder_is_measured(self) -> Self:
         if self.measures.general_text is not None and self.training.lora is not None:
-            raise StudyError("`measures.general_text` cannot be taken of adapters, so `training.lora` must be left out")
+            raise StudyError("`measures.general_text` cannot be measured with adapters: remove `training.lora`")
         return self
 
     @model_validator(mode="after")
@@ -98,7 +98,7 @@ class RunSpec(Identified):
 
 
 class BagOfWordsSpec(Identified):
-    """A classifier without an encoder: logistic regression on TF-IDF of words, what a reader would try first.
+    """A classifier without an encoder: logistic regression on TF-IDF of words, the simplest baseline.
 
     Attributes:
         data: as in a fine-tuning, so that both are tested on the same documents.

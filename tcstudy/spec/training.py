@@ -14,9 +14,9 @@ Optimizer = Literal["adamw", "adamw without bias correction", "bertadam"]
 
 
 class Protocol(Value):
-    """What paper and released code do differently in fine-tuning, as values.
+    """The differences between paper and released code in fine-tuning, as values.
 
-    `clean` is the paper's text done properly; `released` is what its code does: BERTAdam and selection on test.
+    `clean` is the paper's text done properly; `released` follows its code: BERTAdam and selection on the test split.
 
     Attributes:
         optimizer: AdamW with the slanted triangular schedule, that without bias correction, or BERTAdam as released.
@@ -28,12 +28,12 @@ class Protocol(Value):
 
 
 class PretrainingProtocol(Value):
-    """What paper and released code do differently in further pre-training, as values.
+    """The differences between paper and released code in further pre-training, as values.
 
     Attributes:
-        masking: new masks and pairs at every pass (dynamic), or those of the first few passes over again (static).
-        duplication: how many passes static masking makes anew.
-        text: the training texts that stand in no test split (train), or training and test texts as released.
+        masking: new masks and pairs in every pass (dynamic), or those of the first few passes repeated (static).
+        duplication: the number of passes with new masks under static masking.
+        text: the training texts that occur in no test split (train), or training and test texts, as released.
     """
 
     masking: Literal["dynamic", "static"] = "dynamic"
@@ -156,5 +156,5 @@ class PretrainingRecipe(OptimizationSpec):
     @classmethod
     def _some_loss(cls, nsp: bool, info: Any) -> bool:
         if not nsp and not info.data.get("mlm", True):
-            raise StudyError("`mlm` and `nsp` cannot both be false, nothing would be learnt")
+            raise StudyError("`mlm` and `nsp` cannot both be false, since nothing would be trained")
         return nsp

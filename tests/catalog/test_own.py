@@ -171,7 +171,7 @@ BAD = {
     ),
     "few documents": (as_csv([*tickets(), ("rare", "Refund")]), "too few: 'Refund' 1"),
     "one class": (as_csv(tickets(labels=("Login",))), "every label in the column"),
-    "open quote": (as_csv(tickets()) + '41,"never closed,Login\n', "quotation marks do not fit"),
+    "open quote": (as_csv(tickets()) + '41,"never closed,Login\n', "quotation marks do not match"),
     "more values": (as_csv(tickets()) + "41,a text, with commas,Login\n", "line 42: 4 values, but there are 3 columns"),
     "same text": (as_csv([("always this", label) for _, label in tickets()]), "two different training texts"),
 }
@@ -198,8 +198,8 @@ def test_bad_tables_end_in_a_sentence(tmp_path, case):
         ("bad.parquet", b"PAR1 no", "cannot be read as Parquet"),
         ("bad.jsonl", b'{"Category": 1,\n', "line 1: not valid JSON"),
         ("list.jsonl", b"[1, 2]\n", "each line should hold an object"),
-        ("deep.jsonl", b"[" * 100_000, "no JSON"),
-        ("odd.jsonl", json.dumps({TEXT: ["a"], "Category": "b"}).encode(), "is no text"),
+        ("deep.jsonl", b"[" * 100_000, "not valid JSON"),
+        ("odd.jsonl", json.dumps({TEXT: ["a"], "Category": "b"}).encode(), "is not text"),
         ("float.jsonl", json.dumps({TEXT: "a", "Category": 0.5}).encode(), "neither text nor a whole number"),
     ],
 )

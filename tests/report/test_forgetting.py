@@ -94,7 +94,7 @@ def test_table_and_sentences(experiment, records):
     assert f"more seeds failed without bias correction than with it at {HIGH}." in text
     fine = report.forgetting_found(cells.assign(failed=0)).text
     assert "no seed failed" in fine
-    assert "at none of the rates that were tried both ways" in fine
+    assert "at none of the learning rates that were tried both ways" in fine
 
 
 def test_lines_are_sorted_by_rate_and_named_by_what_they_show(experiment, records):

@@ -102,7 +102,7 @@ def test_a_record_of_an_encoder_that_is_not_here_is_whole_and_not_understood(sto
     records, [finding] = read_all(store)
     assert not records
     assert finding.state == "warn"
-    assert "is whole, but cannot be understood here" in finding.sentence
+    assert "is intact, but cannot be understood here" in finding.sentence
     assert not failed(verify(Settings.read()))
 
 

@@ -114,7 +114,7 @@ def test_a_damaged_record_is_set_aside_and_made_again(spec, damage, capsys):
     path.write_text(damage(path.read_text()), encoding="latin-1")
     assert run(spec).test == record.test
     assert files(store().folder) == [f"{spec.id}.damaged", f"{spec.id}.json"]
-    assert "set aside, the run is made again" in capsys.readouterr().err
+    assert "set aside, and the run is made again" in capsys.readouterr().err
 
 
 def test_a_record_made_outside_a_checkout_is_read(spec, monkeypatch):

@@ -77,7 +77,7 @@ def test_a_number_that_was_changed_is_noticed_and_the_file_kept(recorded, capsys
     changed = path.read_text()
     assert run(spec).test == whole.test
     assert path.with_suffix(".damaged").read_text() == changed
-    assert "its digest is not that of what it says): set aside, the run is made again" in capsys.readouterr().err
+    assert "its digest does not match its content): set aside, and the run is made again" in capsys.readouterr().err
 
 
 def test_a_record_without_its_digest_is_damaged(recorded):
