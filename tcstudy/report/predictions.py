@@ -1,4 +1,4 @@
-"""Compare anybody's predictions of the same documents, with the study's estimator and nothing else of the study."""
+"""Compare any models' predictions of the same documents, with the study's estimator and nothing else of the study."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Which encoder a run starts from, and what was made of it before: its further pre-training and multi-task stages.
+"""The encoder that a run starts from, with its earlier stages of further pre-training and multi-task fine-tuning.
 
-A made encoder is named by how it is made, inside the spec of the run that needs it, so that dependencies are values and
+A trained encoder is identified by its recipe, inside the spec of the run that needs it, so dependencies are values and
 nothing else has to know their order.
 """
 
@@ -21,10 +21,10 @@ class PretrainingSpec(Value):
 
     Attributes:
         corpus: the text, one entry for each data set.
-        recipe: how.
-        stop: the update after which the encoder is taken, out of the recipe's steps; None is the last.
-        measured_on: more texts that the heads are measured on, before and after, besides those held out of the corpus:
-            training texts of a data set, test texts of general text. Nothing is trained on them.
+        recipe: how it is trained.
+        stop: the update after which the encoder is taken, out of the recipe's steps; None means the last.
+        measured_on: further texts on which the heads are evaluated before and after, besides those held out of the
+            corpus: training texts of a data set, test texts of general text. Nothing is trained on them.
     """
 
     corpus: Annotated[tuple[TextSpec, ...], Field(strict=False, min_length=1)]
@@ -93,13 +93,13 @@ class MultitaskSpec(Value):
 
 
 class EncoderSpec(Identified):
-    """Which encoder: a published one, and what was made of it.
+    """An encoder: a published one, and its later training stages.
 
     Attributes:
-        name: a name of the catalogue, a folder in `TCSTUDY_ENCODERS`, or a hub id with revision.
-        revision: the commit of a hub id; the name of a branch or tag is taken for the commit that it stands for now.
-        layers: keep only so many of its layers, counted from below; None keeps all.
-        stages: what it went through, in order; none for the published encoder itself.
+        name: a name in the catalogue, a folder in `TCSTUDY_ENCODERS`, or a hub id with revision.
+        revision: the commit of a hub id; the name of a branch or tag is resolved to its current commit.
+        layers: the number of layers to keep, counted from the bottom; None keeps all.
+        stages: its training stages, in order; none for the published encoder itself.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a run is: one trained-and-tested model, described completely by a frozen, validated value."""
+"""A run: one trained and tested model, described completely by a frozen, validated value."""
 
 from typing import Annotated, Literal, Self
 
@@ -15,10 +15,10 @@ from tcstudy.value import Count, Number, Value
 
 
 class FeatureSpec(Value):
-    """Which hidden states of `[CLS]` the classifier reads (5.3.2).
+    """The hidden states that the classifier reads (5.3.2).
 
     Attributes:
-        layers: layers counted from 0 as in the paper's Table 3; None is the last.
+        layers: layers counted from 0 as in the paper's Table 3; None means the last.
         join: how several layers are joined.
         pooler: read BERT's pooler, a dense layer with tanh over the last `[CLS]`, as the released code does unless
             layers are given.
@@ -55,7 +55,7 @@ class MeasureSpec(Value):
 
 
 class RunSpec(Identified):
-    """One fine-tuning: documents, encoder, window, features, training, protocol, seed, and what is measured besides."""
+    """One fine-tuning: documents, encoder, window, features, training, protocol, seed, and additional measurements."""
 
     data: DataSpec
     encoder: EncoderSpec

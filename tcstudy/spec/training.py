@@ -68,7 +68,7 @@ NamedPretrainingProtocol = Annotated[PretrainingProtocol, _named(PRETRAINING_PRO
 
 
 class OptimizationSpec(Value):
-    """What all training has in common.
+    """The settings that all kinds of training share.
 
     Attributes:
         learning_rate: the highest rate of the schedule.
@@ -76,10 +76,12 @@ class OptimizationSpec(Value):
         warmup: share of all steps in which the rate rises.
         dropout: probability, everywhere in the encoder and before the classifier.
         weight_decay: decoupled; not on biases and layer norms.
-        clip_norm: bound of the gradient's norm, over all parameters (AdamW) or for each tensor (BERTAdam).
-        layer_decay: xi, by which the rate falls from each layer to the one below it (5.3.4); 1 is one rate for all.
-        embeddings: the rate of the embeddings, at the base rate as in the released code, or a layer below the lowest.
-        frozen: the encoder stays as it is and drops nothing out; only what stands on it is trained.
+        clip_norm: bound of the gradient's norm, over all parameters (AdamW) or per tensor (BERTAdam).
+        layer_decay: the factor xi of the learning rate from each layer to the one below it (5.3.4); 1 is one rate for
+            all.
+        embeddings: the learning rate of the embeddings: the base rate, as in the released code, or one layer below the
+            lowest.
+        frozen: the encoder is not trained and uses no dropout; only the parts on top of it are trained.
     """
 
     learning_rate: Annotated[Number, Field(gt=0)] = 2e-5
@@ -124,10 +126,10 @@ class PretrainingRecipe(OptimizationSpec):
         whole_word: mask whole words instead of single wordpieces.
         mlm, nsp: the losses; NSP is left out where the encoder's family has none.
         excluding: data sets besides the corpus's own whose test texts are removed from it.
-        new_heads: where an encoder without an MLM head gets one, the bias of its output begins at random, as the
-            library makes it, or at the log of the smoothed frequency of each word in the corpus, so that the head
-            begins as a language model without context and need not teach frequencies through the encoder.
-        protocol: as the paper says or as its code does.
+        new_heads: if an encoder without an MLM head gets one, the bias of its output is initialised at random, as in
+            the library, or with the log of each word's smoothed frequency in the corpus, so that the head starts as a
+            unigram language model and need not learn frequencies through the encoder.
+        protocol: as in the paper or as in its code.
         seed: of the order of documents, pairs, masks, dropout and new heads.
     """
 
