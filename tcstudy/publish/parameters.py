@@ -285,7 +285,7 @@ def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> Par
     Args:
         path: the file.
         changes: YAML values that stand for the file's, by dotted keys; a number names a place in a list. A file that is
-            changed belongs to no profile of the project, unless it is told to.
+            changed belongs to no profile of the project, unless it names one.
 
     Raises:
         StudyError: a line for each mistake, with the file and the key.
@@ -351,7 +351,7 @@ def _yaml(text: str, source: str) -> Any:
 
 
 def _with_names(values: Any) -> Any:
-    """Values in which files of one's own, texts and extensions, stand by their content: the same from any folder."""
+    """Values with a user's own texts and extensions replaced by content digests, the same from any folder."""
     if isinstance(values, list):
         return [_with_names(value) for value in values]
     if isinstance(values, dict):

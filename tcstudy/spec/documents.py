@@ -13,7 +13,7 @@ from tcstudy.value import Count, Value
 
 
 def named(given: Any) -> Any:
-    """What was given of documents, texts of one's own (`TextFiles`, known by `path`) replaced by the name of their set.
+    """The given documents; a user's own texts (`TextFiles`, which have `path`) become the name of their data set.
 
     Raises:
         StudyError: they cannot be read, or are no data set.
@@ -117,7 +117,7 @@ Method = Literal[
     "hierarchical self-attention",
 ]
 NamedMethod = Annotated[str, extensible("window", get_args(Method))]
-"""A method of Table 2, or one of one's own (`spec.extensions`)."""
+"""A method of Table 2, or the user's own (`spec.extensions`)."""
 
 
 class WindowSize(Value):

@@ -22,9 +22,9 @@ class FeatureSpec(Value):
         join: how several layers are joined.
         pooler: read BERT's pooler, a dense layer with tanh over the last `[CLS]`, as the released code does unless
             layers are given.
-        reader: the linear layer reads the states of `[CLS]`, the mean of the states of all tokens (mean), what a biLSTM
-            with self-attention (Lin et al. 2017) makes of them, as the paper's BERT-Feat does (5.4.3), or what a reader
-            of one's own does (`spec.extensions`).
+        reader: what the linear layer reads: the states of `[CLS]` (cls), their mean over all tokens (mean), the
+            output of a biLSTM with self-attention (Lin et al. 2017) over them, as in the paper's BERT-Feat (bilstm;
+            5.4.3), or that of a user's own reader (`spec.extensions`).
     """
 
     layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None = None

@@ -100,7 +100,7 @@ class TrainingSpec(OptimizationSpec):
 
     Attributes:
         epochs: passes over the training documents; the best one is tested.
-        loss: of a document; cross-entropy, or one of one's own (`spec.extensions`).
+        loss: of a document; cross-entropy, or the user's own (`spec.extensions`).
         lora: train low-rank adapters of this rank in place of the encoder's weights (Hu et al. 2022); None trains all.
     """
 

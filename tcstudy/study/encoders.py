@@ -89,7 +89,7 @@ def make_encoder(spec: EncoderSpec) -> bool:
     Two processes that want one encoder make it once. An interrupted training continues where it was saved.
 
     Raises:
-        StudyError: text or encoder cannot be had, or the folder of weights cannot be written.
+        StudyError: text or encoder is not available, or the folder of weights cannot be written.
     """
     if not spec.stages:
         return False

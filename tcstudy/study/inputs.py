@@ -67,7 +67,7 @@ def _check_encoder(encoder: EncoderSpec, runs: Sequence[RunSpec]) -> None:
     """See that a published encoder and its tokenizer can be had, and that it has what `runs` ask of it.
 
     Raises:
-        StudyError: it cannot be had, or lacks something.
+        StudyError: it is not available, or lacks something.
     """
     from tcstudy.catalog.encoders import longest_input
     from tcstudy.encoding.tokens import load_vocabulary

@@ -99,7 +99,7 @@ def open_executor(name: str) -> Iterator[Callable[..., Future] | None]:
     turn. `parsl:cluster.py` is what the variable `config` in that file describes, a `parsl.config.Config`.
 
     Raises:
-        StudyError: there is no such executor, or Parsl or its configuration cannot be had.
+        StudyError: there is no such executor, or Parsl or its configuration is not available.
     """
     kind, detail = executor_of(name)
     local = kind == "local"

@@ -40,7 +40,7 @@ def run(spec: AnyRun, store: Store | None = None) -> Record:
     Under `accelerate launch` all processes make the run together, and the first one keeps the store.
 
     Raises:
-        StudyError: data or encoder cannot be had, or the store cannot be written.
+        StudyError: data or encoder is not available, or the store cannot be written.
     """
     record, _ = _run_or_load(spec, store or run_store())
     return record

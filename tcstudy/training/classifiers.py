@@ -100,7 +100,7 @@ class Classifier:
         Nothing is left to select an epoch on, so the weights after the last one are kept.
 
         Raises:
-            StudyError: the encoder cannot be had, or the training did not converge.
+            StudyError: the encoder is not available, or the training did not converge.
         """
         if spec.training.lora is not None:
             raise StudyError("A model with adapters cannot be kept: leave `training.lora` out.")
