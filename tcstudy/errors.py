@@ -8,13 +8,13 @@ from pydantic import ValidationError
 
 
 class StudyError(ValueError):
-    """A mistake of the user's or of the machine's, told in one sentence; the command line prints it bare.
+    """An error of the user or the machine, in one sentence, which the command line prints without a traceback.
 
-    Raised within a pydantic validator, it becomes one of the mistakes that `explain` tells.
+    Raised within a pydantic validator, it becomes one of the mistakes that `explain` reports.
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows instead of a traceback: the sentence. Called by IPython."""
+        """Show the sentence in a notebook instead of a traceback. Called by IPython."""
         return [f"{type(self).__name__}: {line}" for line in str(self).splitlines()]
 
 
@@ -33,13 +33,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Kind and first line of an error that a library raised, to be quoted within a sentence."""
+    """Type and first line of a library's error, to be quoted within a sentence."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {printable(lines[0][:200])}" if lines else type(error).__name__
 
 
 def printable(text: str) -> str:
-    r"""`text` with what a terminal would obey instead of showing it written out.
+    r"""`text` with terminal control characters escaped.
 
     >>> printable("red: \x1b[31m")
     'red: \\x1b[31m'
@@ -48,7 +48,7 @@ def printable(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a sentence quotes it: in one line, cut where it is long or deep.
+    """A value as quoted in a sentence: on one line, shortened where it is long or deep.
 
     >>> shown("one"), shown([[[[[["deep"]]]]]]), shown("x" * 1000)[-8:]
     ("'one'", '[[[[...]]]]', "xxxxxxx'")
@@ -57,7 +57,7 @@ def shown(value: object) -> str:
 
 
 class _Short(reprlib.Repr):
-    """Short representations, of numbers too large to be written in digits as well."""
+    """Short representations, also of numbers that are too large to write out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,13 +70,13 @@ class _Short(reprlib.Repr):
 
 _SHORT = _Short()
 _MOST_TOLD = 20
-"""Mistakes of one file that are told; more than so many have one cause."""
+"""The most mistakes reported for one file; more usually share one cause."""
 _LONGEST = 500
 """Characters of a line."""
 
 
 def explain(error: ValidationError, source: str) -> str:
-    """Tell what pydantic refused: one line a mistake, each with the file and the key.
+    """Explain pydantic's errors: one line per mistake, each with the file and the key.
 
     A line reads, for example, "params/smoke/long_texts.yaml: seeds.0: 'one' (str) is given; it should be a valid
     integer".
@@ -86,7 +86,7 @@ def explain(error: ValidationError, source: str) -> str:
         _sentence(detail, source) for detail in told[:_MOST_TOLD]
     ]  # a list of wrong items is not too short as well
     if len(told) > _MOST_TOLD:
-        lines.append(f"{source}: and {len(told) - _MOST_TOLD:,} mistakes more")
+        lines.append(f"{source}: and {len(told) - _MOST_TOLD:,} more mistakes")
     return "\n".join(lines)
 
 
@@ -100,7 +100,7 @@ def _sentence(detail: dict, source: str) -> str:
             return "\n".join(where + printable(line[:_LONGEST]) for line in lines)
         case "literal_error":
             known = [choice.strip("' ") for choice in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-            return f"{where}{shown(given)} is not possible here; {nearest(str(given), known)}"
+            return f"{where}{shown(given)} is not allowed here; {nearest(str(given), known)}"
         case "missing":
             return f"{source}: {key} is missing"
         case "model_type" | "model_attributes_type" | "dict_type":

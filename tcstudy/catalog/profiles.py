@@ -1,6 +1,6 @@
-"""The profiles: who a set of parameter files is for, and what its pages say of themselves at the top.
+"""The profiles: the purpose of a set of parameter files, and the notice at the top of its pages.
 
-The project has five; any other name is that of a user's own set.
+The project has five; any other name belongs to a user's own set.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Literal
 class Profile:
     """A profile's name and the notice on its pages: kind of admonition, title and text.
 
-    `gpu` names the GPU that a profile is made for (a row of `gpus.py`), or is None: any machine will do.
+    `gpu` names the GPU that a profile needs (a row of `gpus.py`); None means that any machine will do.
     `decides` says whether its records can decide a claim of the paper.
     """
 
@@ -25,14 +25,14 @@ class Profile:
 
 
 class _Profiles(dict[str, Profile]):
-    """The project's profiles by name; a name that is not there is that of a user's own."""
+    """The project's profiles by name; any other name is a user's own profile."""
 
     def __missing__(self, name: str) -> Profile:
         return Profile(
             name,
             "warning",
-            f"Made with parameters of its own: {name}",
-            f"This page was made by the parameter files of `{name}`, which belong to none of the study's profiles.",
+            f"Custom parameters: {name}",
+            f"This page was made with the parameter files of `{name}`, which belong to none of the study's profiles.",
         )
 
 
@@ -40,7 +40,7 @@ PUBLISHED = "mini"
 """The profile of the published study, whose records the project holds."""
 
 NAME = re.compile(r"[^\W_]([\w .+=-]{0,78}[\w+=-])?")
-"""What a profile can be called: letters, digits and a few signs that mean nothing to a file system or a page."""
+"""A valid profile name: letters, digits and a few characters without special meaning to file systems or pages."""
 
 PROFILES = _Profiles(
     (profile.name, profile)
@@ -48,42 +48,42 @@ PROFILES = _Profiles(
         Profile(
             "smoke",
             "warning",
-            "Made by the profile smoke: no evidence",
-            "This page was made by the profile `smoke`: a small encoder, a few short documents, one or two seeds. "
-            "It shows that everything runs. Its numbers prove nothing about the paper.",
+            "Profile smoke: no evidence",
+            "This page was made with the profile `smoke`: a small encoder, a few short documents, one or two seeds. "
+            "It only shows that everything runs. Its numbers are no evidence about the paper.",
         ),
         Profile(
             "mini",
             "note",
-            "Made by the profile mini",
-            "This page was made by the profile `mini`: a 6-layer encoder that was tuned for sentence similarity "
+            "Profile mini",
+            "This page was made with the profile `mini`: a 6-layer encoder that was tuned for sentence similarity "
             "(MiniLM), short windows, subsets of the real data sets, short further pre-training, several runs. Error "
-            "rates cannot be compared with the paper's, and effects need not be the same at its size.",
+            "rates are not comparable with the paper's, and effects may differ at the paper's scale.",
             decides=True,
         ),
         Profile(
             "mini-2",
             "note",
-            "Made by the profile mini-2",
-            "This page was made by the profile `mini-2`: a 6-layer encoder (MiniLM) after general pre-training with "
+            "Profile mini-2",
+            "This page was made with the profile `mini-2`: a 6-layer encoder (MiniLM) after general pre-training with "
             "both of BERT's heads, windows of 128 wordpieces (512 for long texts), 500 labelled documents drawn anew "
-            "for each run, a million wordpieces of further pre-training. Error rates cannot be compared with the "
-            "paper's, and effects need not be the same at its size.",
+            "for each run, a million wordpieces of further pre-training. Error rates are not comparable with the "
+            "paper's, and effects may differ at the paper's scale.",
             decides=True,
         ),
         Profile(
             "paper",
             "note",
-            "Made by the profile paper",
-            "This page was made by the profile `paper`: the paper's encoders, data sets, steps and rates.",
+            "Profile paper",
+            "This page was made with the profile `paper`: the paper's encoders, data sets, steps and learning rates.",
             gpu="h100",
             decides=True,
         ),
         Profile(
             "custom",
             "warning",
-            "Made with parameters of its own",
-            "This page was made with parameters of its own, which belong to none of the study's profiles.",
+            "Custom parameters",
+            "This page was made with custom parameters, which belong to none of the study's profiles.",
         ),
     ]
 )

@@ -1,4 +1,4 @@
-"""Rows of tables in files: CSV, TSV, JSON Lines and Parquet, a row at a time, whatever their encoding and delimiter."""
+"""Rows of tables in CSV, TSV, JSON Lines and Parquet files, one at a time, with any usual encoding and delimiter."""
 
 import codecs
 import csv
@@ -17,21 +17,23 @@ _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BO
 _ENCODINGS = ("utf-8", "cp1252", "latin-1")  # Excel writes the second one where it is asked for CSV without UTF-8
 
 MOST_TOLD = 12
-"""Columns of a table that a sentence names."""
+"""The number of columns that an error message lists."""
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """The values of `columns` in each row of a file; text in CSV, whatever stands there in JSON Lines and Parquet.
+    """The values of `columns` in each row of a file: text in CSV, values of any type in JSON Lines and Parquet.
 
     Args:
-        path: its ending says what it is.
-        columns: their names, as the file has them.
+        path: its suffix tells the format.
+        columns: their names in the file.
 
     Raises:
-        StudyError: the file is missing or another one than its ending says, or lacks a column or has it twice.
+        StudyError: the file is missing or does not have the format of its suffix, or a column is missing or duplicate.
     """
     if path.suffix.lower() not in READERS:
-        raise StudyError(f"{path} is none of {', '.join(READERS)}: save the table as CSV in UTF-8, for example.")
+        raise StudyError(
+            f"{path} does not end in one of {', '.join(READERS)}: save the table as CSV in UTF-8, for example."
+        )
     if not path.is_file():
         raise StudyError(f"{path} is missing.")
     try:
@@ -41,10 +43,10 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
 
 
 def encoding_of(path: Path) -> str:
-    """How the text in a file is encoded: by its mark, else UTF-8 where it is that, else what Windows takes for it.
+    """The encoding of a text file: by its byte order mark, else UTF-8 if it is valid, else as Windows would read it.
 
     Raises:
-        StudyError: it holds what no text holds.
+        StudyError: it is not a text file.
     """
     with path.open("rb") as file:
         start = file.read(4)
@@ -55,13 +57,13 @@ def encoding_of(path: Path) -> str:
             try:
                 while block := file.read(_BYTES_AT_ONCE):
                     if b"\0" in block and encoding != "utf-16":
-                        raise StudyError(f"{path} holds NUL bytes, so it is no table in text: save it as CSV in UTF-8.")
+                        raise StudyError(f"{path} holds NUL bytes, so it is not a text file: save it as CSV in UTF-8.")
                     decoder.decode(block)
                 decoder.decode(b"", final=True)
             except UnicodeDecodeError:
                 continue
             return encoding
-    raise StudyError(f"{path} begins as text in {marked[0]}, but is none: save it as CSV in UTF-8.")
+    raise StudyError(f"{path} is marked as {marked[0]} text but is not valid: save it as CSV in UTF-8.")
 
 
 def _check_columns(path: Path, found: Sequence[str], columns: Sequence[str]) -> None:
@@ -91,23 +93,23 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         try:
             head = [name.strip() for name in next(rows, [])]
             if not any(head):
-                raise StudyError(f"{path} is empty: its first line has the names of the columns.")
+                raise StudyError(f"{path} is empty: its first line should hold the names of the columns.")
             _check_columns(path, head, columns)
             places = [head.index(name) for name in columns]
             for row in rows:
                 if len(row) > len(head):
                     raise StudyError(
-                        f"{path}, line {rows.line_num:,}: {len(row)} values, but there are {len(head)} columns: a text "
-                        f"that holds {shown(delimiter)} stands in quotation marks."
+                        f"{path}, line {rows.line_num:,}: {len(row)} values, but there are {len(head)} columns: put "
+                        f"texts that contain {shown(delimiter)} in quotation marks."
                     )
                 if row:
                     yield tuple(row[place] if place < len(row) else "" for place in places)
         except csv.Error as error:
-            raise StudyError(f"{path}, line {rows.line_num:,}: its quotation marks do not fit ({error}).") from None
+            raise StudyError(f"{path}, line {rows.line_num:,}: its quotation marks do not match ({error}).") from None
 
 
 def _delimiter(first: str, columns: Sequence[str]) -> str:
-    """The delimiter with which a file's first line has most of the columns, of those the one with most columns."""
+    """The delimiter that finds most of the wanted columns in a file's first line, or else the most columns."""
 
     def fits(delimiter: str) -> tuple[int, int]:
         try:
@@ -128,9 +130,9 @@ def _json_lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise StudyError(f"{path}, line {number:,}: it is no JSON ({first_line(error)}).") from None
+                raise StudyError(f"{path}, line {number:,}: not valid JSON ({first_line(error)}).") from None
             if not isinstance(row, dict):
-                raise StudyError(f"{path}, line {number:,}: an object is expected in each line, not {shown(row)}.")
+                raise StudyError(f"{path}, line {number:,}: each line should hold an object, not {shown(row)}.")
             if not checked:
                 _check_columns(path, list(row), columns)
                 checked = True
@@ -161,7 +163,7 @@ READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[tuple[Any, ...]]]] =
 
 
 def joined_text(values: Sequence[Any], where: str) -> str:
-    """The text of a row: its columns, joined by a blank; empty where there is none.
+    """The text of a row: its columns, joined by a space; empty if there is none.
 
     Raises:
         StudyError: a value is neither text nor a number.
@@ -171,6 +173,6 @@ def joined_text(values: Sequence[Any], where: str) -> str:
         if value is None or value != value:  # not a number
             continue
         if not isinstance(value, str | int | float):
-            raise StudyError(f"{where}: {shown(value)} is no text.")
+            raise StudyError(f"{where}: {shown(value)} is not text.")
         parts.append(str(value).strip())
     return " ".join(filter(None, parts)).encode("utf-8", "replace").decode()  # JSON can hold half a surrogate pair

@@ -1,4 +1,4 @@
-"""The command line. Its commands import what they need when they are called, so that help is quick."""
+"""The command line. Commands import their dependencies only when they are called, so that help is quick."""
 
 import json
 import os
@@ -45,21 +45,21 @@ def options(
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""
-STOPPED = "interrupted: all that was recorded is kept, and the same command goes on where this one was"
+STOPPED = "interrupted: all records are kept, and running the same command again continues from here"
 
 DataOption = Annotated[
     Path | None, typer.Option(help="Local data folder, <set>/{train,test}.parquet.", envvar="TCSTUDY_DATA")
 ]
 ExecutorOption = Annotated[
     str | None,
-    typer.Option(help="Where runs are made: inline, local, local:4, parsl:cluster.py.", envvar="TCSTUDY_EXECUTOR"),
+    typer.Option(help="Where to run: inline, local, local:4, parsl:cluster.py.", envvar="TCSTUDY_EXECUTOR"),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="Change a value in each file, training.learning_rate=1e-3 for example; several between commas make a page "
-        "for each, a list is in brackets. Can be given several times.",
+        help="Change a value in every file, for example training.learning_rate=1e-3. Several values, separated by "
+        "commas, make a page each; put a list in brackets. Can be given several times.",
     ),
 ]
 ResultsOption = Annotated[Path | None, typer.Option(help="Folder of the run records.", envvar="TCSTUDY_RESULTS")]
@@ -73,15 +73,15 @@ def run(
     results: ResultsOption = None,
     executor: ExecutorOption = None,
     recorded: Annotated[
-        bool, typer.Option("--recorded", help="Only pages that need no training, since all they show is recorded.")
+        bool, typer.Option("--recorded", help="Only pages that need no training because all their runs are recorded.")
     ] = False,
-    again: Annotated[bool, typer.Option("--again", help="Also pages that nothing has changed for.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also execute pages that are up to date.")] = False,
     changes: SetOption = None,
     save_as: Annotated[
-        Path | None, typer.Option("--as", help="A folder to keep the changed files in, as a set of their own.")
+        Path | None, typer.Option("--as", help="Save the changed files in this folder, as a set of their own.")
     ] = None,
 ) -> None:
-    """Run the pages of parameter files: every file is checked first, then each page is executed.
+    """Check parameter files, then execute their pages.
 
     Executed pages go to _build/pages/<folder of the file>/<name of the file>.ipynb.
     """
@@ -94,9 +94,7 @@ def run(
         files = recorded_files(files)
     if check:
         for page in sorted_runs(files):
-            print(
-                f"{page.page}: fine; {page.runs} runs, {page.recorded} recorded, {page.shared} shared with files before"
-            )
+            print(f"{page.page}: valid; {page.runs} runs, {page.recorded} recorded, {page.shared} from earlier files")
         return
     check_inputs_of(files)
     from tcstudy.publish.pages import run_pages
@@ -117,10 +115,10 @@ def train(
     executor: ExecutorOption = None,
     changes: SetOption = None,
 ) -> None:
-    """Make the records of parameter files without their pages.
+    """Make the records of parameter files without executing their pages.
 
-    Each run on one of several GPUs: --executor local. Each run on all of them: accelerate launch -m tcstudy.cli train
-    params/paper.
+    To run on several GPUs, one run each: --executor local. To use all GPUs for every run: accelerate launch -m
+    tcstudy.cli train params/paper.
     """
     files = checked_files(paths, data, results, executor, changes or ())
     check_inputs_of(files)
@@ -130,17 +128,17 @@ def train(
 @app.command()
 def plan(
     paths: Annotated[list[Path], typer.Argument(help="Parameter files, or folders of them such as params/mini.")],
-    gpu: Annotated[str | None, typer.Option(help="Tell the hours of this GPU, h100 for example.")] = None,
-    details: Annotated[bool, typer.Option("--details", help="Tell each comparison, and all that is counted.")] = False,
+    gpu: Annotated[str | None, typer.Option(help="Estimate hours for this GPU, for example h100.")] = None,
+    details: Annotated[bool, typer.Option("--details", help="List every comparison and all counts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     data: DataOption = None,
     results: ResultsOption = None,
     changes: SetOption = None,
 ) -> None:
-    """Say before anything is trained what parameter files cost, what they can tell, and whether they can run here.
+    """Estimate what parameter files cost, how precise their results will be, and whether they can run here.
 
-    Hours here follow from the seconds in records; where no record tells them, and of files of a profile that is made
-    for a GPU where there is none, they are those of a GPU.
+    Nothing is trained. Hours on this machine are estimated from the seconds in records. Without such records, or for a
+    profile that needs a GPU on a machine without one, they are those of a GPU.
     """
     files = checked_files(paths, data, results, changes=changes or ())
     from rich.console import Console
@@ -181,14 +179,14 @@ def book(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="A folder of parameter files, smoke for example or a path, whose executed pages are shown as your own "
-            "run, with a table across files of one page."
+            help="A folder of parameter files (for example smoke, or a path) whose executed pages are shown as your "
+            "own run, with a table across files of one page."
         ),
     ] = None,
 ) -> None:
-    """Build the book, strictly, into _build/html/: the published study, and your own run.
+    """Build the book into _build/html/: the published study, and your own run. Warnings are errors.
 
-    Pages of the published study are executed first where that trains nothing.
+    Pages of the published study that need no training are executed first.
     """
     from tcstudy.catalog.profiles import PUBLISHED
     from tcstudy.publish.pages import run_pages
@@ -203,13 +201,13 @@ def book(
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet, or is empty.")],
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
 ) -> None:
-    """Lay out pages and parameters in a folder, to be edited and run there."""
+    """Copy pages and parameters into a folder, to edit and run them there."""
     from tcstudy.publish.layout import lay_out
 
     lay_out(folder)
-    print(f"{folder} holds book/ and params/: cd {folder}, then tcstudy run params/smoke, and tcstudy book")
+    print(f"{folder} now holds book/ and params/. Next: cd {folder}, tcstudy run params/smoke, tcstudy book")
 
 
 @app.command()
@@ -239,15 +237,15 @@ def _print_failures(failed: "list[PageResult]") -> None:
     print("Pages that failed:", file=sys.stderr)
     for result in failed:
         print(f"- {result.parameters}: {result.failure}", file=sys.stderr)
-        print(f"  look into {os.path.relpath(result.notebook)}", file=sys.stderr)
+        print(f"  see {os.path.relpath(result.notebook)}", file=sys.stderr)
 
 
 def _trouble(error: Exception) -> str | None:
-    """What is wrong with the machine rather than with the program, in a sentence; None if it is the program."""
+    """A sentence about what is wrong with the machine; None if the program itself is at fault."""
     if isinstance(error, OSError) and error.errno is not None:
-        return f"{error.filename or 'a file'} cannot be used ({error.strerror}); what was recorded is kept"
+        return f"{error.filename or 'a file'} cannot be used ({error.strerror}); all records are kept"
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "t allocate memory" in str(error):
-        return f"memory is used up ({first_line(error)}): set TCSTUDY_MICRO_BATCH_TOKENS to a smaller number"
+        return f"out of memory ({first_line(error)}): set TCSTUDY_MICRO_BATCH_TOKENS to a smaller number"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Parameter files as commands take them: found, checked, and sorted by what is left to be run."""
+"""Parameter files of a command: found, checked, and sorted by what is still to be run."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ def checked_files(
     """The parameter files at `paths`, changed, read and checked; options are passed on in the environment.
 
     Raises:
-        StudyError: the mistakes of all files, a line for each; or two have one place for their pages.
+        StudyError: the mistakes of all files, one per line; or the pages of two files would have the same path.
     """
     from tcstudy.publish.parameters import read_all
     from tcstudy.study.jobs import executor_of
@@ -35,10 +35,10 @@ def checked_files(
 
 
 def check_inputs_of(files: "list[ParameterFile]") -> None:
-    """See that all that is still to be run can be read and fits, before the first training.
+    """Check before the first training that everything still to be run can be read and fits.
 
     Raises:
-        StudyError: a line for each mistake.
+        StudyError: one line for each mistake.
     """
     new = [run for page in sorted_runs(files) for run in page.new]
     if new:
@@ -48,7 +48,7 @@ def check_inputs_of(files: "list[ParameterFile]") -> None:
 
 
 def recorded_files(files: "list[ParameterFile]") -> "list[ParameterFile]":
-    """Those of `files` whose pages can be made without training; the others are told."""
+    """Those of `files` whose pages can be made without training; prints the others."""
     from tcstudy.publish.completeness import what_is_missing
 
     found = []
@@ -68,7 +68,7 @@ def _export(variable: str, folder: Path | None) -> None:
 
 
 def sorted_runs(files: "list[ParameterFile]") -> "list[PageRuns]":
-    """The runs of each file: recorded, shared with a file before, and new ones."""
+    """The runs of each file: recorded, shared with an earlier file, and new."""
     from tcstudy.study.plan import sort_runs
     from tcstudy.study.store import run_store
 

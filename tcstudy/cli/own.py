@@ -1,4 +1,4 @@
-"""The commands for texts of one's own: `apply`, `predict` and `compare`."""
+"""The commands for your own texts: `apply`, `predict` and `compare`."""
 
 import csv
 import itertools
@@ -24,23 +24,25 @@ TextOption = Annotated[list[str] | None, typer.Option("--text", help="Column of 
 
 
 def apply(
-    texts: Annotated[str, typer.Argument(help="CSV, TSV, JSON Lines or Parquet; a folder of these; a set of the hub.")],
+    texts: Annotated[
+        str, typer.Argument(help="CSV, TSV, JSON Lines or Parquet; a folder of these; a data set of the hub.")
+    ],
     label: Annotated[str, typer.Option(help="Column of the labels.")],
     text: TextOption = None,
     unlabelled: Annotated[Path | None, typer.Option(help="File of more texts, for further pre-training.")] = None,
     encoder: Annotated[
-        str, typer.Option(help="A name of the catalogue, a Hugging Face folder, or owner/name@commit of the hub.")
+        str, typer.Option(help="A name in the catalogue, a Hugging Face folder, or owner/name@commit on the hub.")
     ] = "minilm-l6-uncased",
     language: Annotated[str, typer.Option(help="ISO 639-1 code of the texts' language.")] = "en",
-    revision: Annotated[str | None, typer.Option(help="Commit of texts of the hub.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder of the report and the model.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit of a data set of the hub.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the report and the model.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer runs on at most 1,000 documents: minutes.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Only say what was found, and what it will cost.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only describe the texts and estimate the cost.")] = False,
 ) -> None:
-    """Compare classifiers of your own texts, say what they get wrong, and keep the best one.
+    """Compare classifiers on your own texts, show what they get wrong, and save the best one.
 
-    A bag of words, a fine-tuned encoder, and one that was further pre-trained on the texts first are each trained on
-    several draws and tested on the same documents. Written are a report and the folder of the recommended model.
+    A bag of words, a fine-tuned encoder, and an encoder that is first further pre-trained on the texts are each trained
+    on several draws and tested on the same documents. Writes a report and a folder with the recommended model.
     """
     columns = tuple(text or ["text"])
     data: dict = {"path": texts, "text": columns, "label": label, "language": language}
@@ -68,7 +70,7 @@ def _own_study(
 
 
 def _tell(experiment: "OwnTexts") -> None:
-    """What was found, and what it will cost."""
+    """Print what was found, and what it will cost."""
     from tcstudy.corpora.loading import load_source
     from tcstudy.encoding.tokens import load_vocabulary
     from tcstudy.experiments.own_texts import FINE_TUNING
@@ -93,9 +95,9 @@ def _tell(experiment: "OwnTexts") -> None:
     minutes = max(1, round(60 * needed))
     told = f"{needed:.1f} hours" if needed >= 1 else f"{minutes} {'minute' if minutes == 1 else 'minutes'}"
     device = next(speed.device for speed in speeds if speed)
-    where = "here" if device == "here" else f"on {device}; how long they take here, the first records will tell"
-    left = f"{len(plans[0].runs.new)} of {plans[0].runs.runs} runs are left to make"
-    print(f"{'cost:':11} {left}, and the model to be trained on all labels: about {told} {where}", flush=True)
+    where = "here" if device == "here" else f"on {device}; the first records will show how long it takes here"
+    left = f"{len(plans[0].runs.new)} of {plans[0].runs.runs} runs still to be made"
+    print(f"{'cost:':11} {left}, and the final model on all labels: about {told} {where}", flush=True)
 
 
 def _encoder(given: str) -> "EncoderSpec":
@@ -115,12 +117,12 @@ def _encoder(given: str) -> "EncoderSpec":
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Folder of a model that `tcstudy apply` made.")],
+    model: Annotated[Path, typer.Argument(help="Folder of a model made by `tcstudy apply`.")],
     texts: Annotated[Path, typer.Argument(help="CSV, TSV, JSON Lines or Parquet.")],
     text: TextOption = None,
-    output: Annotated[Path | None, typer.Option(help="CSV file that is written; the terminal by default.")] = None,
+    output: Annotated[Path | None, typer.Option(help="CSV file to write; the terminal by default.")] = None,
 ) -> None:
-    """Name the class of each text, with its probability: a line for each row, however many there are."""
+    """Predict the class of each text, with its probability: one line per row, for tables of any length."""
     from tcstudy.catalog.rows import joined_text, read_rows
     from tcstudy.training.classifiers import Classifier
 
@@ -141,7 +143,7 @@ def predict(
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
-    """A file that has its name once it is whole, or the terminal."""
+    """A file that gets its name only once it is complete, or the terminal."""
     if output is None:
         yield sys.stdout
         return
@@ -159,9 +161,9 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
 def compare(
     files: Annotated[list[Path], typer.Argument(help="Tables with the columns document, label, predicted and seed.")],
 ) -> None:
-    """Compare predictions of anybody's models on the same documents: errors, paired differences, intervals, p-values.
+    """Compare predictions of any models on the same documents: errors, paired differences, intervals, p-values.
 
-    A table has a row for each document and seed. Each model has the same documents and the same seeds, several of them.
+    Each table has one row per document and seed. All models need the same documents and the same, several seeds.
     """
     from rich.console import Console
 
@@ -171,7 +173,7 @@ def compare(
     if len(set(names)) < len(names):
         names = [str(path) for path in files]
     if len(set(names)) < len(names):
-        raise StudyError("A file is named twice.")
+        raise StudyError("The same file is given twice.")
     console = Console()
     for table in predictions.compared_tables(predictions.compare(dict(zip(names, files, strict=True)))):
         console.print(table)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 results_app = typer.Typer(no_args_is_help=True, help="List, verify and compare the records of runs.")
 
 FilesArgument = Annotated[
-    list[Path] | None, typer.Argument(help="Only records that these parameter files need, or folders of them.")
+    list[Path] | None, typer.Argument(help="Only records needed by these parameter files, or by folders of them.")
 ]
 FolderOption = Annotated[
     Path | None, typer.Option("--results", help="Folder of the records.", envvar="TCSTUDY_RESULTS")
@@ -30,10 +30,10 @@ def list_records(
     paths: FilesArgument = None,
     page: Annotated[str | None, typer.Option(help="Only records that this page needs.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only records on this data set.")] = None,
-    variant: Annotated[str | None, typer.Option(help="Only records whose name on a page holds these letters.")] = None,
+    variant: Annotated[str | None, typer.Option(help="Only records whose variant contains this text.")] = None,
     results: FolderOption = None,
 ) -> None:
-    """List records: on what, how they ended, and which pages of params/, or of the files that are named, need them."""
+    """List records: data set, outcome, and the pages (of params/ or of the given files) that need them."""
     _use(results)
     from tcstudy.catalog.datasets import dataset_facts
     from tcstudy.experiments import experiment_for
@@ -60,7 +60,7 @@ def list_records(
 
 @results_app.command()
 def verify(results: FolderOption = None) -> None:
-    """Look at every record and every encoder that was made; exit status 1 if one is not what was written."""
+    """Verify every record and every trained encoder; exit status 1 if one is not as it was written."""
     _use(results)
     from tcstudy.report.checks import checks_table
     from tcstudy.settings import Settings
@@ -76,9 +76,9 @@ def verify(results: FolderOption = None) -> None:
 @results_app.command()
 def compare(
     first: Annotated[Path, typer.Argument(help="A folder of records.")],
-    second: Annotated[Path, typer.Argument(help="Another one.")],
+    second: Annotated[Path, typer.Argument(help="Another folder of records.")],
 ) -> None:
-    """Compare the runs that two folders have in common; exit status 1 if predictions differ or a file is damaged."""
+    """Compare the runs that two folders share; exit status 1 if predictions differ or a file is damaged."""
     from tcstudy.report.checks import checks_table
     from tcstudy.report.results import compared_sentence, compared_table
     from tcstudy.study.checks import failed
@@ -96,7 +96,7 @@ def compare(
 
 
 def _files(paths: list[Path] | None) -> "list[ParameterFile]":
-    """The parameter files that are named; of all others those that can be read."""
+    """The given parameter files; without any, all of params/ that can be read."""
     from tcstudy.publish.parameters import read_all, read_parameters
     from tcstudy.settings import Settings
 

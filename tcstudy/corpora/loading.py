@@ -217,7 +217,7 @@ def _read_hub(facts: DatasetFacts, part: str) -> datasets.Dataset:
     except Exception as error:  # noqa: BLE001 - whatever the network or the hub's client raises
         raise StudyError(
             f"{facts.name} is not in a local data folder (TCSTUDY_DATA), and the hub's {hub.id} at {hub.commit[:12]} "
-            f"cannot be had ({first_line(error)})."
+            f"cannot be loaded ({first_line(error)})."
         ) from None
 
     def columns(batch: dict[str, list]) -> dict[str, list]:
@@ -283,7 +283,7 @@ def content_digest(split: datasets.Dataset, where: str = "split") -> str:
     for batch in split.iter(batch_size=1000):
         for text, label in zip(batch["text"], batch["label"], strict=True):
             if not isinstance(text, str):
-                raise StudyError(f"{where}: row {row} holds {shown(text)}, which is no text.")
+                raise StudyError(f"{where}: row {row} holds {shown(text)}, which is not text.")
             total.update(f"{label}\x1f{text}\x1e".encode("utf-8", "surrogatepass"))
             row += 1
     return total.hexdigest()[:32]

@@ -83,8 +83,8 @@ def load_text(spec: PretrainingSpec) -> Text:
     drawn.
 
     Raises:
-        StudyError: a set cannot be had or has fewer documents than asked for; the corpus has fewer than two, or several
-            languages.
+        StudyError: a set is not available or has fewer documents than asked for; the corpus has fewer than two, or
+            several languages.
     """
     languages = {dataset_facts(text.name).language for text in spec.corpus}
     if len(languages) > 1:
@@ -143,7 +143,7 @@ def load_general_text(spec: TextSpec) -> Text:
     """Test texts of a set, all held out, for measuring what an encoder knows of general language.
 
     Raises:
-        StudyError: the set cannot be had or has fewer test texts than asked for.
+        StudyError: the set is not available or has fewer test texts than asked for.
     """
     source = load_source(spec.name)
     rows = _drawn(spec, np.arange(len(source.test)), "test texts")

@@ -68,7 +68,7 @@ def load_vocabulary(spec: EncoderSpec) -> Vocabulary:
     """The vocabulary of an encoder; the default's is read straight from its wheel and needs neither torch nor network.
 
     Raises:
-        StudyError: the encoder cannot be had, comes without a fast tokenizer, or has embeddings for fewer tokens.
+        StudyError: the encoder is not available, comes without a fast tokenizer, or has embeddings for fewer tokens.
     """
     facts = encoder_facts(spec.name, spec.revision)
     if facts is not None and facts.wheel:
@@ -153,11 +153,11 @@ def _pretrained_tokenizer(source: str, revision: str | None) -> tuple[Tokenizer,
     except BaseException as error:  # transformers raises whatever its readers, the network and Rust (a panic) raise
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
-        raise StudyError(f"The tokenizer of {source} cannot be had ({why_not_had(error)}).") from None
+        raise StudyError(f"The tokenizer of {source} cannot be loaded ({why_not_had(error)}).") from None
 
 
 def why_not_had(error: BaseException) -> str:
-    """Why an encoder or its tokenizer cannot be had, of an error of the library that reads it."""
+    """Why an encoder or its tokenizer cannot be loaded, from an error of the library that reads it."""
     if "trust_remote_code" in str(error):
         return "it needs code of its own, which is never run"
     return first_line(error)

@@ -1,4 +1,4 @@
-"""Texts of one's own: what does a classifier of them get wrong, and does further pre-training on them pay?"""
+"""Your own texts: what does a classifier get wrong, and does further pre-training on them pay?"""
 
 import itertools
 import math

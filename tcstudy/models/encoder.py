@@ -49,7 +49,7 @@ def load_encoder(spec: EncoderSpec, dropout: float, pooler: bool = False) -> Pre
         pooler: keep the pooler; new weights where the checkpoint has none.
 
     Raises:
-        StudyError: it cannot be had, its weights are not complete, or its family has no pooler.
+        StudyError: it is not available, its weights are not complete, or its family has no pooler.
     """
     body, missing = load_pretrained(spec, dropout, lambda config: MODEL_MAPPING[type(config)])
     if pooler and getattr(body, "pooler", None) is None:
@@ -70,7 +70,7 @@ def load_pretrained(
         class_of: the class of model for a configuration: the body alone, or with heads.
 
     Raises:
-        StudyError: it cannot be had, or its body is not complete but for the pooler.
+        StudyError: it is not available, or its body is not complete but for the pooler.
     """
     facts = encoder_facts(spec.name, spec.revision)
     in_wheel = facts is not None and facts.wheel and not spec.stages
@@ -121,7 +121,7 @@ def _from_pretrained(
             output_loading_info=True,
         )
     except Exception as error:  # noqa: BLE001 - transformers raises whatever its readers and the network raise
-        raise StudyError(f"The encoder {source} cannot be had ({why_not_had(error)}).") from None
+        raise StudyError(f"The encoder {source} cannot be loaded ({why_not_had(error)}).") from None
     own = dict(model.named_parameters())  # without second names of tied weights
     return model, tuple(sorted(name for name in loading["missing_keys"] if name in own))
 

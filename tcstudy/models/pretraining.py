@@ -104,7 +104,7 @@ def load_pretraining_model(spec: EncoderSpec, dropout: float, frozen: bool = Fal
     """The encoder of `spec` with heads: those of its checkpoint, new ones where it has none.
 
     Raises:
-        StudyError: the encoder cannot be had or is not complete.
+        StudyError: the encoder is not available or is not complete.
     """
     model, missing = load_pretrained(spec, dropout, class_with_heads)
     return PretrainingModel(model, missing, frozen)

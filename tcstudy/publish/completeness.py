@@ -11,7 +11,7 @@ def what_is_missing(experiment: Experiment) -> str | None:
     there = sum(map(store.usable, runs))
     if there < len(runs):
         unfit = sum(map(store.has, runs)) - there
-        others = f", and {unfit:,} records were made of other texts than are here" if unfit else ""
+        others = f", and {unfit:,} records were made with other texts than this machine has" if unfit else ""
         return f"{there:,} of its {len(runs):,} runs are recorded{others}"
     if away := [name for name in experiment.texts() if not is_at_hand(name)]:
         return f"{', '.join(away)} {'is' if len(away) == 1 else 'are'} not on this machine"

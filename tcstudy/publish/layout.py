@@ -1,4 +1,4 @@
-"""A project of one's own, laid out from what the package brings along."""
+"""A new project, copied from the pages and parameters in the package."""
 
 import shutil
 from pathlib import Path
@@ -18,10 +18,10 @@ def lay_out(folder: Path) -> None:
     """
     source = packaged_project()
     if not is_project(source):
-        raise StudyError(f"The package in {source} came without pages and parameters: install its wheel.")
+        raise StudyError(f"The package in {source} has no pages and parameters: install its wheel.")
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise StudyError(f"{folder} is there already, and not an empty folder.")
+            raise StudyError(f"{folder} already exists and is not an empty folder.")
         folder.mkdir(parents=True, exist_ok=True)
         for part in (source / name for name in PARTS):
             if part.is_dir():

@@ -1,4 +1,4 @@
-"""The page on texts of one's own: its parameters chosen by what the texts are, executed, and read in a browser."""
+"""The page on your own texts: parameters chosen to suit the texts, execution, and export to HTML."""
 
 import os
 import sys
@@ -24,26 +24,26 @@ from tcstudy.study.run import run_all
 PAGE = Path(__file__).with_name("own_texts.md")
 WINDOWS = (32, 64, 128, 256, 512)
 FITTING = 0.95
-"""A window is long enough for so many of the texts."""
+"""The share of texts that fit into the chosen window."""
 FEW_CUT = 0.01
 """Where no more texts are cut, it does not matter how, and head-only is what a plain pipeline reads as well."""
 SMALL_WIDTH = 512
-"""Encoders up to this width take the rate that the study tuned for its own, larger ones the paper's."""
+"""Encoders up to this width use the learning rate tuned for the study's own encoder, larger ones the paper's."""
 LABELS = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done.
+    """The amount of work.
 
     Attributes:
         seeds: draws of the labelled documents.
-        pretrainings: further pre-trainings that they take in turn.
-        train: labelled documents to train on at most, or None.
-        test: documents to test on at most, or None.
-        window: wordpieces of a window at most.
-        corpus: wordpieces of the further pre-training at most.
-        passes: over the corpus at most.
+        pretrainings: further pre-trainings, which the draws use in turn.
+        train: maximum number of labelled training documents, or None.
+        test: maximum number of test documents, or None.
+        window: maximum window, in wordpieces.
+        corpus: maximum number of wordpieces of further pre-training.
+        passes: maximum number of passes over the corpus.
         sizes: points of the learning curve besides all labels.
     """
 
@@ -62,15 +62,15 @@ QUICK = Effort(seeds=3, pretrainings=1, train=800, test=1000, window=128, corpus
 
 
 def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = False) -> dict[str, Any]:
-    """The parameters of the page that suit some texts: its window, how long it trains, points of the learning curve.
+    """The page's parameters for given texts: its window, its training time, the points of the learning curve.
 
     Args:
-        data: the texts, as `DataSpec` takes them.
-        encoder: which.
-        quick: with little effort.
+        data: the texts, in the form that `DataSpec` accepts.
+        encoder: the encoder.
+        quick: whether to do less work.
 
     Raises:
-        StudyError: the texts cannot be read, or the encoder cannot be had.
+        StudyError: the texts cannot be read, or the encoder is not available.
     """
     effort = QUICK if quick else WHOLE
     spec = DataSpec.parse(data, "texts")
@@ -185,16 +185,16 @@ def model_card(
     facts, spec = source.facts, experiment.final(own.method)
     stages = "".join(
         f"- further pre-training on these texts: {stage.recipe.steps:,} updates of {stage.recipe.batch_size} pairs of "
-        f"{stage.recipe.length} wordpieces, rate {stage.recipe.learning_rate:g}\n"
+        f"{stage.recipe.length} wordpieces, learning rate {stage.recipe.learning_rate:g}\n"
         for stage in spec.encoder.stages
         if own.method == PRETRAINED
     )
     if not plain:
-        use = "No plain pipeline of `transformers` reads as this model does, so its folder is opened by\n"
+        use = "No pipeline of `transformers` reads texts as this model does, so open its folder with\n"
     elif window.method == "head-only":
-        use = f"{_PIPELINE}or by "
+        use = f"{_PIPELINE}or with "
     else:
-        use = f"{_PIPELINE}which reads the beginning of a long text alone; as in training ({window.method}) read\n"
+        use = f"{_PIPELINE}reads only the beginning of a long text; to read it as in training ({window.method}), use\n"
     return f"""---
 library_name: transformers
 pipeline_tag: text-classification
@@ -203,30 +203,30 @@ language: {facts.language}
 
 # {facts.title}
 
-Names the class of a text: {", ".join(facts.classes[:50])}{" ..." if len(facts.classes) > 50 else ""}.
+Predicts the class of a text: {", ".join(facts.classes[:50])}{" ..." if len(facts.classes) > 50 else ""}.
 
-**Error.** {own.error.mean:.1%} of texts that were not trained on ({own.error.low:.1%} to {own.error.high:.1%}, a 95%
-interval over {own.error.runs} draws of the training documents and {own.error.documents:,} test documents), macro-F1
-{own.f1.mean:.1%} ({own.f1.low:.1%} to {own.f1.high:.1%}). That is the error of the recipe, trained on
-{own.labels:,} labelled documents. This model was trained on all {documents:,}, those of the tests included, so its own
-error cannot be measured on them. {found.reason}
+**Error.** {own.error.mean:.1%} of held-out texts ({own.error.low:.1%} to {own.error.high:.1%}, a 95% interval over
+{own.error.runs} draws of the training documents and {own.error.documents:,} test documents), macro-F1
+{own.f1.mean:.1%} ({own.f1.low:.1%} to {own.f1.high:.1%}). This is the error of the recipe, trained on
+{own.labels:,} labelled documents. The model itself was trained on all {documents:,}, including the test documents, so
+its own error cannot be measured on them. {found.reason}
 
 **Recipe.**
 - encoder: {spec.encoder.name}{f" at {spec.encoder.revision}" if spec.encoder.revision else ""}
-{stages}- fine-tuning: {spec.training.epochs} epochs, batches of {spec.training.batch_size}, rate
+{stages}- fine-tuning: {spec.training.epochs} epochs, batches of {spec.training.batch_size}, learning rate
   {spec.training.learning_rate:g}, seed {spec.seed}; the weights after the last epoch
 
 **Window.** {window.length} wordpieces of a text, {window.method}.
 
-**Data.** {facts.source}; texts from {", ".join(columns)}. Content digests: {source.train_report.digest} (to train on),
-{source.test_report.digest} (to test on).
+**Data.** {facts.source}; texts from {", ".join(columns)}. Content digests: {source.train_report.digest} (training),
+{source.test_report.digest} (test).
 
 **Use.**
 
 {use}`tcstudy predict FOLDER texts.csv`, and in Python `tcstudy.open_classifier("FOLDER")(["a text"])`.
 
-**Limits.** It knows only these classes, and names one of them for any text. Its probabilities are not calibrated. Texts
-of another source, time or language than those above may be classified worse than the error says.
+**Limits.** The model knows only these classes, and predicts one of them for any text. Its probabilities are not
+calibrated. For texts of another source, time or language than those above, its error may be higher.
 """
 
 
@@ -253,12 +253,18 @@ def keep_recommended(experiment: OwnTexts, folder: Path, columns: Sequence[str])
     whole = experiment.sizes()[-1]
     own = measured(experiment, records).get((found.encoder, whole))
     if own is None or own.method == BAG_OF_WORDS:
-        raise StudyError("No training of the encoder converged, so there is no model to keep: try a lower rate.")
+        raise StudyError(
+            "No training of the encoder converged, so there is no model to save: try a lower learning rate."
+        )
     source = load_source(experiment.documents.name)
     documents = datasets.concatenate_datasets([source.train, source.test])
     spec = experiment.final(own.method)
     make_encoder(spec.encoder)
-    print(f"{own.method} on all {len(documents):,} labelled documents, to be kept", file=sys.stderr, flush=True)
+    print(
+        f"training the final model ({own.method}) on all {len(documents):,} labelled documents",
+        file=sys.stderr,
+        flush=True,
+    )
     classifier = Classifier.train(spec, documents, source.facts.classes, columns)
     plain = classifier.description.plain
     classifier.save(folder, model_card(experiment, found, own, len(documents), columns, plain))

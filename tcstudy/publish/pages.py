@@ -20,7 +20,7 @@ from tcstudy.settings import PROGRESS, Settings
 
 @dataclass(frozen=True)
 class PageResult:
-    """How the execution of a page ended: `failure` is None, or the last line of what went wrong."""
+    """The result of executing a page: `failure` is None, or the last line of the error."""
 
     parameters: ParameterFile
     seconds: float
@@ -57,13 +57,13 @@ def run_pages(files: Sequence[ParameterFile], again: bool = False) -> list[PageR
         if other and not other.samefile(file.path):
             raise StudyError(
                 f"{file} would overwrite {near(executed_page(file, settings))}, which was made from {near(other)}: "
-                "call one of the files, or its folder, otherwise."
+                "rename one of the files or its folder."
             )
     results = []
     for number, file in enumerate(files, start=1):
         told = f"page {number} of {len(files)}: {file.name}"
         if not again and is_fresh(executed_page(file, settings), made_from(file, settings)):
-            print(f"{told} is as it would be now", file=sys.stderr, flush=True)
+            print(f"{told} is up to date", file=sys.stderr, flush=True)
             continue
         print(f"{told}, {file}", file=sys.stderr, flush=True)
         result = run_page(file, settings)
@@ -161,8 +161,8 @@ def _own_folder(folder: Path, name: str) -> Iterator[str]:
 def _last_line(error: Exception) -> str:
     if "DeadKernel" in type(error).__name__ or "Kernel died" in str(error):
         return (
-            "its process was killed, by the system if memory was used up (TCSTUDY_MICRO_BATCH_TOKENS makes it need "
-            "less); all that was recorded is kept, and the same command goes on"
+            "its process was killed, perhaps by the system for lack of memory (a smaller TCSTUDY_MICRO_BATCH_TOKENS "
+            "needs less); all records are kept, and the same command continues"
         )
     name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
     line = (str(value).strip().splitlines() or [""])[0]

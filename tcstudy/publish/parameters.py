@@ -78,9 +78,9 @@ DEEPEST = 20
 
 
 class _Plain(yaml.SafeLoader):
-    """YAML without code, without keys that stand twice, and of a size that can be told.
+    """YAML without code and duplicate keys, and of limited size.
 
-    An alias costs nothing to read, but what a few of them within one another stand for can fill any memory.
+    An alias costs nothing to read, but a few nested ones can expand to fill any memory.
     """
 
     def get_single_data(self) -> Any:
@@ -89,7 +89,7 @@ class _Plain(yaml.SafeLoader):
         if node is None:
             return None
         if _size(node, {}) > MOST_VALUES:
-            raise _refused(f"it stands for more than {MOST_VALUES:,} values", node)
+            raise _refused(f"it expands to more than {MOST_VALUES:,} values", node)
         return self.construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
@@ -100,7 +100,7 @@ class _Plain(yaml.SafeLoader):
                 continue
             key = self.construct_object(key_node, deep=deep)
             if key in seen:
-                raise _refused(f"the key `{key}` stands twice", node)
+                raise _refused(f"the key `{key}` is given twice", node)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -108,7 +108,7 @@ class _Plain(yaml.SafeLoader):
         """A scalar, if it is text that can be written."""
         value = super().construct_scalar(node)
         if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            raise _refused("half of a surrogate pair is no character", node)
+            raise _refused("half of a surrogate pair is not a character", node)
         return value
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
@@ -116,7 +116,7 @@ class _Plain(yaml.SafeLoader):
         self.depth = getattr(self, "depth", 0) + 1
         if self.depth > DEEPEST:
             raise yaml.composer.ComposerError(
-                problem=f"more than {DEEPEST} lists and mappings stand within one another",
+                problem=f"more than {DEEPEST} lists and mappings are nested",
                 problem_mark=self.peek_event().start_mark,
             )
         node = super().compose_node(parent, index)
@@ -132,7 +132,7 @@ def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
         inside = 0 if isinstance(node, yaml.ScalarNode) else sum(_size(part, known) for part in parts)
         known[id(node)] = 1 + inside
     if known[id(node)] is None:
-        raise _refused("an anchor stands for something that holds itself", node)
+        raise _refused("an anchor stands for something that contains itself", node)
     return known[id(node)]
 
 
@@ -210,7 +210,7 @@ def keep_as(folder: Path, files: Sequence[ParameterFile]) -> list[ParameterFile]
             values = {name: value for name, value in file.values.items() if name != "profile"}
             text = yaml.safe_dump({"page": file.page, **values}, sort_keys=False, allow_unicode=True)
             if path.exists() and path.read_text(encoding="utf-8") != text:
-                raise StudyError(f"{path} is there already, with other parameters: give --as another folder.")
+                raise StudyError(f"{path} already exists with other parameters: give --as another folder.")
             write_whole(path, text)
             written.append(read_parameters(path))
     except OSError as error:
@@ -232,8 +232,8 @@ def check_places(files: Iterable[ParameterFile]) -> None:
             other = taken.setdefault(place.casefold(), file)  # as file systems that take a for A
             if other is not file:
                 raise StudyError(
-                    f"{file} and {other} would both be written to _build/pages/{place}.ipynb: call one of them, or its "
-                    "folder, otherwise."
+                    f"{file} and {other} would both be written to _build/pages/{place}.ipynb: rename one of them or "
+                    "its folder."
                 )
 
 
@@ -254,13 +254,13 @@ def grid(changes: Sequence[str]) -> list[dict[str, str]]:
         key, equals, text = (part.strip() for part in change.partition("="))
         if not (key and equals and text):
             raise StudyError(
-                f"--set {printable(change[:80])}: a change reads key=value, training.epochs=3 for example."
+                f"--set {printable(change[:80])}: a change has the form key=value, for example training.epochs=3."
             )
         if key in values:
-            raise StudyError(f"--set {printable(key[:80])} is given twice: several values are separated by commas.")
+            raise StudyError(f"--set {printable(key[:80])} is given twice: separate several values by commas.")
         values[key] = _split(text)
     if (number := len(list(itertools.islice(itertools.product(*values.values()), MOST_FILES + 1)))) > MOST_FILES:
-        raise StudyError(f"--set asks for more than {number - 1:,} pages of each file.")
+        raise StudyError(f"--set makes more than the allowed {number - 1:,} pages of each file.")
     return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
 
 
@@ -285,7 +285,7 @@ def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> Par
     Args:
         path: the file.
         changes: YAML values that stand for the file's, by dotted keys; a number names a place in a list. A file that is
-            changed belongs to no profile of the project, unless it is told to.
+            changed belongs to no profile of the project, unless it names one.
 
     Raises:
         StudyError: a line for each mistake, with the file and the key.
@@ -318,7 +318,7 @@ def _experiment(values: Any, path: Path) -> type[Experiment]:
         return EXPERIMENTS[page]
     told = f"{path}: there is no page {shown(page)}; {nearest(str(page), EXPERIMENTS)}"
     if not (isinstance(values, dict) and "page" in values):
-        told += " (a file that is not named after its page says `page: long_texts`, for example)"
+        told += " (a file that is not named after its page needs the key `page`, for example `page: long_texts`)"
     raise StudyError(told)
 
 
@@ -351,7 +351,7 @@ def _yaml(text: str, source: str) -> Any:
 
 
 def _with_names(values: Any) -> Any:
-    """Values in which files of one's own, texts and extensions, stand by their content: the same from any folder."""
+    """Values with a user's own texts and extensions replaced by content digests, the same from any folder."""
     if isinstance(values, list):
         return [_with_names(value) for value in values]
     if isinstance(values, dict):
@@ -362,7 +362,7 @@ def _with_names(values: Any) -> Any:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise StudyError(f"{path} is no file.")
+            raise StudyError(f"{path} is not a file.")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:

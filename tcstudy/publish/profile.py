@@ -44,7 +44,7 @@ def experiments_of(profile: str) -> dict[str, Experiment]:
         StudyError: the profile has no parameter files, or one is not valid.
     """
     if not has_parameters(profile):
-        raise StudyError(f"the other pages of the profile {profile} are looked for in params/{profile}: it has none")
+        raise StudyError(f"this page reads the other pages of the profile {profile}, but params/{profile} has none")
     found = by_page(read_all([profile_folder(profile)]))
     return {page: file.experiment for page, file in found.items()}
 

@@ -1,4 +1,4 @@
-"""What the claims are made of: comparisons between runs chosen by columns, for encoders and data of any kind."""
+"""The rules behind the claims: comparisons between runs chosen by columns, for any encoder and data set."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,28 +21,28 @@ from tcstudy.study.lengths import lengths_of
 
 @dataclass(frozen=True)
 class Smallest:
-    """From which share on an effect counts, and why."""
+    """The smallest effect that counts, as a share, and why."""
 
     share: float
     reason: str
     above: float = 0.0
 
     def agrees(self, low: float, mean: float, high: float, gain: bool) -> bool | None:
-        """Whether an effect with its interval is on the side of a claim of a gain, or of none; None for neither side.
+        """Whether an effect with its interval supports a claim of a gain, or of none; None if it decides neither.
 
-        There is a gain that counts if the interval lies above `above` and the effect is not below the smallest that
-        counts; there is none if the interval lies below that.
+        There is a gain that counts if the interval lies above `above` and the effect is at least the smallest that
+        counts; there is none if the whole interval lies below the smallest that counts.
         """
         counts = low > self.above and mean >= self.share
         return counts == gain if counts or high < self.share else None
 
 
-BETTER = Smallest(0.02, "one error in fifty: less is hardly worth a choice")
+BETTER = Smallest(0.02, "one error in fifty: less hardly matters for a choice")
 CLEAR = Smallest(0.05, "one error in twenty: less does not pay for hours of further training")
-LITTLE = Smallest(0.01, "one error in a hundred: the claim speaks of a little")
+LITTLE = Smallest(0.01, "one error in a hundred: the claim is about a small gain")
 FAILING = Smallest(0.5, "runs fail more often than not", above=0.5)
-MORE_FAIL = Smallest(0.5, "every other run more fails")
-FORGOTTEN = Smallest(0.05, "the loss on general text rises by a twentieth more")
+MORE_FAIL = Smallest(0.5, "the share of failed runs is higher by half of all runs")
+FORGOTTEN = Smallest(0.05, "the loss on general text rises by one twentieth more")
 SMALLEST = (BETTER, CLEAR, LITTLE, FAILING, MORE_FAIL, FORGOTTEN)
 
 HIGH_RATE = 20
@@ -50,9 +50,9 @@ HIGH_RATE = 20
 FEW_LABELS = 100
 """Labelled documents of IMDb in the paper's smallest subset, 0.4% of 25,000."""
 NEAR = 0.25
-"""By which share a rate or a number of labels may be off the paper's and still be what the claim is about."""
+"""Relative tolerance within which a learning rate or a number of labels still tests the paper's claim."""
 CUT_MORE = 2.0
-"""The window may cut so many times the paper's share of a set's documents, or that part of it, for claim 1."""
+"""For claim 1, the share of documents that the window cuts may differ from the paper's by up to this factor."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,16 @@ class Part:
     """One comparison of a claim.
 
     Attributes:
-        label: what is compared, in words that do not depend on the encoder.
-        arms: the runs of each variant that is compared, by a name for it.
-        contrast: the effect, of the arms; above zero is a gain.
-        smallest: from when on it counts.
+        label: the comparison, in words that do not depend on the encoder.
+        arms: the runs of each compared variant, by its name.
+        contrast: the effect, from the arms; above zero is a gain.
+        smallest: the smallest effect that counts.
         gain: whether the claim is that there is a gain that counts, or that there is none.
-        on: the data sets it is about; None is all of the page.
-        each: whether each of them makes a part of its own; else their mean is taken.
-        quantity: what the contrast is of: test errors, failed runs, or what was forgotten.
-        aside: whether it stands beside the claim, as a finding of its own that does not decide it.
-        untested: why the page does not test what the claim says; empty where it does.
+        on: the data sets it is about; None means all of the page.
+        each: whether each data set is a separate part; otherwise their mean is taken.
+        quantity: of the contrast: test errors, failed runs, or forgetting.
+        aside: whether it is a separate finding that does not decide the claim.
+        untested: why the page does not test the claim; empty where it does.
     """
 
     label: str
@@ -98,7 +98,7 @@ ARMS: Mapping[str, Selection] = {
     MULTITASK: {**PLAIN, "multitask": True},
     CDPT_MULTITASK: {**PLAIN, "pretraining.relation": ALL, "multitask": True},
 }
-"""The paper's methods by its names for them."""
+"""The paper's methods, by their names there."""
 
 
 def gains(*pairs: tuple[str, str], on: Sequence[str] = (), each: bool = False) -> Rule:
@@ -124,7 +124,7 @@ def _pair(
     aside: bool = False,
     untested: str = "",
 ) -> Part:
-    """Two variants: whether the first makes fewer errors than the second."""
+    """Whether the first of two variants makes fewer errors than the second."""
     return Part(
         label or f"{better} against {worse}",
         {name: arms[name] for name in (worse, better)},
@@ -139,10 +139,10 @@ def _pair(
 
 
 def long_texts(runs: pd.DataFrame) -> list[Part]:
-    """Head+tail makes fewer errors than every other method, at the window that most methods have, the longest of these.
+    """Head+tail makes fewer errors than every other method, at the longest of the windows that most methods share.
 
-    Methods that read a text piece by piece read as many more wordpieces as the window cuts away, so they are compared
-    only where it cuts about as many documents as the paper's. Elsewhere truncations are compared beside the claim.
+    Hierarchical methods also read what the window cuts away, so they are compared only where it cuts about as many
+    documents as the paper's. Elsewhere, comparisons of truncations do not decide the claim.
     """
     of_length = {length: rows for length, rows in runs.groupby("window.length")}
     if not of_length:
@@ -169,11 +169,11 @@ def _cut_otherwise(runs: pd.DataFrame, dataset: str, length: int) -> str:
     if tested is None:
         return ""
     if facts.empty:
-        return f"how many documents of {dataset_title(dataset)} the paper's window would cut is not known"
+        return f"it is not known how many documents of {dataset_title(dataset)} the paper's window would cut"
     try:
         share = share_cut(lengths_of(tested), length)
     except StudyError:
-        return f"how many test documents of {dataset_title(dataset)} the window cuts is not known"
+        return f"it is not known how many test documents of {dataset_title(dataset)} the window cuts"
     papers = float(facts.iloc[0]) / 100
     if papers / CUT_MORE <= share <= papers * CUT_MORE:
         return ""
@@ -197,7 +197,7 @@ def depth(runs: pd.DataFrame) -> list[Part]:
 
 
 def joined_layers(runs: pd.DataFrame) -> list[Part]:
-    """No way to join the last third of the layers makes fewer errors than the last layer."""
+    """No way of joining the last third of the layers makes fewer errors than the last layer."""
     parts = []
     for count in levels(runs, "encoder.layers"):
         third = tuple(range(int(count) - max(1, int(count) // 3), int(count)))
@@ -210,9 +210,9 @@ def joined_layers(runs: pd.DataFrame) -> list[Part]:
 
 
 def rates(runs: pd.DataFrame) -> list[Part]:
-    """At the base rate less is forgotten than at twenty times that, and there runs fail; under the paper's optimiser.
+    """With the paper's optimiser, less is forgotten at the base rate than at twenty times that, where runs fail.
 
-    Beside that stand the runs that fail at every rate above the base rate with another optimiser, and how many more
+    Separate findings are the runs that fail with another optimiser at every rate above the base rate, and how many more
     these are than with the paper's.
     """
     adamw = chosen(runs, {"protocol.optimizer": "adamw"})
@@ -223,13 +223,13 @@ def rates(runs: pd.DataFrame) -> list[Part]:
     high = min(multiples, key=lambda multiple: abs(np.log(multiple / HIGH_RATE)))
     told = ", ".join(f"{multiple:g}" for multiple in multiples)
     near = isclose(high, HIGH_RATE, rel_tol=NEAR)
-    untested = "" if near else f"the claim is about {HIGH_RATE} times the base rate, the page has {told} times"
+    untested = "" if near else f"the claim is about {HIGH_RATE} times the base rate, but the page has {told} times"
     names = {multiple: f"{multiple:g} times the base rate" for multiple in multiples}
     arms = {
         names[multiple]: {"protocol.optimizer": "adamw", "training.times_base": multiple} for multiple in (low, high)
     }
     forgotten = Contrast({names[high]: 1.0, names[low]: -1.0}, names[low])
-    label = f"forgotten at {names[high]}, less at {low:g} times"
+    label = f"forgetting at {names[high]} minus that at {low:g} times"
     parts = [
         Part(label, arms, forgotten, FORGOTTEN, quantity="forgetting", untested=untested),
         _failing(high, "adamw", untested=untested),
@@ -244,11 +244,11 @@ def rates(runs: pd.DataFrame) -> list[Part]:
 
 
 def _failing(multiple: float, optimizer: str, *, against: str = "", aside: bool = False, untested: str = "") -> Part:
-    """Runs of an optimiser that fail at a multiple of the base rate; by how many more than those of another."""
+    """Runs of an optimiser that fail at a multiple of the base rate; or how many more fail than with another."""
     optimizers = [optimizer, *([against] if against else [])]
     arms = {name: {"protocol.optimizer": name, "training.times_base": multiple} for name in optimizers}
     contrast = Contrast(dict(zip(optimizers, (1.0, -1.0), strict=False)), optimizer)
-    more = f", more than with {against}" if against else ""
+    more = f", minus those with {against}" if against else ""
     label = f"runs that fail at {multiple:g} times the base rate with {optimizer}{more}"
     smallest = MORE_FAIL if against else FAILING
     return Part(label, arms, contrast, smallest, quantity="failures", aside=aside, untested=untested)
@@ -265,9 +265,9 @@ def decay(runs: pd.DataFrame, mild: float, smallest: Smallest) -> list[Part]:
 
 
 def steps(runs: pd.DataFrame) -> list[Part]:
-    """The usual steps make fewer errors than none, and more than these gain nothing more.
+    """The usual number of steps makes fewer errors than none, and more steps gain nothing further.
 
-    The usual steps are the paper's where a page has them, else the last.
+    The usual number is the paper's where a page has it, else the highest.
     """
     found = [count for count in levels(runs, "pretraining.steps") if count]
     if not found:
@@ -292,17 +292,17 @@ def steps(runs: pd.DataFrame) -> list[Part]:
 
 
 def all_kinds(runs: pd.DataFrame) -> list[Part]:
-    """Further pre-training on text of all kinds gains nothing clear."""
+    """Further pre-training on text of all kinds brings no clear gain."""
     arms = {"text of all kinds": ARMS[CDPT], NONE: PLAIN}
     return [_pair(*arms, arms, CLEAR, gain=False)]
 
 
 def both_ways(one: str, others: Sequence[str], beside: Sequence[str] = ()) -> Rule:
-    """Pre-training on a data set gains nothing clear for each of the others, and on each of those nothing for it.
+    """Pre-training on one data set brings no clear gain for any of the others, nor on any of those for it.
 
     Args:
         one, others: names of data sets.
-        beside: further ones, which stand beside the claim under their own names.
+        beside: further data sets, whose comparisons are separate findings that do not decide the claim.
     """
 
     def rule(runs: pd.DataFrame) -> list[Part]:
@@ -320,14 +320,16 @@ def both_ways(one: str, others: Sequence[str], beside: Sequence[str] = ()) -> Ru
 
 
 def few_examples(runs: pd.DataFrame) -> list[Part]:
-    """With about a hundred labels pre-training makes fewer errors, and saves more of them there than with the most."""
+    """With about a hundred labels pre-training reduces errors, and by a larger share than with the most labels."""
     found = levels(runs, "data.train")
     if len(found) < 2:
         return []
     few, most = min(found, key=lambda count: abs(np.log(count / FEW_LABELS))), found[-1]
     told = ", ".join(f"{count:,.0f}" for count in found)
     untested = (
-        "" if isclose(few, FEW_LABELS, rel_tol=NEAR) else f"the claim is about {FEW_LABELS} labels, the page has {told}"
+        ""
+        if isclose(few, FEW_LABELS, rel_tol=NEAR)
+        else f"the claim is about {FEW_LABELS} labels, but the page has {told}"
     )
     arms = {
         f"{method}, {name} labels": {**ARMS[method], "data.train": count}
@@ -339,7 +341,7 @@ def few_examples(runs: pd.DataFrame) -> list[Part]:
     label = f"gain with about {FEW_LABELS} labels"
     return [
         _pair(pretrained, plain, arms, label=label, untested=untested),
-        Part(f"{label} less that with the most", arms, more, untested=untested),
+        Part(f"{label} minus that with the most", arms, more, untested=untested),
     ]
 
 
@@ -353,7 +355,7 @@ def larger_encoder(runs: pd.DataFrame) -> list[Part]:
     larger = {"encoder.layers": layers[-1]}
     arms = {"larger + ITPT": {**ARMS[ITPT], **larger}, "larger": {**PLAIN, **larger}}
     untested = (
-        f"the larger encoder, of {layers[-1]:.0f} layers, is no larger than the one that other pages begin with"
+        f"the larger encoder, with {layers[-1]:.0f} layers, is no larger than the encoder of the other pages"
         if layers[-1] <= whole
         else ""
     )

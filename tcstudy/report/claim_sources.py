@@ -1,4 +1,4 @@
-"""What the paper printed about each claim, as a table of runs: columns as `frame.every_column` has them."""
+"""The paper's printed numbers for each claim, as a table of runs with the columns of `frame.every_column`."""
 
 import re
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def layers() -> pd.DataFrame:
 
 
 def layers_by_depth(dataset: str) -> pd.DataFrame:
-    """Table 3's single layers on a data set, as `stats.by_depth` has ours; mean, low and high are the same."""
+    """Table 3's single layers on a data set, in the form of `stats.by_depth`; mean, low and high are equal."""
     table = layers()
     single = table[table["dataset"] == dataset].dropna(subset="features.depth").sort_values("features.depth")
     error = single["error"].to_numpy()
@@ -67,7 +67,7 @@ def layer_decay() -> pd.DataFrame:
 
 
 def within_task() -> pd.DataFrame:
-    """Figure 3's quotable point, beside Table 6's error without further pre-training."""
+    """Figure 3's quotable point, and Table 6's error without further pre-training."""
     plain = _table(printed_errors("table-6").loc[[FIT]], lambda row, _: {"pretraining.steps": 0})
     steps = {"pretraining.steps": PretrainingRecipe().steps, "pretraining.relation": OWN}
     return pd.concat([plain, _table(printed_errors("figure-3"), lambda row, _: steps)])
@@ -89,7 +89,7 @@ def domains() -> pd.DataFrame:
 
 
 def comparison() -> pd.DataFrame:
-    """Table 6, without cited systems."""
+    """Table 6, without the cited systems."""
     return _table(trained_by_the_paper(), lambda row, _: dict(ARMS[row]))
 
 
@@ -99,7 +99,7 @@ def multitask() -> pd.DataFrame:
 
 
 def few_shot() -> pd.DataFrame:
-    """Figure 4's quotable points, at shares of a set's training documents, beside Table 6's errors with all of them."""
+    """Figure 4's quotable points, at shares of the training documents, and Table 6's errors with all of them."""
 
     def columns(row: str, column: str) -> dict[str, Any]:
         dataset, _, share = column.partition(", ")
@@ -127,7 +127,7 @@ def larger_encoder() -> pd.DataFrame:
 
 
 def printed_effects(rule: Rule, printed: pd.DataFrame) -> dict[str, tuple[Part, float]]:
-    """The paper's effect for each part of a claim, by its label, as far as what was printed is enough.
+    """The paper's effect for each part of a claim, by its label, where the printed numbers suffice.
 
     Args:
         rule: the parts of the claim; their labels are the same for the paper's encoder and for any other.

@@ -1,4 +1,4 @@
-"""Claims as values, the paper's and others: which runs are compared, in which direction, from when on it counts."""
+"""Claims as values, the paper's and others: the runs compared, the direction, and the smallest effect that counts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ class Claim:
     """A claim. It holds if every part of it does, and does not hold if one part does not.
 
     Attributes:
-        number: as in the list of the paper's claims; None for one that is not the paper's.
+        number: in the list of the paper's claims; None for a claim that is not the paper's.
         title: in a few words, for figures.
         sentence: the claim.
-        section: of the paper, with the table or figure; or who else says so.
+        section: of the paper, with the table or figure; or who else makes the claim.
         page: whose records decide it.
         parts: the comparisons, from a table of the page's runs.
-        paper: what the paper printed, as a table of runs; None where it only draws, or says nothing.
+        paper: the paper's printed numbers, as a table of runs; None where the paper only plots them or has none.
     """
 
     number: int | None
@@ -48,7 +48,7 @@ class Claim:
 
     @property
     def label(self) -> str:
-        """What tables and figures call it: its number, or that it is not the paper's."""
+        """Its name in tables and figures: its number, or "own" if it is not the paper's."""
         return "own" if self.number is None else f"{self.number}"
 
 
@@ -64,7 +64,7 @@ PAPERS_CLAIMS = (
     ),
     Claim(
         2,
-        "the last layer is the best, error falls with depth",
+        "the last layer is best, error falls with depth",
         "The last layer's [CLS] is the best single layer; the error falls with depth.",
         "5.3.2, Table 3",
         "layers",
@@ -74,7 +74,7 @@ PAPERS_CLAIMS = (
     Claim(
         3,
         "joining the last layers gains nothing",
-        "Joining the last third of the layers (four of twelve) gains nothing over the last.",
+        "Joining the last third of the layers (four of twelve) gains nothing over the last layer alone.",
         "5.3.2, Table 3",
         "layers",
         rules.joined_layers,
@@ -82,8 +82,8 @@ PAPERS_CLAIMS = (
     ),
     Claim(
         4,
-        "a low rate forgets less, a high one fails",
-        "A low rate such as 2e-5 avoids forgetting; at a high one such as 4e-4 fine-tuning fails to converge.",
+        "a low learning rate forgets less, a high one fails",
+        "A low learning rate such as 2e-5 avoids forgetting; a high one such as 4e-4 fails to converge.",
         "5.3.3, Figure 2",
         "forgetting",
         rules.rates,
@@ -91,7 +91,7 @@ PAPERS_CLAIMS = (
     Claim(
         5,
         "a mild layer-wise decay helps a little",
-        "A mild layer-wise decay, 0.95 at the base rate, helps a little.",
+        "A mild layer-wise decay, 0.95 at the base learning rate, helps a little.",
         "5.3.4, Table 4",
         "layer_decay",
         partial(rules.decay, mild=0.95, smallest=LITTLE),
@@ -109,7 +109,7 @@ PAPERS_CLAIMS = (
     Claim(
         7,
         "in-domain text helps more than the task's own",
-        "In-domain further pre-training helps in general more than within-task.",
+        "In-domain further pre-training generally helps more than within-task.",
         "5.4.2, Table 5",
         "comparison",
         gains((IDPT, ITPT)),
@@ -126,8 +126,8 @@ PAPERS_CLAIMS = (
     ),
     Claim(
         9,
-        "TREC: within-task harms, in-domain helps",
-        "On TREC, small and of single sentences, within-task pre-training harms and in-domain helps.",
+        "TREC: within-task hurts, in-domain helps",
+        "On TREC, a small data set of single sentences, within-task pre-training hurts and in-domain helps.",
         "5.4.2, Table 5",
         "comparison",
         gains((FIT, ITPT), (IDPT, FIT), on=("trec",)),
@@ -136,7 +136,7 @@ PAPERS_CLAIMS = (
     Claim(
         10,
         "IMDb and Yelp do not help each other",
-        "Pre-training on IMDb does not help Yelp, nor the other way round.",
+        "Pre-training on IMDb does not help Yelp, nor vice versa.",
         "5.4.2, Table 5",
         "domains",
         rules.both_ways("imdb", ("yelp_polarity", "yelp_full"), beside=("rotten_tomatoes",)),
@@ -145,7 +145,8 @@ PAPERS_CLAIMS = (
     Claim(
         11,
         "fine-tuning beats features, pre-training helps",
-        "Fine-tuning beats features; all three pre-trainings beat plain fine-tuning; in-domain is best on average.",
+        "Fine-tuning beats features; all three kinds of further pre-training beat plain fine-tuning; in-domain is best "
+        "on average.",
         "5.4.3, Table 6",
         "comparison",
         gains((FIT, FEATURES), (ITPT, FIT), (IDPT, FIT), (CDPT, FIT), (IDPT, ITPT), (IDPT, CDPT)),
@@ -153,9 +154,9 @@ PAPERS_CLAIMS = (
     ),
     Claim(
         12,
-        "multi-task helps, less than pre-training",
-        "Multi-task fine-tuning helps plain BERT, less than further pre-training does, and not on top of cross-domain "
-        "pre-training for Yelp P. and AG's News.",
+        "multi-task helps, but less than pre-training",
+        "Multi-task fine-tuning helps plain BERT, but less than further pre-training does, and does not help on top of "
+        "cross-domain pre-training for Yelp P. and AG's News.",
         "5.5, Table 7",
         "multitask",
         lambda runs: (
@@ -175,8 +176,8 @@ PAPERS_CLAIMS = (
     ),
     Claim(
         14,
-        "a larger encoder gains from pre-training, too",
-        "The larger encoder gains from further pre-training within the task, too.",
+        "a larger encoder also gains from pre-training",
+        "The larger encoder also gains from further pre-training within the task.",
         "5.7, Table 8",
         "larger_encoder",
         rules.larger_encoder,
@@ -185,7 +186,7 @@ PAPERS_CLAIMS = (
 )
 
 CLAIMS: tuple[Claim, ...] = PAPERS_CLAIMS
-"""All that are put to the test; one of a page's own, with `number=None`, stands after the paper's."""
+"""All claims that are tested; a page's own claim, with `number=None`, comes after the paper's."""
 
 PAGES = tuple(dict.fromkeys(claim.page for claim in CLAIMS))
 """The pages whose records decide the claims."""

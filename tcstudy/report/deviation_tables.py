@@ -1,4 +1,4 @@
-"""What each difference between paper, released code and this study was worth, in points of error."""
+"""The effect of each difference between paper, released code and this study, in points of error."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -28,17 +28,17 @@ def deviations_table(pages: Mapping[str, PageRecords], name: str) -> Table:
         [one.topic, one.paper, one.release, one.here, worth(one.measured, pages) if one.measured else "not measured"]
         for one in DEVIATIONS
     ]
-    head = ("difference", "the paper", "its released code", "this study", "worth here, in points of error")
-    caption = "Where the paper, its released code and this study differ, and what that was worth"
+    head = ("difference", "the paper", "its released code", "this study", "effect here, in points of error")
+    caption = "Differences between the paper, its released code and this study, and their effects"
     note = (
-        "In brackets are 95% intervals over seeds and test documents. Below zero, what stands first has fewer errors. "
-        "Point at a number to see its runs."
+        "95% intervals over seeds and test documents in brackets. An effect below zero means fewer errors with the "
+        "choice of the released code. Point at a number to see its runs."
     )
     return Table(head, rows, caption, name, note)
 
 
 def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
-    """What a difference changed in the error, in points with an interval, for each pair and data set."""
+    """How a difference changed the error, in points with an interval, for each pair and data set."""
     page = pages.get(measured.page)
     if page is None:
         return "this profile has no parameters for the page"
@@ -54,7 +54,7 @@ def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
         elif _switched(cell):
             text = _change(cell)
         else:
-            text = "not put to the test, as both began with the very same encoder"
+            text = "not tested, as both started from the very same encoder"
         which = f"{cell.at}, " if len(pairs) > 1 else ""
         runs = _ids(cell.records, cell.reference)
         told.append(leading_to(f"{which}{dataset_title(cell.dataset)}: {text}", measured.page, runs))
@@ -62,7 +62,7 @@ def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
 
 
 class _Compared(NamedTuple):
-    """A variant's records on a data set and those of the variant that it is compared with."""
+    """A variant's records on a data set and those of its reference."""
 
     dataset: str
     at: str
@@ -81,7 +81,7 @@ def _compared(pairs: Sequence[Pair], page: PageRecords) -> list[_Compared]:
 
 
 def _switched(cell: _Compared) -> bool:
-    """Whether the runs differ by more than how the very same encoder was asked for.
+    """Whether the runs differ in more than the description of the very same encoder.
 
     Masks repeat only in a pre-training of more than a few passes.
     """
@@ -97,7 +97,7 @@ def _change(cell: _Compared) -> str:
     text = change_cell(found.mean, found.low, found.high)
     lost, other = (sum(map(failed, runs)) for runs in (cell.records, cell.reference))
     failures = (
-        f"; {lost} of {len(cell.records)} runs failed, and {other} of {len(cell.reference)} of those compared with"
+        f"; {lost} of {len(cell.records)} runs failed, and {other} of {len(cell.reference)} runs of the reference"
     )
     return text + failures if lost or other else text
 
@@ -119,7 +119,7 @@ def deviations_found(pages: Mapping[str, PageRecords]) -> Notice:
     """
     measured = [one.topic for one in DEVIATIONS if one.measured and _is_measured(one.measured, pages)]
     others = [one.topic for one in DEVIATIONS if one.topic not in measured]
-    text = f"{len(measured)} of {len(DEVIATIONS)} are measured. Not measured are: {', '.join(others)}."
+    text = f"{len(measured)} of {len(DEVIATIONS)} differences are measured. Not measured: {', '.join(others)}."
     return Notice("note", "What is measured", text)
 
 

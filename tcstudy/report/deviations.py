@@ -11,7 +11,7 @@ from tcstudy.report.frame import OWN, PLAIN, Selection, chosen, levels
 
 
 class Pair(NamedTuple):
-    """The runs of a variant and of what it is compared with; `at` says where, if a page has several such pairs."""
+    """The runs of a variant and of its reference; `at` says where, if a page has several such pairs."""
 
     one: Selection
     other: Selection
@@ -19,14 +19,14 @@ class Pair(NamedTuple):
 
 
 Pairs = Callable[[pd.DataFrame], Sequence[Pair]]
-"""What is compared, from a table of a page's runs."""
+"""The pairs to compare, from a table of a page's runs."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What tells the worth of a difference: on a page, variants against what they are compared with.
+    """How a difference is measured: the page, and its variants with their references.
 
-    `by` says what is told: the change of the error, or how far seeds of the first variant of each pair scatter.
+    `by` names the quantity: the change of the error, or the spread over seeds of the first variant of each pair.
     """
 
     page: str
@@ -36,7 +36,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Deviation:
-    """One difference; what the paper, its released code and this study do, and what measures it, if anything does."""
+    """One difference: what the paper, its released code and this study do, and how it is measured, if it is."""
 
     topic: str
     paper: str
@@ -57,7 +57,7 @@ RELEASED_PRETRAINED = {"pretraining.protocol.masking": "static", "pretraining.pr
 
 
 def _released(clean: Selection, switched: Selection) -> Measured:
-    """A choice of the released code on its page: what is switched of the clean run."""
+    """A choice of the released code on its page: what it switches in the clean run."""
     return Measured("released_protocol", lambda runs: [Pair({**clean, **switched}, clean)])
 
 
@@ -77,36 +77,36 @@ DEVIATIONS = (
     Deviation(
         "best epoch",
         "chosen on a validation set",
-        "chosen on the test file, of 3, 4 or 6 epochs",
-        "chosen on a validation split that is cut from the training documents",
+        "chosen on the test file, among 3, 4 or 6 epochs",
+        "chosen on a validation split taken from the training documents",
         _released(CLEAN, {"protocol.selection": "test"}),
     ),
     Deviation(
         "optimiser",
-        "Adam with a slanted triangle",
-        "BERTAdam: no bias correction, each tensor's gradient clipped by itself, a rate that jumps after the warm-up",
-        "AdamW with bias correction, the gradient clipped as a whole",
+        "Adam with slanted triangular learning rates",
+        "BERTAdam: no bias correction, gradients clipped per tensor, a learning rate that jumps after the warm-up",
+        "AdamW with bias correction, gradients clipped by their global norm",
         _released(CLEAN, {"protocol.optimizer": "bertadam"}),
     ),
     Deviation(
         "bias correction alone",
         "not mentioned",
-        "left out at every rate",
-        "made; left out on one page, at several rates",
+        "omitted at every learning rate",
+        "applied; omitted on one page, at several learning rates",
         Measured("forgetting", _without_correction),
     ),
     Deviation(
         "masks of further pre-training",
         "not mentioned",
-        "those of five passes over and over",
-        "new ones at every pass",
+        "static: the masks of five passes, repeated",
+        "dynamic: new masks in every pass",
         _released(CLEAN_PRETRAINED, {"pretraining.protocol.masking": "static"}),
     ),
     Deviation(
         "text of further pre-training",
-        "the training data; of two Yelp sets, what stands in the other's test set is removed",
+        "the training data; for the two Yelp data sets, without texts of the other's test set",
         "the script for AG's News writes the test documents into the corpus",
-        "training texts that stand in no test split of any set of the page",
+        "training texts that occur in no test split of any data set of the page",
         _released(CLEAN_PRETRAINED, {"pretraining.protocol.text": "train and test"}),
     ),
     Deviation(
@@ -126,65 +126,67 @@ DEVIATIONS = (
     Deviation(
         "what the classifier reads",
         "the last hidden state of [CLS]",
-        "BERT's pooler over it, unless layers are named",
+        "BERT's pooler over it, unless layers are specified",
         "the last hidden state; the pooler as a variant",
         Measured("layers", _pooler),
     ),
     Deviation(
         "seeds",
-        "one, not named",
+        "one, not stated",
         "one, 42",
-        "several, with intervals; here is how far one seed scatters (standard deviation)",
+        "several, with intervals; the number here is the standard deviation over seeds",
         Measured("released_protocol", lambda runs: [Pair(CLEAN, CLEAN)], by="scatter"),
     ),
     Deviation(
-        "layer-wise rate",
-        "falls from each layer to the one below",
-        "embeddings, pooler and classifier stay at the base rate; in a variant of the script the top layer is in no "
-        "group of the optimiser, so it is not trained",
-        "embeddings at the base rate, or a layer below the lowest; every parameter in exactly one group",
+        "layer-wise learning rate",
+        "decays from each layer to the one below",
+        "embeddings, pooler and classifier stay at the base learning rate; in a variant of the script the top layer is "
+        "in no parameter group of the optimiser, so it is not trained",
+        "embeddings at the base learning rate, or decayed as one layer below the lowest; every parameter in exactly "
+        "one group",
     ),
     Deviation(
         "head+tail",
         "the first 128 and the last 382 wordpieces",
-        "in one place of wordpieces, in another of words between blanks, and then cut again",
-        "of wordpieces; in shorter windows the head keeps the same share",
+        "counted in wordpieces in one place, in whitespace-separated words in another, where the text is cut again",
+        "counted in wordpieces; in shorter windows the head keeps the same share",
     ),
     Deviation(
         "few examples",
         "subsets of the training data",
-        "the first of the file",
-        "drawn at random, stratified, several times",
+        "the first examples of the file",
+        "several stratified random draws",
     ),
     Deviation(
         "multi-task batches",
         "not described",
         "a fresh shuffled iterator at every step, tasks in proportion to their size; four tasks in the code",
-        "each task passed over in order before it is shuffled anew, tasks in proportion to their size; any tasks",
+        "each task runs through all its documents before they are reshuffled, tasks in proportion to their size; any "
+        "tasks",
     ),
     Deviation(
-        "no code was released",
-        "hierarchical methods, biLSTM on features, larger encoder, pre-training across domains",
-        "not there",
-        "written from the text; self-attention has a single hop, as no number of hops is given",
+        "no released code",
+        "hierarchical methods, biLSTM on features, larger encoder, cross-domain pre-training",
+        "missing",
+        "implemented from the paper's text; self-attention has a single hop, as the paper gives no number of hops",
     ),
     Deviation(
-        "texts in two splits",
+        "duplicate texts across splits",
         "not mentioned for fine-tuning",
         "–",
-        "training texts that stand in the test split are dropped",
+        "training texts that also occur in the test split are dropped",
     ),
     Deviation(
         "pairs of segments",
-        "as in BERT, whose script gives a single sentence a random second one",
+        "as in BERT, whose script pairs a single sentence with a random one",
         "–",
-        "a single sentence trains masked words only",
+        "a single sentence trains MLM only",
     ),
     Deviation(
         "encoder and size",
         "BERT-base and BERT-large, complete data sets",
         "the same",
-        "by profile: `paper` as the paper; `mini` a smaller encoder, shorter windows, subsets of the sets",
+        "by profile: `paper` as in the paper; `mini` a smaller encoder, shorter windows, subsets of the data sets",
     ),
 )
 

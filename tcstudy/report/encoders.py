@@ -1,4 +1,4 @@
-"""Tables about the encoders that a page's runs began with."""
+"""Tables of the encoders that a page's runs start from."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ from tcstudy.study.encoders import EncoderRecord
 
 
 def made(records: Mapping[EncoderSpec, EncoderRecord], page: str) -> Table:
-    """What was made of the published encoders for a page: text, texts removed, updates, and what the heads learnt.
+    """The encoders trained for a page: their text, texts removed from it, updates, and the accuracy of their heads.
 
     Args:
         records: as `encoder_records` gives them.
@@ -17,7 +17,7 @@ def made(records: Mapping[EncoderSpec, EncoderRecord], page: str) -> Table:
     """
     rows = [
         [
-            stages_of(spec) + (", heads made new" if heads_made_new(record) else ""),
+            stages_of(spec) + (", new heads" if heads_made_new(record) else ""),
             _texts(record),
             _removed(record),
             f"{record.cost.steps:,}",
@@ -26,8 +26,8 @@ def made(records: Mapping[EncoderSpec, EncoderRecord], page: str) -> Table:
         ]
         for spec, record in records.items()
     ]
-    head = ("what was made", "documents", "removed", "updates", "MLM, NSP accuracy", "minutes")
-    caption = "Encoders made for this page; removed are texts that stand in a test split, accuracy is on held-out text"
+    head = ("encoder", "documents", "removed", "updates", "MLM, NSP accuracy", "minutes")
+    caption = "Encoders trained for this page; texts of test splits are removed, accuracy is on held-out text"
     return Table(head, rows, caption, f"made-{page}")
 
 
@@ -56,7 +56,7 @@ def _texts(record: EncoderRecord) -> str:
 
 
 def _removed(record: EncoderRecord) -> str:
-    """How many texts of each set stand in its own test split, or in which other."""
+    """How many texts of each data set occur in its own test split, or in another's."""
     if not record.text:
         return "–"
     removed = [
@@ -68,12 +68,12 @@ def _removed(record: EncoderRecord) -> str:
 
 
 def heads_made_new(record: EncoderRecord) -> bool:
-    """Whether further pre-training began without the heads of the published encoder, which had none."""
+    """Whether further pre-training began with new heads, as the published encoder had none."""
     return any("pooler." not in name for name in record.provenance.made_new)
 
 
 def _accuracies(record: EncoderRecord) -> str:
-    """Of both heads, a dash for what was not trained."""
+    """The accuracies of both heads, with a dash for one that was not trained."""
     if not record.measured:
         return "–"
     shares = (record.measured.mlm_accuracy, record.measured.nsp_accuracy)

@@ -24,7 +24,7 @@ def error_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, 
 
     Returns:
         As `stats.errors`, with further pre-training compared with none, and with the columns method, labelled (the
-        number of documents that were trained on) and subset, which share that is of the most on the same data set.
+        number of training documents) and subset (their share of the largest number on the same data set).
     """
     found = errors(records, compared)
     relations = of_variants(every_column(records), "pretraining.relation")
@@ -39,14 +39,14 @@ def error_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, 
 
 
 def reductions_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
-    """What further pre-training takes off the error, by data set and subset, fewest labelled documents first.
+    """Relative error reduction by further pre-training, by data set and subset, fewest labelled documents first.
 
     Args:
         records, compared: as `error_by_documents` takes them.
 
     Returns:
         Columns dataset, subset, labelled, plain, pretrained (mean errors), reduction, low, high (relative: 0.25 is a
-        quarter less), and shown: whether the errors were shown to differ.
+        quarter less), and shown: whether the difference of the errors is significant.
     """
     by_documents = error_by_documents(records, compared)
     means = by_documents.pivot(index=["dataset", "subset", "labelled"], columns="method", values="mean")
@@ -63,7 +63,7 @@ def reductions_by_documents(records: Mapping[RunKey, Record], compared: Mapping[
 def documents_table(
     records: Mapping[RunKey, Record], compared: Mapping[str, str], printed: pd.Series, name: str
 ) -> Table:
-    """One row for each data set and subset, the paper's numbers beside the same share of the same set.
+    """One row for each data set and subset, with the paper's numbers for the same share of the same set.
 
     Args:
         records, compared: as `error_by_documents` takes them.
@@ -92,7 +92,7 @@ def documents_table(
         "labelled",
         f"{PLAIN}, here",
         f"{PRETRAINED}, here",
-        "relative reduction",
+        "relative error reduction",
         f"{PLAIN}, paper",
         f"{PRETRAINED}, paper",
     )
@@ -101,7 +101,7 @@ def documents_table(
 
 
 def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> Notice:
-    """What further pre-training is worth with the fewest and with the most labelled documents.
+    """The effect of further pre-training with the fewest and with the most labelled documents.
 
     Args:
         records, compared: as `error_by_documents` takes them.
@@ -110,19 +110,19 @@ def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]
     for dataset, cells in reductions_by_documents(records, compared).groupby("dataset", sort=False):
         known = cells.dropna(subset="reduction")
         if known.empty:
-            paragraphs.append(f"{dataset_title(dataset)}: no subset has runs that converged with both encoders.")
+            paragraphs.append(f"{dataset_title(dataset)}: on no subset did runs with both encoders converge.")
             continue
         fewest, most = known.iloc[0], known.iloc[-1]
         largest = known.loc[known["reduction"].idxmax()]
         reduction = share_cell(largest["reduction"], largest["low"], largest["high"])
         paragraphs.append(
-            f"{dataset_title(dataset)}: with {fewest['labelled']:,} labelled documents further pre-training changes "
-            f"the mean error from {percent(fewest['plain'])} to {percent(fewest['pretrained'])}, with "
-            f"{most['labelled']:,} from {percent(most['plain'])} to {percent(most['pretrained'])}. "
+            f"{dataset_title(dataset)}: further pre-training changes the mean error from {percent(fewest['plain'])} to "
+            f"{percent(fewest['pretrained'])} with {fewest['labelled']:,} labelled documents, and from "
+            f"{percent(most['plain'])} to {percent(most['pretrained'])} with {most['labelled']:,}. "
             + (
-                f"The relative reduction is largest, {reduction}, with {largest['labelled']:,}. "
+                f"The relative error reduction is largest with {largest['labelled']:,}: {reduction}. "
                 if largest["reduction"] > 0
-                else "It lowers the error of no subset. "
+                else "It lowers the error on no subset. "
             )
             + _shown([f"{labelled:,}" for labelled in known.loc[known["shown"], "labelled"]])
         )
@@ -132,5 +132,5 @@ def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]
 def _shown(labelled: Sequence[str]) -> str:
     *first, last = labelled or [""]
     if not last:
-        return "With no number of documents was a difference shown."
-    return f"A difference was shown with {', '.join(first)}{' and ' if first else ''}{last}."
+        return "No difference is significant."
+    return f"The difference is significant with {', '.join(first)}{' and ' if first else ''}{last}."

@@ -1,4 +1,4 @@
-"""Sentences computed from numbers, so that prose never holds a number that was typed."""
+"""Sentences computed from records, so that no number in the prose is typed by hand."""
 
 import pandas as pd
 
@@ -8,15 +8,15 @@ from tcstudy.report.tables import Notice
 
 
 def lowest_errors(errors: pd.DataFrame, reference: str) -> Notice:
-    """Which variant has the lowest mean error on each data set, and which were shown to differ from the reference.
+    """Which variant has the lowest mean error on each data set, and which differ significantly from the reference.
 
     Args:
         errors: as `stats.errors` gives them, compared with `reference`.
-        reference: what the others were compared with.
+        reference: the variant that the others were compared with.
     """
     paragraphs = [_paragraph(name, cells, reference) for name, cells in errors.groupby("dataset", sort=False)]
     if (errors["runs"] == 1).all():
-        paragraphs.append("With a single seed it is not known what another would give.")
+        paragraphs.append("These are runs of a single seed; another seed may give other errors.")
     return Notice("tip", "What these runs show", "\n\n".join(paragraphs))
 
 
@@ -35,14 +35,12 @@ def _paragraph(dataset: str, cells: pd.DataFrame, reference: str) -> str:
     shown = compared[compared["differs"]]
     fewer, more = (shown[sign * shown["change"] > 0] for sign in (-1, 1))
     told = [
-        f"Shown to make {word} errors than {reference}: {_listed(group)}."
+        f"Significantly {word} errors than {reference}: {_listed(group)}."
         for word, group in (("fewer", fewer), ("more", more))
         if len(group)
     ]
-    others = len(compared) - len(shown)
-    if others:
-        rest = "The other one was not" if others == 1 else "The others were not" if told else "None of the others was"
-        told.append(f"{rest} shown to differ from it.")
+    if len(compared) > len(shown):
+        told.append(f"No {'other ' if told else ''}difference from {reference} is significant.")
     return " ".join([f"{first}.", *told])
 
 

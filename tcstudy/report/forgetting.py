@@ -1,4 +1,4 @@
-"""What fine-tuning forgets: learning curves, the loss of the MLM head before and after, runs that failed."""
+"""What fine-tuning forgets: learning curves, the MLM loss before and after, failed runs."""
 
 from collections.abc import Mapping
 
@@ -21,8 +21,7 @@ def learning_curves(records: Mapping[RunKey, Record]) -> pd.DataFrame:
 
     Returns:
         Columns dataset, variant, rate, rate_name, corrected (with bias correction), step, mean, low, high (as
-        `intervals.spread_of_runs` has them), runs and documents; a run that diverged is part of the points before it
-        did.
+        `intervals.spread_of_runs` has them), runs and documents; a run that diverged counts up to that point.
     """
     points = pd.DataFrame(
         [
@@ -88,7 +87,7 @@ def forgotten(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> 
 def failed(record: Record) -> bool:
     """Whether a run diverged, or its training loss over the last epoch is no lower than that of guessing.
 
-    Who guesses by the frequency of the classes, taken from the test documents, has their entropy as loss.
+    Guessing by the class frequencies, taken from the test documents, has their entropy as its loss.
     """
     if record.test is None:
         return True
@@ -120,12 +119,12 @@ def forgetting_table(cells: pd.DataFrame, name: str) -> Table:
     ]
     head = ("rate", "data set", "test error", "seeds that failed", "MLM loss before", "MLM loss after", "forgotten")
     caption = "Test error, failed seeds, and the MLM loss on general text in nats for each masked wordpiece"
-    said = f"{note(cells)} What was forgotten is in brackets with its 95% interval over seeds, if there are several."
+    said = f"{note(cells)} The last column has the 95% interval over seeds in brackets, if there are several seeds."
     return Table(head, rows, caption, name, said)
 
 
 def forgetting_found(cells: pd.DataFrame) -> Notice:
-    """What is forgotten at the lowest and highest rate, and at which rates runs failed, with and without correction.
+    """How much is forgotten at the lowest and highest rate, and where runs failed, with and without bias correction.
 
     Args:
         cells: as `forgotten` gives them.
@@ -138,8 +137,8 @@ def forgetting_found(cells: pd.DataFrame) -> Notice:
         if len(measured):
             low, high = measured.iloc[0], measured.iloc[-1]
             sentences.append(
-                f"{title}: fine-tuning at {low['variant']} changes the MLM loss on general text by {_range(low)} nats, "
-                f"at {high['variant']} by {_range(high)}."
+                f"{title}: fine-tuning changes the MLM loss on general text by {_range(low)} nats at "
+                f"{low['variant']}, and by {_range(high)} at {high['variant']}."
             )
         lost = all_rows[all_rows["failed"] > 0]
         named = ", ".join(f"{row['variant']} ({row['failed']} of {row['runs']})" for _, row in lost.iterrows())
@@ -147,18 +146,18 @@ def forgetting_found(cells: pd.DataFrame) -> Notice:
         compared = all_rows[~all_rows["corrected"]].merge(corrected, on="rate", suffixes=("", "_with"))
         worse = compared[compared["failed"] > compared["failed_with"]]
         if len(compared):
-            where = ", ".join(worse["rate_name"]) or "none of the rates that were tried both ways"
-            sentences.append(f"{title}: without bias correction more seeds failed than with it at {where}.")
+            where = ", ".join(worse["rate_name"]) or "none of the learning rates that were tried both ways"
+            sentences.append(f"{title}: more seeds failed without bias correction than with it at {where}.")
     return Notice("tip", "What these runs show", "\n\n".join(sentences))
 
 
 def line_title(dataset: str, corrected: bool) -> str:
-    """What the runs on one data set are called, with or without bias correction."""
+    """The name of the runs on one data set, with or without bias correction."""
     return f"{dataset_title(dataset)}, {'with' if corrected else 'without'} bias correction"
 
 
 def panel_title(lines: pd.DataFrame) -> str:
-    """What the learning curves of one data set are called, over how many seeds and documents they are.
+    """The title of one data set's learning curves, with the number of seeds and documents.
 
     Args:
         lines: rows of `learning_curves` of one data set, with or without bias correction.
@@ -170,7 +169,7 @@ def panel_title(lines: pd.DataFrame) -> str:
 
 
 def forgotten_lines(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """What was forgotten as lines over rates: rate, mean, low and high, by data set with and without bias correction.
+    """Forgetting as lines over learning rates: rate, mean, low and high, by data set, with and without bias correction.
 
     Args:
         cells: as `forgotten` gives them.

@@ -1,6 +1,6 @@
-"""A table of runs: one row a run, a column for each field of the specs that differs between them.
+"""A table of runs: one row per run, and a column for each field of the specs that differs between them.
 
-Tables, figures, claims and findings choose runs by columns and values. The title of a variant is for showing only.
+Tables, figures, claims and findings select runs by columns and values. The title of a variant is for display only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ OTHERS_OF_KIND = "others of its kind only"
 OTHER_KINDS = "other kinds only"
 ALL = "all kinds, its own texts among them"
 RELATIONS = (OWN, KIND, OTHERS_OF_KIND, OTHER_KINDS, ALL)
-"""What the corpus of a further pre-training can be to the task."""
+"""The possible relations of a further pre-training's corpus to the task."""
 
 PLAIN: Selection = {
     "pretraining.relation": NONE,
@@ -34,23 +34,23 @@ PLAIN: Selection = {
     "features.reader": "cls",
     "training.frozen": False,
 }
-"""Fine-tuning of the whole encoder as it is, without a stage of its own before."""
+"""Fine-tuning of the whole encoder, without an earlier stage of its own."""
 
 _ROW = ("dataset", "variant", "draw", "seed", "error", "record", "run")
 
 
 def frame(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None = None) -> pd.DataFrame:
-    """One row a run, and a column for each field of the specs that differs between the runs.
+    """One row per run, and a column for each field of the specs that differs between the runs.
 
     Args:
-        runs: the records of a page, or the runs themselves where there is no record. Let it be all runs of a page,
-            since what they have in common is found from them.
-        base_rate: as `every_column` takes it.
+        runs: the records of a page, or the runs themselves if there is no record. Pass all runs of a page, since the
+            fields that they share are found from them.
+        base_rate: as in `every_column`.
 
     Returns:
-        In the order of `runs`. Columns dataset, variant (its title, for showing), draw, seed, error (a share, not a
-        number without a record or where the run diverged), record (None where there is none) and run (its spec); and
-        those of `every_column` that have more than one value.
+        In the order of `runs`. Columns dataset, variant (its title, for display), draw, seed, error (a share; NaN
+        without a record or if the run diverged), record (None if there is none) and run (its spec); and those of
+        `every_column` that have more than one value.
     """
     found = every_column(runs, base_rate)
     fields = [name for name in found.columns if name not in _ROW]
@@ -60,22 +60,22 @@ def frame(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None = None
 
 
 def every_column(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None = None) -> pd.DataFrame:
-    """As `frame`, with the fields in which all runs are alike, too.
+    """As `frame`, including the fields that are the same in all runs.
 
-    Fields are called by their dotted names in a `RunSpec`: `training.learning_rate`, `window.method`. `data.train` and
-    `encoder.layers` are told as numbers where all are taken. Added are:
+    Fields have their dotted names in a `RunSpec`: `training.learning_rate`, `window.method`. `data.train` and
+    `encoder.layers` are numbers even where all are used. There are also:
 
-    - `features.depth`: the share of the layers that is read, where the classifier reads a single one.
-    - `encoder.published_layers`: of the encoder as published, of which fewer may have been kept.
-    - of the stages of an encoder, those beyond the ones that all runs with the same encoder have in common:
-      `pretraining.corpus` (names of data sets, none without a stage), `pretraining.steps` (after which it was taken),
-      `pretraining.relation` (what the corpus is to the task), the fields of its recipe (`pretraining.masked`), and
-      `multitask` (whether there was such a stage) with `multitask.tasks`.
+    - `features.depth`: the depth of the layer that the classifier reads, as a share of all layers, if it reads one.
+    - `encoder.published_layers`: the layers of the encoder as published, of which fewer may have been kept.
+    - the stages of an encoder, without those that all runs with the same encoder share: `pretraining.corpus` (names of
+      data sets, none without a stage), `pretraining.steps` (after which the encoder was taken), `pretraining.relation`
+      (of the corpus to the task), the fields of its recipe (`pretraining.masked`), and `multitask` (whether there was
+      such a stage) with `multitask.tasks`.
     - `training.times_base`: the learning rate as a multiple of the base rate.
 
     Args:
-        runs: as `frame` takes them.
-        base_rate: at which the study fine-tunes; without it there is no column that needs it.
+        runs: as in `frame`.
+        base_rate: the learning rate at which the study fine-tunes; without it, columns that need it are missing.
     """
     specs = {key: run.spec if isinstance(run, Record) else run for key, run in runs.items()}
     common = _common_stages([spec.encoder for spec in specs.values() if isinstance(spec, RunSpec)])
@@ -107,7 +107,7 @@ def chosen(runs: pd.DataFrame, selection: Selection) -> pd.DataFrame:
 
 
 def title_of(records: Mapping[RunKey, Record], selection: Selection) -> str:
-    """The title of the variant that a selection chooses, for showing; the first of several, empty without any."""
+    """The title of the variant that a selection chooses, for display; the first of several, empty if there is none."""
     return next(iter(chosen(every_column(records), selection)["variant"]), "")
 
 
@@ -138,7 +138,7 @@ def of_variants(runs: pd.DataFrame, name: str) -> dict[tuple[str, str], Any]:
 
 
 def relation(corpus: Sequence[str], dataset: str) -> str:
-    """What a corpus is to a task, one of `RELATIONS`.
+    """The relation of a corpus to a task, one of `RELATIONS`.
 
     >>> relation(["imdb", "yelp_full"], "imdb"), relation(["yelp_full"], "imdb")
     ('its own and others of its kind', 'others of its kind only')
@@ -152,7 +152,7 @@ def relation(corpus: Sequence[str], dataset: str) -> str:
 
 
 def further(encoder: EncoderSpec, among: Iterable[EncoderSpec]) -> tuple[PretrainingSpec | MultitaskSpec, ...]:
-    """The stages of an encoder beyond those that it has in common with all others of `among` that began as it did."""
+    """The stages of an encoder without those that all encoders in `among` with the same starting point share."""
     return encoder.stages[len(_common_stages([encoder, *among])[_published(encoder)]) :]
 
 

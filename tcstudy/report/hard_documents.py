@@ -1,4 +1,4 @@
-"""Test documents that are hard: who gets them wrong, which of them are shown, and what each window saw of them."""
+"""Hard test documents: who gets them wrong, which are shown, and what each window saw of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,21 +17,21 @@ from tcstudy.study.record import Record
 
 NEVER = "wrong with every method and seed"
 ONE = "right with one method only"
-FLIPS = "right or wrong by the seed"
+FLIPS = "right or wrong depending on the seed"
 ALWAYS = "right with every method and seed"
 KINDS = (NEVER, ONE, FLIPS)
 """Kinds whose documents are shown."""
 
 
 def hardness(records: Mapping[RunKey, Record]) -> pd.DataFrame:
-    """How every test document fared.
+    """How often, and by whom, each test document was misclassified.
 
-    Runs that diverged are left out. Of the methods, only seeds that all of them have count, so that each has as many.
+    Runs that diverged are left out. Only seeds that all methods have count, so that each method has equally many.
 
     Returns:
         One row for each data set and test document: dataset, document (its place in the test split), length (in
-        wordpieces), label, wrong (the share of the runs), runs, kind, only (the method that is right with every seed
-        where all others are wrong with every seed, else None), undecided (the share of methods whose seeds disagree).
+        wordpieces), label, wrong (share of the runs), runs, kind, only (the one method that is right with every seed,
+        if all others are wrong with every seed, else None), undecided (the share of methods whose seeds disagree).
     """
     frames = []
     for dataset in dict.fromkeys(key.dataset for key in records):
@@ -70,7 +70,7 @@ def _documents(dataset: str, methods: Sequence[str], wrong: np.ndarray, record: 
 
 
 def by_share(documents: pd.DataFrame) -> pd.Series:
-    """How many documents are got wrong by no run, one run, ..., all of them.
+    """How many documents no run, one run, ..., all runs get wrong.
 
     Args:
         documents: as `hardness` gives them, of one data set.
@@ -84,7 +84,7 @@ def by_share(documents: pd.DataFrame) -> pd.Series:
 
 
 def kinds_table(documents: pd.DataFrame, name: str) -> Table:
-    """How many documents are of each kind, and how long they are.
+    """The number of documents of each kind, and their length.
 
     Args:
         documents: as `hardness` gives them.
@@ -102,7 +102,7 @@ def kinds_table(documents: pd.DataFrame, name: str) -> Table:
 
 
 def only_table(documents: pd.DataFrame, methods: Sequence[str], name: str) -> Table:
-    """How many documents each method alone gets right, with every seed.
+    """How many documents only one method gets right, with every seed.
 
     Args:
         documents: as `hardness` gives them.
@@ -113,13 +113,13 @@ def only_table(documents: pd.DataFrame, methods: Sequence[str], name: str) -> Ta
     counts = documents.groupby(["only", "dataset"]).size()
     rows = [[method, *(f"{counts.get((method, dataset), 0):,}" for dataset in names)] for method in methods]
     head = ("right with this method only", *(dataset_title(name) for name in names))
-    return Table(head, rows, "Documents that one method alone gets right, with every seed", name)
+    return Table(head, rows, "Documents that only one method gets right, with every seed", name)
 
 
 def chosen(documents: pd.DataFrame, shown: int) -> pd.DataFrame:
-    """The documents that are shown: of each data set and kind the first `shown`.
+    """The documents that are shown: the first `shown` of each data set and kind.
 
-    Of those that flip they are the ones about which the seeds of most methods disagree.
+    Of the documents whose outcome depends on the seed, those on which the seeds of most methods disagree come first.
 
     Args:
         documents: as `hardness` gives them.
@@ -136,7 +136,7 @@ def chosen(documents: pd.DataFrame, shown: int) -> pd.DataFrame:
 
 
 def texts(experiment: HardDocuments, rows: pd.DataFrame) -> Iterator[Notice | SeenText]:
-    """The texts of chosen documents, as each method showed them to the encoder, loaded now; or why they are not here.
+    """The texts of chosen documents, loaded now, as each method showed them to the encoder; or why they are missing.
 
     Args:
         experiment: of the page.

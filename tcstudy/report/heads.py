@@ -1,4 +1,4 @@
-"""What an encoder's MLM and NSP heads make of held-out text, beside counts of words, and whether that is enough."""
+"""How an encoder's MLM and NSP heads do on held-out text, compared with word counts, and whether that is enough."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from tcstudy.training.outcome import HeadQuality, TextHeads
 
 GENERAL = "general"
 MLM_LIMIT = 3.5
-"""Nats on general text that a base encoder may have at most."""
+"""The highest MLM loss on general text that a base encoder may have, in nats."""
 NSP_LIMIT = 0.8
-"""Share of pairs of general text that it has to get right."""
+"""The smallest share of pairs of general text that it must get right."""
 BESIDE_COUNTS = ("imdb", "ag_news")
-"""Data sets on whose text it has to do better than counts of neighbouring words."""
+"""Data sets on whose text it must do better than counts of neighbouring words."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A condition on a base encoder, set before it was made.
+    """A condition on a base encoder, set before it was trained.
 
     Attributes:
         condition: in words, with its limit.
-        measured: what it is about, as a record has it; None where the record has not measured it.
-        passed: whether it holds.
+        measured: the value that it is about; None where the record does not have it.
+        passed: whether the condition holds.
     """
 
     condition: str
@@ -39,7 +39,7 @@ class Gate:
 
 
 def gates(record: EncoderRecord) -> list[Gate]:
-    """The conditions that a base encoder has to meet: on general text, and beside counts on text of tasks."""
+    """The conditions that a base encoder must meet: on general text, and against word counts on text of tasks."""
     texts = {text.name: text for text in record.texts}
     general = texts[GENERAL].after if GENERAL in texts else HeadQuality()
     found = [
@@ -49,7 +49,7 @@ def gates(record: EncoderRecord) -> list[Gate]:
     for name in BESIDE_COUNTS:
         text = texts.get(name)
         limit = text.bigram if text else float("nan")
-        told = f"MLM loss on text of {dataset_title(name)} below that of counts of neighbours"
+        told = f"MLM loss on text of {dataset_title(name)} below that of counts of neighbouring words"
         found.append(_gate(told + (f", {limit:.2f} nats" if text else ""), text and text.after.mlm_loss, limit))
     return found
 
@@ -59,7 +59,7 @@ def _gate(condition: str, measured: float | None, limit: float, sign: int = 1) -
 
 
 def gates_table(record: EncoderRecord, name: str) -> Table:
-    """A row for each gate: what was asked, what was measured, whether it was passed."""
+    """One row for each gate: the condition, the measured value, whether it was passed."""
     rows = [
         [
             gate.condition,
@@ -68,11 +68,11 @@ def gates_table(record: EncoderRecord, name: str) -> Table:
         ]
         for gate in gates(record)
     ]
-    return Table(("asked", "measured", "gate"), rows, "What was asked of the encoder before it was made", name)
+    return Table(("condition", "measured", "gate"), rows, "Conditions set before the encoder was trained", name)
 
 
 def heads_table(texts: Sequence[TextHeads], name: str) -> Table:
-    """A row for each text: both heads before and after the stage, beside counts of the same words."""
+    """One row for each text: both heads before and after the stage, and word counts on the same words."""
     rows = []
     for text in texts:
         rows.append(
@@ -90,26 +90,27 @@ def heads_table(texts: Sequence[TextHeads], name: str) -> Table:
         "MLM loss before",
         "after",
         "word counts",
-        "counts of neighbours",
-        "MLM right before",
+        "neighbour counts",
+        "MLM accuracy before",
         "after",
-        "NSP right before",
+        "NSP accuracy before",
         "after",
         "wordpieces counted",
     )
     note = (
-        "Losses are in nats for each masked word. Counts are of other texts of the same set, of as many wordpieces as "
-        "the stage read, at most of all there are, and smoothed to do best on these words. NSP is a choice of two."
+        "Losses are in nats per masked word. Words and neighbouring words are counted on other texts of the same data "
+        "set, on as many wordpieces as the stage read or on all there are, with the smoothing that does best on these "
+        "words. Chance for NSP is 50%."
     )
-    return Table(head, rows, "The heads on text that no stage was trained on", name, note)
+    return Table(head, rows, "The heads on held-out text", name, note)
 
 
 def others_table(encoder: EncoderSpec, records: Iterable[EncoderRecord], name: str) -> Table:
-    """What other published encoders make of the same kinds of text, from records of pre-trainings that began with them.
+    """How other published encoders do on the same kinds of text, from records of pre-trainings that began with them.
 
     Args:
         encoder: the page's, which is left out.
-        records: of encoders that were made, whatever asked for them.
+        records: of all encoders that were trained, for whatever page.
         name: target of cross-references.
     """
     rows = [
@@ -119,12 +120,12 @@ def others_table(encoder: EncoderSpec, records: Iterable[EncoderRecord], name: s
         for text in record.texts
     ]
     rows = rows or [["none is recorded", "–", "–", "–"]]
-    head = ("published encoder", "held-out text of", "MLM loss", "MLM right")
-    return Table(head, sorted(rows), "Published encoders with heads of their own, on the same kinds of text", name)
+    head = ("published encoder", "held-out text of", "MLM loss", "MLM accuracy")
+    return Table(head, sorted(rows), "Other published encoders on the same kinds of text, with their own heads", name)
 
 
 def examples_table(texts: Sequence[TextHeads], name: str) -> Table:
-    """Masked words of held-out text with what the head takes them for; only of texts that may be quoted."""
+    """Masked words of held-out text with the head's guesses; only from texts that may be quoted."""
     rows = [
         [
             f"… {example.before} ____ {example.after} …",
@@ -141,7 +142,7 @@ def examples_table(texts: Sequence[TextHeads], name: str) -> Table:
 
 
 def printed_errors_of(errors: pd.DataFrame) -> pd.Series:
-    """The paper's test errors of BERT-base, fine-tuned as it was published, on the data sets of `errors`.
+    """The paper's test errors of BERT-base, fine-tuned as published, on the data sets of `errors`.
 
     Args:
         errors: as `stats.errors` gives them.
@@ -151,10 +152,10 @@ def printed_errors_of(errors: pd.DataFrame) -> pd.Series:
 
 
 def loss_curve(ax: Axes, record: EncoderRecord) -> None:
-    """Training loss of both heads together against the wordpieces read so far.
+    """Summed training loss of both heads against the wordpieces read so far.
 
     Args:
-        ax: drawn on.
+        ax: to draw on.
         record: of a pre-training.
     """
     read = [step * record.cost.tokens / record.cost.steps / 1e6 for step in record.curve.steps]

@@ -1,4 +1,4 @@
-"""The effect of a comparison in the records of a page, if all its runs are there and what it needs was done."""
+"""The effect of a comparison in the records of a page, if all its runs are recorded and its treatment worked."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,12 +22,12 @@ from tcstudy.study.recorded import recorded
 
 
 class Untested(Unmeasured):
-    """Why the runs of a page, whatever comes out of them, are no test of a comparison."""
+    """Why the runs of a page, whatever their outcome, do not test a comparison."""
 
 
 @dataclass(frozen=True)
 class PageRecords:
-    """The runs of a page's parameter file, the records that there are of them, and those of the encoders made for them.
+    """The runs of a page's parameter file, their existing records, and those of the encoders trained for them.
 
     `base_rate` is the learning rate of the study's other pages, None where it is not known.
     """
@@ -39,22 +39,22 @@ class PageRecords:
 
     @classmethod
     def of(cls, experiment: Experiment, base_rate: float | None = None) -> Self:
-        """The runs of a page with the records that exist."""
+        """The runs of a page with their existing records."""
         runs = experiment.runs()
         records = recorded(runs)
         return cls(runs, records, encoders_behind(records.values()), base_rate)
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row for each run, recorded or not, as `frame.every_column` gives it."""
+        """One row for each run, recorded or not, as in `frame.every_column`."""
         return every_column({**self.runs, **self.records}, self.base_rate)
 
 
 def pages_of(experiments: Mapping[str, Experiment], names: Iterable[str]) -> dict[str, PageRecords]:
-    """The runs and records of some pages of a profile, as far as it has them.
+    """The runs and records of some pages of a profile, if it has them.
 
     Args:
-        experiments: all pages of the profile, by name. The base rate is the one that most of them fine-tune at.
+        experiments: all pages of the profile, by name. The base rate is the one at which most of them fine-tune.
         names: of the pages.
     """
     rates = Counter(rate for rate in map(base_rate_of, experiments.values()) if rate is not None)
@@ -68,7 +68,7 @@ def datasets_of(part: Part, page: PageRecords) -> list[str]:
 
 
 def cannot_be_had(dataset: str, page: PageRecords) -> bool:
-    """Whether a data set has no records, and nobody can make them on this machine."""
+    """Whether a data set has no records, and none can be made on this machine."""
     return bool(absence(dataset)) and dataset not in {key.dataset for key in page.records}
 
 
@@ -79,7 +79,7 @@ def arms_of(part: Part, page: PageRecords, dataset: str) -> dict[str, pd.DataFra
 
 
 def cells_of(part: Part, page: PageRecords) -> dict[str, dict[str, Cell]]:
-    """The records of a part's arms, by data set: of those of its data sets that have all arms.
+    """The records of a part's arms, by data set, for those data sets that have all arms.
 
     Raises:
         Untested: no data set of the page has all arms.
@@ -91,7 +91,7 @@ def cells_of(part: Part, page: PageRecords) -> dict[str, dict[str, Cell]]:
         if without := [name for name, rows in arms.items() if rows.empty]:
             lacking.append(f"{dataset_title(dataset)} has no runs of {' or '.join(map(dataset_title, without))}")
         elif cannot_be_had(dataset, page):
-            gone.append(f"{dataset_title(dataset)} cannot be had on this machine")
+            gone.append(f"{dataset_title(dataset)} is not available on this machine")
         else:
             found[dataset] = arms
     if not found and gone:
@@ -104,13 +104,13 @@ def cells_of(part: Part, page: PageRecords) -> dict[str, dict[str, Cell]]:
     try:
         return {dataset: {name: by_seed(rows) for name, rows in arms.items()} for dataset, arms in found.items()}
     except ValueError:
-        raise Untested("several variants of the page answer to what is compared") from None
+        raise Untested("several variants of the page match one arm of the comparison") from None
 
 
 def not_taken(part: Part, page: PageRecords, dataset: str) -> str:
     """Why a further pre-training that a part compares on a data set did not take; empty where it did, or there is none.
 
-    Stages that all runs of the page share are no part of what is compared.
+    Stages that all runs of the page share are not part of the comparison.
     """
     reasons = []
     for rows in arms_of(part, page, dataset).values():
@@ -130,7 +130,7 @@ def effect_of(part: Part, cells: Mapping[str, Mapping[str, Cell]]) -> Effect:
     """The effect over data sets, from the records of a part's arms on each.
 
     Raises:
-        Unmeasured: not all converged with any seed, or the reference has no errors.
+        Unmeasured: there is no seed with which all arms converged, or the reference makes no errors.
     """
     if part.quantity == "failures":
         return failures(part.contrast, cells)

@@ -1,4 +1,4 @@
-"""What the page on texts of one's own shows: methods, a recommendation, labels, and what goes wrong."""
+"""Tables and sentences of the page on your own texts: methods, a recommendation, labels, and errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tcstudy.study.record import Record
 Records = Mapping[RunKey, Record]
 MOST_SHOWN = 10
 LONGEST_SHOWN = 300
-"""Characters of a text that are shown."""
+"""Number of characters shown of a text."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Measured:
     """A method with a number of labels.
 
     Attributes:
-        method: which.
-        labels: documents that it was trained on.
+        method: its name.
+        labels: number of documents that it was trained on.
         runs: its records, by seed.
-        error, f1: of the test documents, with their intervals.
+        error, f1: on the test documents, with their intervals.
     """
 
     method: str
@@ -42,7 +42,7 @@ class Measured:
 
 
 def measured(experiment: OwnTexts, records: Records) -> dict[tuple[str, int], Measured]:
-    """Every method with every number of labels that has runs which converged."""
+    """Every method and number of labels with runs that converged."""
     found = {}
     for size in experiment.sizes():
         for method in METHODS:
@@ -58,13 +58,13 @@ def measured(experiment: OwnTexts, records: Records) -> dict[tuple[str, int], Me
 
 
 def change(of: Measured, reference: Measured) -> Estimate:
-    """The error of `of` less that of `reference`, on the same documents with the same seeds."""
+    """The error of `of` minus that of `reference`, on the same documents with the same seeds."""
     wrong, other = paired_matrices(of.runs, reference.runs)
     return mean(wrong.astype(float) - other)
 
 
 def methods_table(experiment: OwnTexts, records: Records) -> Table:
-    """Error and macro-F1 of each method with all labels, and what it changes against each cheaper one."""
+    """Error and macro-F1 of each method with all labels, and its difference from each cheaper method."""
     found, whole = measured(experiment, records), experiment.sizes()[-1]
     rows = []
     for method in METHODS:
@@ -86,14 +86,13 @@ def methods_table(experiment: OwnTexts, records: Records) -> Table:
         "error (%)",
         "macro-F1 (%)",
         *(f"points against {name}" for name in METHODS[:-1]),
-        "seconds a run",
+        "seconds per run",
     )
     first = next(one for (_, size), one in found.items() if size == whole)
     note = (
-        f"{first.labels:,} labelled documents to train on, {len(experiment.seeds)} draws of them, "
-        f"{first.error.documents:,} test documents, the same for all. In brackets 95% intervals over draws and test "
-        "documents; two methods were shown to differ where the interval of their difference does not hold zero. The "
-        "seconds of further pre-training are not in the last column."
+        f"{len(experiment.seeds)} draws of {first.labels:,} labelled training documents, and {first.error.documents:,} "
+        "test documents, the same for all. 95% intervals over draws and test documents in brackets; a difference is "
+        "significant if its interval excludes zero. The last column does not include further pre-training."
     )
     return Table(head, rows, "Methods with all labels", "tab-own-methods", note)
 
@@ -104,11 +103,11 @@ def _range(estimate: Estimate) -> str:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A method, and why: sentences.
+    """A recommended method, with the reason in sentences.
 
     Attributes:
-        method: which of `METHODS`.
-        encoder: the method with an encoder that is recommended beside it; the same, unless a bag of words will do.
+        method: one of `METHODS`.
+        encoder: the best method with an encoder; the same, unless a bag of words is recommended.
         reason: why.
     """
 
@@ -118,7 +117,7 @@ class Recommendation:
 
 
 def recommendation(experiment: OwnTexts, records: Records) -> Recommendation:
-    """The cheapest method that no other was shown to beat: each dearer one has to earn its cost."""
+    """The cheapest method that no other significantly beats: a more expensive one must earn its cost."""
     found, whole = measured(experiment, records), experiment.sizes()[-1]
     there = [found[method, whole] for method in METHODS if (method, whole) in found]
     chosen, reason = _cheapest(there)
@@ -133,13 +132,15 @@ def _cheapest(there: Sequence[Measured]) -> tuple[Measured, str]:
         difference = change(dearer, chosen)
         points = f"{change_cell(difference.mean, difference.low, difference.high)} points"
         if not differs(difference):
-            told.append(f"{_name(dearer)} was not shown to differ from {chosen.method}, which costs less: {points}.")
+            told.append(
+                f"{_name(dearer)} does not differ significantly from {chosen.method}, which costs less: {points}."
+            )
         elif difference.high < 0:
             told.append(f"{_name(dearer)} makes fewer errors than {chosen.method}: {points}.")
             chosen = dearer
         else:
             told.append(f"{_name(dearer)} makes more errors than {chosen.method}: {points}.")
-    return chosen, " ".join(told) or f"No other method than {chosen.method} converged."
+    return chosen, " ".join(told) or f"No method other than {chosen.method} converged."
 
 
 def _name(of: Measured) -> str:
@@ -147,13 +148,13 @@ def _name(of: Measured) -> str:
 
 
 def recommendation_notice(experiment: OwnTexts, records: Records) -> Notice:
-    """What to use, and why."""
+    """The recommended method, and why."""
     found = recommendation(experiment, records)
     own = measured(experiment, records)[found.method, experiment.sizes()[-1]]
     error_range = percent_range(pd.Series(vars(own.error)))
-    text = f"Use {found.method}. Wrong are {error_range} of the test documents. {found.reason}"
+    text = f"Use {found.method}. It misclassifies {error_range} of the test documents. {found.reason}"
     if found.encoder != found.method:
-        text += f" The model that is saved is the best one with an encoder, by {found.encoder}."
+        text += f" The saved model is the best one with an encoder, trained by {found.encoder}."
     return Notice("tip", "Recommendation", text)
 
 
@@ -173,28 +174,30 @@ def curve(experiment: OwnTexts, records: Records) -> dict[str, pd.DataFrame]:
 
 
 def more_labels(experiment: OwnTexts, records: Records) -> Notice:
-    """Whether more labels would pay, from the last step of the learning curve of the recommended method."""
+    """Whether more labels would help, from the last step of the learning curve of the recommended method."""
     method = recommendation(experiment, records).method
     found = {one.labels: one for (name, _), one in measured(experiment, records).items() if name == method}
     if len(found) < 2:
-        text = "The curve has one point only: name fewer labels than there are in `labels` to have more."
-        return Notice("note", "Do more labels pay?", text)
+        text = "The curve has only one point: list smaller numbers in `labels` to get more."
+        return Notice("note", "Would more labels help?", text)
     fewer, most = sorted(found)[-2:]
     difference = change(found[most], found[fewer])
     points = f"{change_cell(difference.mean, difference.low, difference.high)} points"
-    told = f"With {method}, {most:,} labels instead of {fewer:,} change the error by {points}."
+    told = f"With {method}, going from {fewer:,} to {most:,} labels changes the error by {points}."
     doublings = np.log2(most / fewer)
     if not differs(difference):
-        text = f"It is not shown. {told} With {len(experiment.seeds)} draws a smaller gain cannot be told from chance."
+        text = (
+            f"Not shown. {told} With {len(experiment.seeds)} draws, a smaller gain cannot be distinguished from chance."
+        )
     elif difference.high < 0:
         gain = change_cell(*(getattr(difference, side) / doublings for side in ("mean", "low", "high")))
         text = (
-            f"Yes. {told} If the error goes on falling as fast, twice as many labels as now change it by {gain} "
-            "points: at most so much, since such curves become flat."
+            f"Yes. {told} If the error keeps falling at this rate, doubling the labels changes it by {gain} "
+            "points. Expect no more than that, since such curves flatten."
         )
     else:
-        text = f"No. {told} What is wrong with these texts are not too few labels."
-    return Notice("tip", f"Do more labels than {most:,} pay?", text)
+        text = f"No. {told} A lack of labels is not the problem with these texts."
+    return Notice("tip", f"Would more than {most:,} labels help?", text)
 
 
 def confusion(experiment: OwnTexts, records: Records) -> pd.DataFrame:
@@ -228,13 +231,13 @@ def confusions_table(experiment: OwnTexts, records: Records) -> Table:
         [true, predicted, f"{number:.1f}", percent(share)]
         for number, share, true, predicted in sorted(pairs, key=lambda pair: -pair[0])[:MOST_SHOWN]
     ]
-    head = ("class", "taken for", "documents", "share of the class")
-    note = "Test documents, on average over the runs of the recommended method."
+    head = ("class", "predicted as", "documents", "share of the class")
+    note = "Mean numbers of test documents over the runs of the recommended method."
     return Table(head, rows, "The most frequent confusions", "tab-own-confusions", note)
 
 
 def wrong_texts(experiment: OwnTexts, records: Records) -> Table:
-    """Test texts that every method with all labels gets wrong with every seed, the most confident ones first."""
+    """Test texts that every method with all labels gets wrong with every seed, most confident predictions first."""
     found, whole = measured(experiment, records), experiment.sizes()[-1]
     tests = [run.test for (_, size), one in found.items() if size == whole for run in one.runs if run.test]
     lost = np.flatnonzero(np.all([test.wrong for test in tests], axis=0))
@@ -248,11 +251,11 @@ def wrong_texts(experiment: OwnTexts, records: Records) -> Table:
         rows.append([_cut(document["text"]), classes[document["label"]], classes[int(answers.argmax())]])
     share = percent(len(lost) / tests[0].documents)
     note = (
-        f"{len(lost):,} of {tests[0].documents:,} test documents ({share}) are wrong with every method and draw; "
-        f"{len(rows)} are shown. Look at their labels first: such texts are often labelled wrongly, or by a rule that "
-        "the text does not show."
+        f"Every method gets {len(lost):,} of {tests[0].documents:,} test documents ({share}) wrong with every draw; "
+        f"{len(rows)} are shown. Check their labels first: such texts are often mislabelled, or labelled by a rule "
+        "that the text does not show."
     )
-    return Table(("text", "label", "predicted"), rows, "Texts that all get wrong", "tab-own-wrong", note)
+    return Table(("text", "label", "predicted"), rows, "Texts that every method gets wrong", "tab-own-wrong", note)
 
 
 def _cut(text: str) -> str:
@@ -263,7 +266,7 @@ def _cut(text: str) -> str:
 
 
 def found_table(experiment: OwnTexts, lengths: np.ndarray) -> Table:
-    """What was found: classes with their documents, lengths, and what the window cuts.
+    """An overview of the texts: classes, documents, lengths, and what the window cuts.
 
     Args:
         experiment: of the page.
@@ -274,16 +277,16 @@ def found_table(experiment: OwnTexts, lengths: np.ndarray) -> Table:
 
 
 def found_in(experiment: OwnTexts, lengths: np.ndarray) -> dict[str, str]:
-    """What was found, as words by words: the file, documents, classes, lengths, share cut by the window."""
+    """An overview of the texts by keyword: the file, documents, classes, lengths, share cut by the window."""
     facts, window = _facts(experiment), experiment.window
     cut = share_cut(lengths, window.length)
     found = {
         "file": facts.source,
-        "documents": f"{facts.train:,} to train on (validation included), {facts.test:,} to test on",
+        "documents": f"{facts.train:,} for training (validation included), {facts.test:,} for testing",
         "classes": f"{len(facts.classes)}: "
         + ", ".join(facts.classes[:12])
         + (" ..." if len(facts.classes) > 12 else ""),
-        "length": f"{np.median(lengths):,.0f} wordpieces in the median, {np.max(lengths):,.0f} at most",
+        "length": f"median {np.median(lengths):,.0f} wordpieces, at most {np.max(lengths):,.0f}",
         "window": f"{window.length} wordpieces, {window.method}: cuts {percent(cut)} of the texts",
     }
     if experiment.documents.unlabelled:

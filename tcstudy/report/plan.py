@@ -1,4 +1,4 @@
-"""What a plan says: as tables and sentences for people, as plain data for programs."""
+"""A plan, as tables and sentences for people and as plain data for programs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,17 @@ from tcstudy.study.plan import PagePlan, total
 from tcstudy.study.speed import AT_ONCE, GpuSpeed, Speed, hours
 
 COUNTED = (
-    "Counted is what is left to make: runs that are neither recorded nor shared with a file before, the encoders that "
-    "these runs need, and the texts they read. Tokens and operations are at most so many on average, told from the "
-    "mean lengths of texts."
+    "The plan counts what is still to be computed: runs that are neither recorded nor shared with an earlier file, the "
+    "encoders that these runs need, and the texts they read. Tokens and operations are upper bounds on average, "
+    "computed from the mean lengths of texts."
 )
 HALF_WIDTH = (
-    "± is the half-width that the 95% intervals of the page's comparisons will have, as a share of the reference's "
-    "errors, lowest and highest; then the smallest share that a claim counts, and how many of the claims' comparisons "
-    "are fine enough for it. Variances are those in records of the nearest comparisons: {sources}. --details tells "
-    "each one."
+    "± is the lowest and highest expected half-width of the 95% intervals of the page's comparisons, as a share of "
+    "the reference's errors; then come the smallest share that counts for a claim, and how many of the claims' "
+    "comparisons are precise enough for it. Variances come from the nearest recorded comparisons: {sources}. --details "
+    "lists each comparison."
 )
-NO_HALF_WIDTH = "What the comparisons will tell is not known: no two runs of two variants are recorded."
+NO_HALF_WIDTH = "The precision of the comparisons is not known: no two runs of two variants are recorded."
 
 
 def sentences(
@@ -42,7 +42,7 @@ def sentences(
         shared = sum(hours(plan, replace(speed, at_once=AT_ONCE)) for plan, speed in on_it)
         found.append(
             f"{AT_ONCE} runs at once on each {gpu.name}, under CUDA MPS and with a core each, take {shared:,.1f} "
-            f"instead of {alone:,.1f} GPU-hours at best: one computes while the other launches kernels."
+            f"instead of {alone:,.1f} GPU-hours at best: one run computes while the other launches kernels."
         )
     sources = {source for page in told for each in page for source in each.sources}
     if sources:
@@ -54,7 +54,7 @@ def sentences(
 
 
 def hours_by_device(plans: Sequence[PagePlan], speeds: Sequence[Speed | None]) -> dict[str, float]:
-    """Hours of all pages on each device that they are told for."""
+    """Hours of all pages on each device that they are estimated for."""
     found: dict[str, float] = {}
     for plan, speed in zip(plans, speeds, strict=True):
         if speed:
@@ -63,12 +63,12 @@ def hours_by_device(plans: Sequence[PagePlan], speeds: Sequence[Speed | None]) -
 
 
 def plan_table(plans: Sequence[PagePlan], speeds: Sequence[Speed | None], told: Sequence[Sequence[Prospect]]) -> Table:
-    """One row for each page that has runs, and one for all together.
+    """One row for each page with runs, and one for the total.
 
     Args:
         plans: one for each page.
-        speeds: for each page the speed that its hours are told by, None where there is nothing to compute.
-        told: for each page what its comparisons will be able to tell.
+        speeds: for each page the speed that its hours are computed from, None where there is nothing to compute.
+        told: for each page the precision of its comparisons.
     """
     by_device = hours_by_device(plans, speeds)
     several = len(by_device) > 1
@@ -76,7 +76,7 @@ def plan_table(plans: Sequence[PagePlan], speeds: Sequence[Speed | None], told: 
     table = _table()
     for name in ("runs", "left", "en-\ncoders", "tokens", f"hours{on}", *(["where"] if several else [])):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("±", "smallest", "fine\nenough"):
+    for name in ("±", "smallest", "precise\nenough"):
         table.add_column(name, justify="right", no_wrap=True)
     names = _short([plan.runs.page for plan in plans])
     for name, plan, speed, page in zip(names, plans, speeds, told, strict=True):
@@ -102,9 +102,9 @@ def _counted(plan: PagePlan) -> list[str]:
 
 
 def _fineness(page: Sequence[Prospect]) -> tuple[str, str, str]:
-    """Lowest and highest half-width of a page's comparisons, the smallest effects that count, how many can tell them.
+    """Lowest and highest half-width of a page's comparisons, the smallest effects that count, how many can show them.
 
-    Where claims speak of the page, their comparisons only.
+    If the page tests claims, only their comparisons count.
     """
     whole = [each for each in page if each.whole]
     claimed = [each for each in whole if each.smallest is not None]
@@ -118,7 +118,7 @@ def _fineness(page: Sequence[Prospect]) -> tuple[str, str, str]:
 
 
 def work_table(plans: Sequence[PagePlan]) -> Table:
-    """One row for each page that has runs, with all that is counted."""
+    """One row for each page with runs, with all counts."""
     table = _table()
     for name in ("recorded", "shared", "pre-\ntrainings", "multi-\ntask", "updates", "tokens\ntrained"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -164,7 +164,7 @@ def comparisons_table(page: str, told: Sequence[Prospect]) -> Table:
 
 
 def _short(pages: Sequence[str]) -> list[str]:
-    """Names of parameter files without folders, as far as that tells them apart."""
+    """Names of parameter files without folders, if that distinguishes them."""
     for parts in (1, 2):
         short = ["/".join(PurePath(page).with_suffix("").parts[-parts:]) for page in pages]
         if len({*short}) == len(pages):
@@ -173,13 +173,13 @@ def _short(pages: Sequence[str]) -> list[str]:
 
 
 def _hours(by_device: Mapping[str, float]) -> tuple[str, str]:
-    """Hours and devices, one a line."""
+    """Hours and devices, one per line."""
     numbers = [f"{number:,.2f}" if number >= 0.01 else "<0.01" for number in by_device.values()]
     return "\n".join(numbers) or "0", "\n".join(by_device)
 
 
 def rounded(number: int) -> str:
-    """A number in three digits, with the unit's prefix.
+    """A number with three digits and the unit's prefix.
 
     >>> rounded(0), rounded(12_345), rounded(38_718_831_280)
     ('0', '12.3k', '38.7G')

@@ -1,6 +1,6 @@
-"""What the comparisons of a page will be able to tell: the half-widths of their intervals, before anything is trained.
+"""The precision of a page's comparisons: the half-widths of their intervals, before anything is trained.
 
-The variances are those of paired differences in records. `docs/decisions/plan.md` has the reasons.
+The variances are those of paired differences in records. `docs/decisions/plan.md` gives the reasons.
 """
 
 import functools
@@ -26,15 +26,15 @@ from tcstudy.study.record import Record
 MEAN = "mean"
 """In place of a data set: the mean over all of them."""
 MOST_DRAWS = 1000
-"""More draws than that are no plan."""
+"""The largest number of draws that a plan suggests."""
 _SHARES = (np.arange(24) + 0.5) / 24  # of a distribution, to take a mean over it
 
 
 class Components(NamedTuple):
-    """What contributes to the variance of paired differences: runs, documents, and both together.
+    """The variance components of paired differences: runs, documents, and their interaction.
 
-    A difference of run r on document d is a mean plus a part of r, a part of d and a part of its own; these are the
-    variances of the three parts.
+    The difference of run r on document d is a mean plus an effect of r, an effect of d and a residual; these are the
+    variances of the three terms.
     """
 
     runs: float
@@ -42,9 +42,9 @@ class Components(NamedTuple):
     rest: float
 
     def planned(self, draws: int, documents: int) -> Spread:
-        """The spread of a mean over `draws` runs and `documents` test documents, as `intervals.spread` finds it.
+        """The spread of a mean over `draws` runs and `documents` test documents, as in `intervals.spread`.
 
-        With a single run the interval is over documents only, as it will be then.
+        With a single run the interval is over documents only, as it will be on the page.
         """
         if draws == 1:
             return Spread(0.0, 0.0, (self.documents + self.rest) / documents, (0, max(documents - 1, 1)))
@@ -53,11 +53,11 @@ class Components(NamedTuple):
 
 
 def components(values: np.ndarray, correction: float = 1.0) -> Components:
-    """Estimate the components from differences of shape (runs, documents), two runs at least.
+    """Estimate the components from differences of shape (runs, documents), with at least two runs.
 
     Args:
         values: the differences.
-        correction: by which what is found between runs is divided.
+        correction: divides the variance between runs.
     """
     runs, documents = values.shape
     by_run, by_document = values.mean(axis=1), values.mean(axis=0)
@@ -68,9 +68,9 @@ def components(values: np.ndarray, correction: float = 1.0) -> Components:
 
 
 def half_width(spreads: Sequence[Spread]) -> float:
-    """The mean half-width of 95% intervals of the mean over data sets, if their true variances are these.
+    """The mean half-width of 95% intervals of the mean over data sets, if these are the true variances.
 
-    An interval is made with an estimate of the variance between few runs. It is spread like a chi-square, so that the
+    An interval uses an estimate of the variance between few runs. This estimate has a chi-square distribution, so the
     mean of its root is below the root of its mean: by 6% for five runs.
     """
     of = combined([each.times(1 / len(spreads)) for each in spreads]) if len(spreads) > 1 else spreads[0]
@@ -83,9 +83,9 @@ def half_width(spreads: Sequence[Spread]) -> float:
 
 @dataclass(frozen=True)
 class Variances:
-    """The components of a comparison: of the difference of error rates, and of its share of the reference's.
+    """The components of a comparison: of the difference of error rates, and of the same as a share of the reference's.
 
-    `source` says which records they are of, by a name of `SOURCES`.
+    `source` says which records they come from, by a name of `SOURCES`.
     """
 
     points: Components
@@ -104,13 +104,13 @@ class Planned(NamedTuple):
 
 @dataclass(frozen=True)
 class Prospect:
-    """What a comparison will be able to tell.
+    """The precision that a comparison will have.
 
     Attributes:
-        variant, reference: what is compared with what.
-        smallest: the share of the reference's errors from which on a claim counts the difference, or None.
-        on: the data set; several where their mean is told.
-        whole: whether it is all that a comparison is about, not one of several sets whose mean decides.
+        variant, reference: the two that are compared.
+        smallest: the smallest difference that counts for a claim, as a share of the reference's errors, or None.
+        on: the data set; several where it is about their mean.
+        whole: whether it is the whole comparison, not one of several data sets whose mean decides.
     """
 
     variant: str
@@ -131,12 +131,12 @@ class Prospect:
 
     @property
     def documents(self) -> int:
-        """Planned test documents, of all sets together."""
+        """Planned test documents, of all data sets together."""
         return sum(each.documents for each in self.on)
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Of which records the variances are, by the names of `SOURCES`."""
+        """The records that the variances come from, by the names of `SOURCES`."""
         return tuple(dict.fromkeys(each.variances.source for each in self.on))
 
     @functools.cached_property
@@ -150,21 +150,21 @@ class Prospect:
         return self.share_with()
 
     def share_with(self, draws: int = 1, documents: int = 1) -> float:
-        """`share` with so many times the planned draws and test documents."""
+        """`share` with these multiples of the planned draws and test documents."""
         return half_width(
             [each.variances.shares.planned(draws * each.draws, documents * each.documents) for each in self.on]
         )
 
     @property
     def decides(self) -> bool:
-        """Whether an effect of twice the smallest could be told from none."""
+        """Whether an effect of twice the smallest could be distinguished from none."""
         return self.smallest is not None and self.share <= self.smallest
 
     @functools.cached_property
     def enough(self) -> int | None:
-        """The fewest draws with which `share` is no more than `smallest`; None if `MOST_DRAWS` are too few.
+        """The fewest draws with which `share` is at most `smallest`; None if `MOST_DRAWS` are too few.
 
-        A single draw, whose interval says nothing of others, is not enough.
+        A single draw is not enough, as its interval does not cover other draws.
         """
 
         def fits(draws: int) -> bool:
@@ -185,7 +185,7 @@ Cell = Mapping[tuple[int, int], np.ndarray]
 
 
 class PastRuns:
-    """Records, to look up how much paired differences vary.
+    """Records, to look up the variance of paired differences.
 
     Args:
         records: of runs, of any pages.
@@ -203,10 +203,10 @@ class PastRuns:
                 cell[_place(record.spec)] = self.wrong[record.id]
 
     def variances(self, variant: Sequence[AnyRun], reference: Sequence[AnyRun]) -> Variances | None:
-        """The variances of a comparison, from the nearest records there are.
+        """The variances of a comparison, from the nearest records that exist.
 
         These are its own runs; else comparisons on the same data set in which the same keys of the specs differ; else
-        all on that set; else all. None where no comparison is recorded with two pairs of runs.
+        all on that data set; else all. None if no comparison with two pairs of runs is recorded.
 
         Args:
             variant, reference: the runs that will be compared.
@@ -231,7 +231,7 @@ class PastRuns:
 
     @functools.cache  # noqa: B019
     def _pairs(self, dataset: str) -> list[tuple[frozenset[str], tuple[Components, Components]]]:
-        """All pairs of variants on a data set with the same documents: the keys that differ, and their components."""
+        """All pairs of variants on a data set with the same documents: the differing keys, and the components."""
         cells = self.cells.get(dataset, {}).values()
         found = []
         for (factors, cell), (others, reference) in itertools.combinations(cells, 2):
@@ -244,11 +244,11 @@ class PastRuns:
 
 SOURCES = {
     "own": "their own runs",
-    "alike": "the same kind on the same set",
-    "set": "all on the same set",
-    "any": "all on other sets",
+    "alike": "the same kind on the same data set",
+    "set": "all on the same data set",
+    "any": "all on other data sets",
 }
-"""Whose variances are taken, the nearest first."""
+"""Where variances are taken from, nearest first."""
 
 
 def _place(run: AnyRun) -> tuple[int, int]:
@@ -256,10 +256,11 @@ def _place(run: AnyRun) -> tuple[int, int]:
 
 
 def _compared(cell: Cell, reference: Cell) -> tuple[np.ndarray, np.ndarray] | None:
-    """Differences of errors, and as shares of the reference's rate, shape (runs, documents) each.
+    """Differences of errors, and the same as shares of the reference's error rate, shape (runs, documents) each.
 
-    A row is a pair of runs with the same draw and seed; of several draws a draw, as in `intervals.wrong_matrix`. None
-    with fewer than two rows or documents, where the reference makes no errors, or where both are the same.
+    A row is a pair of runs with the same draw and seed; with several draws it is a draw, as in
+    `intervals.wrong_matrix`. None with fewer than two rows or documents, if the reference makes no errors, or if both
+    are identical.
     """
     places = sorted(cell.keys() & reference.keys())
     if {cell[place].shape for place in places} != {reference[place].shape for place in places}:
@@ -275,19 +276,19 @@ def _compared(cell: Cell, reference: Cell) -> tuple[np.ndarray, np.ndarray] | No
 
 
 def _pooled(pairs: Sequence[tuple[Components, Components]], source: str) -> Variances:
-    """The median of each component: with the mean, a few runs that failed would decide."""
+    """The median of each component: the mean would be dominated by a few failed runs."""
     points, shares = (Components(*np.median([pair[of] for pair in pairs], axis=0).tolist()) for of in (0, 1))
     return Variances(points, shares, source)
 
 
 @functools.cache
 def _median_of_chi_square(freedom: int) -> float:
-    """As a share of its mean: the median of estimates with few degrees of freedom is below what they estimate."""
+    """The median of an estimate as a share of its mean: with few degrees of freedom it is lower."""
     return float(stats.chi2.median(freedom) / freedom)
 
 
 def _factors(run: AnyRun) -> dict[str, str]:
-    """What a run is but for its draw and seed: the values of its spec by key, one dot deep."""
+    """A run without its draw and seed: the values of its spec by key, one dot deep."""
     flat: dict[str, str] = {"": type(run).__name__}
     for name, value in run.model_dump(mode="json").items():
         if isinstance(value, dict):
@@ -315,10 +316,10 @@ class Compared(NamedTuple):
     """A comparison that a page makes.
 
     Attributes:
-        variant, reference: what is compared with what.
+        variant, reference: the two that are compared.
         runs: of both, by data set.
-        smallest: the share from which on a claim counts a difference; None where no claim speaks of it.
-        each: whether a claim decides each data set by itself.
+        smallest: the smallest share that counts for a claim; None if no claim is about it.
+        each: whether a claim decides each data set separately.
     """
 
     variant: str
@@ -329,7 +330,7 @@ class Compared(NamedTuple):
 
 
 def comparisons(experiment: Experiment) -> list[Compared]:
-    """What a page compares: what claims that it tests do, then what its tables do besides."""
+    """The comparisons of a page: those of the claims that it tests, then the others of its tables."""
     table = every_column(experiment.runs())
     rows = {name: table[table["dataset"] == name] for name in table["dataset"].unique()}
 
@@ -359,14 +360,14 @@ def _runs(rows: pd.DataFrame) -> Runs:
 
 
 def _ids(pair: tuple[Runs, Runs]) -> frozenset[frozenset[str]]:
-    """The runs of a comparison, whichever is called the reference."""
+    """The runs of a comparison, regardless of which is the reference."""
     return frozenset(frozenset(run.id for run in runs.values()) for runs in pair)
 
 
 def prospects(experiment: Experiment, past: PastRuns) -> list[Prospect]:
-    """What each comparison of a page will be able to tell, on each data set, and on the mean of several.
+    """The precision of each comparison of a page, on each data set and on the mean of several.
 
-    Comparisons without any variance in records are left out.
+    Comparisons whose variance no record shows are left out.
     """
     found = []
     for compared in comparisons(experiment):
@@ -380,7 +381,7 @@ def prospects(experiment: Experiment, past: PastRuns) -> list[Prospect]:
 
 
 def _planned(dataset: str, runs: Runs, others: Runs, past: PastRuns) -> Planned | None:
-    """A comparison on a data set; None where nothing is recorded."""
+    """A comparison on a data set; None if nothing is recorded."""
     variances = past.variances([*runs.values()], [*others.values()])
     if variances is None:
         return None
@@ -392,7 +393,7 @@ def _planned(dataset: str, runs: Runs, others: Runs, past: PastRuns) -> Planned 
 
 
 def _rows(pairs: Sequence[tuple[AnyRun, AnyRun]]) -> int:
-    """Rows that pairs of runs will make: their pre-trainings where they share some, else draws, else seeds."""
+    """The number of rows that pairs of runs will make: pre-trainings where they share some, else draws, else seeds."""
     pretrainings = {tuple(map(pretraining_of, pair)) for pair in pairs}
     if 1 < len(pretrainings) < len(pairs):
         return len(pretrainings)

@@ -1,4 +1,4 @@
-"""Anybody's predictions of the same documents beside each other, with the study's estimator and nothing else of it."""
+"""Compare any models' predictions of the same documents, with the study's estimator and nothing else of the study."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COLUMNS = ("document", "label", "predicted", "seed")
-"""Of a table of predictions: one row for each document and seed."""
+"""The columns of a table of predictions, which has one row for each document and seed."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Predicted:
     """What one model predicted, several times.
 
     Attributes:
-        labels: the true class of each document, by document.
-        wrong: whether each run got each document wrong, one row for each seed and a column for each document.
-        records: the runs, where these were given.
+        labels: the true class of each document.
+        wrong: whether each run got each document wrong, with a row for each seed and a column for each document.
+        records: the runs, if records were given.
     """
 
     labels: dict[Any, str]
@@ -38,13 +38,13 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models beside each other.
+    """A comparison of models.
 
     Attributes:
-        errors: one row a model: model, runs, documents, error, low, high (shares, 95% interval).
-        differences: one row a pair: model, reference, change (error less the reference's), low, high, p (of no
-            difference), p_holm (corrected for all pairs), differs (whether it was shown: from three runs on, where the
-            interval does not hold zero).
+        errors: one row per model: model, runs, documents, error, low, high (shares, 95% interval).
+        differences: one row per pair: model, reference, change (error minus the reference's), low, high, p (of no
+            difference), p_holm (corrected for all pairs), differs (whether the difference is significant: at least
+            three runs, and an interval that excludes zero).
     """
 
     errors: pd.DataFrame
@@ -57,12 +57,12 @@ class Comparison:
 def compare(models: Mapping[str, "str | Path | pd.DataFrame | Sequence[Record]"]) -> Comparison:
     """Compare predictions of the same documents by several models, each trained with the same seeds.
 
-    Runs and documents are both samples: an interval says what other seeds and other documents would give. A difference
-    is taken document by document and seed by seed.
+    Runs and documents are both treated as samples: an interval covers other seeds and other documents. Differences are
+    paired by document and by seed.
 
     Args:
-        models: what each predicted, by its name: a file or a data frame with the columns of `COLUMNS`, a row for each
-            document and seed; or the records of runs.
+        models: the predictions of each model, by its name: a file or a data frame with the columns of `COLUMNS`, a row
+            for each document and seed; or the records of runs.
 
     Raises:
         StudyError: something is missing, or the models were not tested on the same documents with the same seeds.
@@ -75,7 +75,7 @@ def compare(models: Mapping[str, "str | Path | pd.DataFrame | Sequence[Record]"]
     [['other', 'one', 0.5]]
     """
     if len(models) < 2:
-        raise StudyError("A comparison needs two models at least.")
+        raise StudyError("A comparison needs at least two models.")
     found = {name: _predicted(name, given) for name, given in models.items()}
     first_name, first = next(iter(found.items()))
     for name, other in found.items():
@@ -97,9 +97,9 @@ def compare(models: Mapping[str, "str | Path | pd.DataFrame | Sequence[Record]"]
 
 
 def _paired(model: Predicted, reference: Predicted) -> tuple[np.ndarray, np.ndarray]:
-    """Which documents each got wrong, rows and columns alike, shape (runs, documents).
+    """Which documents each model got wrong, with the same rows and columns, shape (runs, documents).
 
-    Rows of records are those of the study's own comparisons: runs that share a draw or a pre-training share one.
+    Rows of records are those of the study's own comparisons: runs with the same draw or pre-training share a row.
     """
     if model.records and reference.records:
         return paired_matrices(model.records, reference.records)
@@ -127,21 +127,22 @@ def _of_rows(name: str, rows: Iterable[tuple[Any, ...]]) -> Predicted:
                 raise StudyError(f"{name}, row {number:,}: `{column}` is empty.")
         if labels.setdefault(document, label) != label:
             raise StudyError(
-                f"{name}, row {number:,}: the document {shown(document)} is of the class {shown(label)} here, and of "
-                f"{shown(labels[document])} before."
+                f"{name}, row {number:,}: the document {shown(document)} has the label {shown(label)} here, but "
+                f"{shown(labels[document])} in an earlier row."
             )
         of_seed = wrong.setdefault(seed, {})
         if document in of_seed:
             raise StudyError(
-                f"{name}, row {number:,}: the document {shown(document)} was predicted with seed {shown(seed)} before."
+                f"{name}, row {number:,}: an earlier row already predicts the document {shown(document)} with seed "
+                f"{shown(seed)}."
             )
         of_seed[document] = predicted != label
     if not labels:
-        raise StudyError(f"{name} has no predictions.")
+        raise StudyError(f"{name} holds no predictions.")
     for seed, of_seed in wrong.items():
         if len(of_seed) < len(labels):
             lost = next(document for document in labels if document not in of_seed)
-            raise StudyError(f"{name}: seed {shown(seed)} has no prediction of the document {shown(lost)}.")
+            raise StudyError(f"{name}: seed {shown(seed)} has no prediction for the document {shown(lost)}.")
     return Predicted(labels, pd.DataFrame.from_dict(wrong, orient="index")[list(labels)])
 
 
@@ -150,7 +151,7 @@ def _of_records(name: str, records: Sequence[Record]) -> Predicted:
     for run in records:
         place = f"seed {run.spec.seed}, draw {run.spec.data.draw}"
         if run.test and tested.setdefault(place, run).id != run.id:
-            raise StudyError(f"{name}: it has two runs with {place}, so they are of more than one model.")
+            raise StudyError(f"{name}: two runs have {place}, so they belong to more than one model.")
     if not tested:
         raise StudyError(f"{name}: no run converged.")
     digests = {run.data.test.digest for run in tested.values()}
@@ -167,19 +168,21 @@ def _of_records(name: str, records: Sequence[Record]) -> Predicted:
 def _check_same(first_name: str, first: Predicted, name: str, other: Predicted) -> None:
     if lost := [document for document in first.labels if document not in other.labels]:
         more = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
-        raise StudyError(f"{name} has no predictions of the document {shown(lost[0])}{more}, which {first_name} has.")
+        raise StudyError(f"{name} has no predictions for the document {shown(lost[0])}{more}, which {first_name} has.")
     if len(other.labels) > len(first.labels):
-        raise StudyError(f"{name} has {len(other.labels):,} documents, {first_name} has {len(first.labels):,} of them.")
+        raise StudyError(
+            f"{name} has {len(other.labels):,} documents, but {first_name} has only {len(first.labels):,} of them."
+        )
     if odd := [document for document, label in first.labels.items() if other.labels[document] != label]:
         raise StudyError(
-            f"The document {shown(odd[0])} is of the class {shown(first.labels[odd[0]])} in {first_name} and of "
+            f"The document {shown(odd[0])} has the label {shown(first.labels[odd[0]])} in {first_name}, but "
             f"{shown(other.labels[odd[0]])} in {name}."
         )
     if {*first.wrong.index} != {*other.wrong.index}:
         seeds = [", ".join(map(str, of.wrong.index[:6])) for of in (first, other)]
         raise StudyError(
-            f"{first_name} has the seeds {seeds[0]}, but {name} has {seeds[1]}: differences are taken seed by seed, so "
-            "give both the same ones."
+            f"{first_name} has the seeds {seeds[0]}, but {name} has {seeds[1]}: differences are paired by seed, so "
+            "both need the same seeds."
         )
 
 
@@ -192,7 +195,7 @@ def compared_tables(comparison: Comparison) -> "list[Table]":
     for row in comparison.errors.itertuples():
         interval = f"{row.low:.1%} to {row.high:.1%}"
         errors.add_row(Text(row.model), str(row.runs), f"{row.documents:,}", f"{row.error:.1%}", interval)
-    title = f"Differences in points (p corrected by Holm for {len(comparison.differences)})"
+    title = f"Differences in points (p Holm-corrected for {len(comparison.differences)})"
     differences = Table("model", "against", "difference", f"{LEVEL:.0%} interval", "p", title=title)
     for row in comparison.differences.itertuples():
         points = [f"{100 * share:+.1f}" for share in (row.change, row.low, row.high)]

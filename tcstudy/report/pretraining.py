@@ -1,4 +1,4 @@
-"""Test error beside the steps of further pre-training, and what the pre-training itself learnt by then."""
+"""Test error by steps of further pre-training, and what the pre-training itself had learnt by then."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ def error_by_steps(records: Mapping[RunKey, Record]) -> pd.DataFrame:
     """Test error by steps of further pre-training, in the order of `records`.
 
     Returns:
-        As `stats.errors`, compared with no further pre-training, with the column steps, 0 for that one.
+        As `stats.errors`, compared with no further pre-training, with the column steps (0 for the reference).
     """
     steps = of_variants(every_column(records), "pretraining.steps")
     plain = {dataset: variant for (dataset, variant), count in steps.items() if not count}
@@ -31,7 +31,7 @@ def error_by_steps(records: Mapping[RunKey, Record]) -> pd.DataFrame:
 
 
 def printed_by_steps() -> pd.Series:
-    """The paper's test errors, as shares, by variant and data set: Figure 3's point, and Table 6's without steps."""
+    """The paper's test errors, as shares, by variant and data set: Figure 3's point, and Table 6's error at 0 steps."""
     plain = printed_errors("table-6").loc[["BERT-FiT"]].rename({"BERT-FiT": stop_name(0)}, level="row")
     return pd.concat([plain, printed_errors("figure-3")])
 
@@ -39,15 +39,15 @@ def printed_by_steps() -> pd.Series:
 def heads_by_steps(
     encoders: Mapping[tuple[str, int], EncoderSpec], made: Mapping[EncoderSpec, EncoderRecord]
 ) -> pd.DataFrame:
-    """What the heads of further pre-trained encoders make of text that was held out of their pre-training.
+    """How the heads of further pre-trained encoders do on text that was held out of their pre-training.
 
     Args:
         encoders: by data set and steps.
-        made: records of encoders, these among them; an encoder without record is left out.
+        made: records of encoders, these among them; an encoder without a record is left out.
 
     Returns:
-        Columns dataset, steps, mlm_loss (in nats), mlm_accuracy, nsp_loss and nsp_accuracy; what was not learnt is
-        missing.
+        Columns dataset, steps, mlm_loss (in nats), mlm_accuracy, nsp_loss and nsp_accuracy; missing for heads that
+        were not trained.
     """
     measured = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy")
     return pd.DataFrame(
@@ -75,7 +75,7 @@ def accuracy_lines(heads: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def steps_table(by_steps: pd.DataFrame, heads: pd.DataFrame, printed: pd.Series, name: str) -> Table:
-    """One row for each data set and number of steps; the paper's numbers beside those of the same steps.
+    """One row for each data set and number of steps, with the paper's number for the same steps.
 
     Args:
         by_steps: as `error_by_steps` gives it.
@@ -103,7 +103,7 @@ def steps_table(by_steps: pd.DataFrame, heads: pd.DataFrame, printed: pd.Series,
         "NSP loss",
         "NSP accuracy",
     )
-    caption = "Test error by steps of further pre-training, and what was learnt by then"
+    caption = "Test error by steps of further pre-training, and how well the heads do by then"
     return Table(head, rows, caption, name, note(by_steps))
 
 

@@ -1,4 +1,4 @@
-"""What each choice of the released code changes in the reported error, against the clean run with the same seed."""
+"""How each choice of the released code changes the reported error, against the clean run with the same seed."""
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ def differences(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences_table(errors: pd.DataFrame, name: str) -> Table:
-    """Test errors, and what each choice changes in them.
+    """Test errors, and how each choice changes them.
 
     Args:
         errors: as in `differences`.
@@ -36,12 +36,12 @@ def differences_table(errors: pd.DataFrame, name: str) -> Table:
         for _, row in errors.iterrows()
     ]
     head = ("variant", "data set", "test error; difference from the clean run")
-    caption = "Test error by what is done as in the released code, one choice at a time"
+    caption = "Test error with one choice at a time made as in the released code"
     return Table(head, rows, caption, name, note(errors))
 
 
 def released_found(errors: pd.DataFrame) -> Notice:
-    """Which choices were shown to lower or raise the reported error, and which were not.
+    """Which choices significantly lower or raise the reported error, and which do not.
 
     Args:
         errors: as in `differences`.
@@ -51,17 +51,17 @@ def released_found(errors: pd.DataFrame) -> Notice:
         same = (cells["mean"] == 0) & (cells["low"] == cells["high"])
         shown = ~same & cells["differs"]
         groups = {
-            "Shown to be lower": cells[shown & (cells["mean"] < 0)],
-            "Shown to be higher": cells[shown & (cells["mean"] > 0)],
-            "The same on every document": cells[same],
-            "Not shown to differ": cells[~same & ~shown],
+            "Significantly lower": cells[shown & (cells["mean"] < 0)],
+            "Significantly higher": cells[shown & (cells["mean"] > 0)],
+            "Identical on every document": cells[same],
+            "No significant difference": cells[~same & ~shown],
         }
         told = [f"{verdict}: {_named(group)}." for verdict, group in groups.items() if len(group)]
         paragraphs.append(f"{dataset_title(dataset)}, in points against the clean run. {' '.join(told)}")
     if not paragraphs:
         paragraphs = ["No pair of runs converged."]
     elif (errors["runs"] == 1).all():
-        paragraphs.append("With a single seed it is not known what another would give.")
+        paragraphs.append("These are runs of a single seed; another seed may give other errors.")
     return Notice("tip", "What these runs show", "\n\n".join(paragraphs))
 
 

@@ -1,4 +1,4 @@
-"""What stands beside the error: macro-F1, and where the variance of the error comes from."""
+"""Other metrics than the error: macro-F1, and the sources of the error's variance."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,19 +35,20 @@ def beside_error(records: Mapping[RunKey, Record], page: str) -> Fold:
         )
     head = ("variant", "data set", "error", "macro-F1", "seed", "draw", "test documents")
     note = (
-        "In brackets 95% intervals. The last three columns are standard deviations of one run's error, in points: by "
-        "another seed, another draw of the training documents, as many other test documents; a dash where one seed or "
-        "one draw cannot tell. What seeds do is part of the draws where each draw has a single one."
+        "95% intervals in brackets. The last three columns are standard deviations of one run's error, in points: over "
+        "seeds, over draws of the training documents, and over samples of as many test documents. A dash means that "
+        "one seed or one draw cannot show it. Where each draw has a single seed, the effect of the seed is part of "
+        "that of the draw."
     )
-    caption = "Error and macro-F1, and where the variance of one run's error comes from"
+    caption = "Error, macro-F1, and sources of variance of one run's error"
     table = Table(head, rows, caption, f"beside-error-{page}", note)
-    return Fold("Beside the error: macro-F1, and where the variance comes from", table, "beside-error")
+    return Fold("Other metrics and sources of variance", table, "beside-error")
 
 
 def f1_values(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Values whose mean is the macro-F1 of a run, linear in what each document adds to it.
+    """Values for each document whose mean is the macro-F1 of a run, linearised in each document's contribution.
 
-    F1 of a class is 2 TP / (predicted + true); macro-F1 is its mean over the classes that are predicted or true.
+    F1 of a class is 2 TP / (predicted + true); macro-F1 is its mean over the classes that occur among either.
 
     Args:
         labels: true classes, shape (documents,).

@@ -31,14 +31,14 @@ from tcstudy.report.tables import Fold, Markup, Notice, Table, escape_html, esca
 
 SOLID, HOLLOW = "●", "○"
 LEGEND = (
-    f"{SOLID}: both spreads are printed, of {FEWEST_SEEDS} seeds or more; in brackets the 95% interval over seeds. "
-    f"{HOLLOW}: of single runs, or a spread or the number of seeds is missing. –: listed only."
+    f"{SOLID}: both standard deviations are printed, over {FEWEST_SEEDS} seeds or more; the 95% interval over seeds is "
+    f"in brackets. {HOLLOW}: single runs, or a standard deviation or the number of seeds is missing. –: listed only."
 )
 
 
 @dataclass(frozen=True)
 class Filtered:
-    """A table with a choice above it for each of `columns`; without scripts it is the table, whole."""
+    """A table with a selection box for each of `columns` above it; without scripts, the whole table."""
 
     table: Table
     columns: Sequence[str]
@@ -57,7 +57,7 @@ class Filtered:
 
 
 def answers_table(claims: Iterable[Claim], name: str) -> Table:
-    """One row for each claim: what others' numbers say of it, and what that rests on."""
+    """One row for each claim: what others' numbers say about it, and their sources."""
     rows = []
     for claim in claims:
         found = answer(claim.number)
@@ -73,10 +73,10 @@ def answers_table(claims: Iterable[Claim], name: str) -> Table:
                 cited(found.sources),
             ]
         )
-    head = ("", "claim", "others", "parts that were measured", f"votes {SOLID}", f"single runs {HOLLOW}", "sources")
+    head = ("", "claim", "others", "measured parts", f"votes {SOLID}", f"single runs {HOLLOW}", "sources")
     note = (
-        "One vote for each source, encoder and data set. Only the votes of comparisons with intervals decide; those of "
-        "single runs are told beside them."
+        "One vote for each source, encoder and data set. Only votes of comparisons with intervals decide; those of "
+        "single runs are listed but do not count."
     )
     return Table(head, rows, "What others measured of each claim", name, note)
 
@@ -87,7 +87,7 @@ def _told(votes: dict[str | None, int]) -> str:
 
 
 def answer_cell(claim: int | None) -> Markup:
-    """The answer of others to a claim, with how many of its parts it is about if that is not all.
+    """The answer of others to a claim, with the number of measured parts if that is not all of them.
 
     A dash for a claim that is not the paper's.
     """
@@ -107,7 +107,7 @@ def cited(sources: Iterable[str]) -> Markup:
 
 
 def beside(page: str) -> list[Fold | Notice]:
-    """What a chapter shows of others, one for each of its claims: their answer, opening to what it rests on."""
+    """The results of others for a chapter, one for each of its claims: their answer, opening to its sources."""
     return [_beside(claim) for claim in PAPERS_CLAIMS if claim.page == page]
 
 
@@ -117,13 +117,12 @@ def _beside(claim: Claim) -> Fold | Notice:
     if not found.shown:
         number = sum(row.claim == claim.number for row in reproductions())
         text = (
-            f"No source that was read compares what the claim compares. {number} numbers that stand beside it are "
-            f"among those of {{doc}}`evidence`."
+            f"None of the sources makes the comparison of the claim. {{doc}}`evidence` lists {number} related numbers."
         )
         return Notice("seealso", title, text)
     rows = [[of.row.part, *_setting(of.row), of.row.comparison, effect_cell(of), _origin(of.row)] for of in found.shown]
-    head = ("part of the claim", "encoder", "data set", "comparison", "errors saved", "source")
-    caption = f"Errors saved as others measured them, claim {claim.number}"
+    head = ("part of the claim", "encoder", "data set", "comparison", "relative error reduction", "source")
+    caption = f"Relative error reductions that others measured, claim {claim.number}"
     name = f"tab-others-{claim.number}"
     return Fold(title, Table(head, rows, caption, name, LEGEND), f"others-{claim.number}")
 
@@ -133,7 +132,7 @@ def _setting(row: Reproduction) -> tuple[str, str]:
 
 
 def effect_cell(of: Measured | None) -> str:
-    """An effect with its mark and its interval, as far as it has them."""
+    """An effect with its mark and its interval, if it has them."""
     if of is None:
         return "–"
     if of.low is None:
@@ -142,7 +141,7 @@ def effect_cell(of: Measured | None) -> str:
 
 
 def numbers_table(rows: Iterable[Reproduction], name: str) -> Filtered:
-    """Every number, with its effect and with where it was read."""
+    """Every number, with its effect and its source."""
     cells = [
         [
             f"{row.claim}",
@@ -154,13 +153,13 @@ def numbers_table(rows: Iterable[Reproduction], name: str) -> Filtered:
         ]
         for row in rows
     ]
-    head = ("claim", "encoder", "data set", "comparison", "measured", "errors saved", "source")
-    return Filtered(Table(head, cells, "Every number of others", name, LEGEND), head[:3])
+    head = ("claim", "encoder", "data set", "comparison", "measured", "relative error reduction", "source")
+    return Filtered(Table(head, cells, "All published numbers of others", name, LEGEND), head[:3])
 
 
 def _compared(row: Reproduction) -> Markup:
     remarks = [
-        "of the claim" if row.part else "beside the claim",
+        "tests the claim" if row.part else "related to the claim",
         f"window {row.window}",
         f"selected on {row.selected_on}",
         row.note,
@@ -176,7 +175,7 @@ def _compared(row: Reproduction) -> Markup:
 
 
 def _numbers(row: Reproduction) -> Markup:
-    """What was printed, with standard deviations and seeds.
+    """The printed numbers, with standard deviations and seeds.
 
     >>> from tcstudy.report.reproductions import reproductions
     >>> print(_numbers(reproductions()[0]))
@@ -191,14 +190,14 @@ def _numbers(row: Reproduction) -> Markup:
     ]
     counts = [row.seeds] if row.reference_seeds in (row.seeds, None) else [row.seeds, row.reference_seeds]
     known = " and ".join("?" if count is None else f"{count}" for count in counts)
-    seeds = "seeds not told" if known == "?" else f"{known} seed{'' if known == '1' else 's'}"
+    seeds = "seeds not stated" if known == "?" else f"{known} seed{'' if known == '1' else 's'}"
     printed = " against ".join(scores)
     shown = f"{printed}<br><small>{row.metric}, {seeds}</small>"
     return Markup(f"{printed}; {row.metric}, {seeds}", shown, shown)
 
 
 def _origin(row: Reproduction) -> Markup:
-    """The source, the place in it, and where it is to be had, at the version that was read."""
+    """The source, the place in it, and its address at the version that was read."""
     place = ", ".join(part for part in (row.where, row.origin, row.version[:7]) if part)
     if arxiv := re.match(r"arXiv (\d{4}\.\d{4,5})", row.origin):
         address = f"https://arxiv.org/abs/{arxiv[1]}"
@@ -214,7 +213,7 @@ def _origin(row: Reproduction) -> Markup:
 
 
 def yardstick() -> Notice:
-    """The spread of many plain runs on TREC, beside the differences there that the paper makes its claim 9 of."""
+    """The spread of many plain runs on TREC, next to the differences on which the paper bases its claim 9."""
     plain = [row for row in reproductions() if row.claim == 9 and row.reference_sd and row.reference_seeds]
     [claim] = [claim for claim in PAPERS_CLAIMS if claim.number == 9]
     errors = printed_errors("table-6").unstack("column")["trec"]
@@ -226,17 +225,17 @@ def yardstick() -> Notice:
     spreads = "; ".join(
         f"{row.reference_seeds} runs of `{row.encoder}` have a standard deviation of {row.reference_sd:g} points "
         f"({{cite:t}}`{row.source}`), so the difference of two single runs has one of "
-        f"{math.sqrt(2) * row.reference_sd:.1f} by seeds alone"
+        f"{math.sqrt(2) * row.reference_sd:.1f} points from seeds alone"
         for row in plain
     )
     sizes = published("table-1").set_index(["row", "column"])["value"]
     question = 100 / int(sizes["trec", "test_samples"])
-    text = f"Claim 9 rests on {apart}; a test question is {question:.1f} points. Elsewhere {spreads}."
-    return Notice("note", "How far single runs on TREC lie apart", text)
+    text = f"Claim 9 rests on {apart}; one test question is {question:.1f} points. Elsewhere, {spreads}."
+    return Notice("note", "How far apart single runs on TREC lie", text)
 
 
 def found(claims: Sequence[Claim]) -> Notice:
-    """How many claims have which answer, and which."""
+    """The number of claims with each answer, and which they are."""
     told = []
     for word, verb in ((HOLDS, "hold"), (FAILS, "do not hold"), (MIXED, "are mixed"), (UNMEASURED, "are unmeasured")):
         numbers = [claim.number for claim in claims if answer(claim.number).word == word]
@@ -244,8 +243,8 @@ def found(claims: Sequence[Claim]) -> Notice:
     rows = reproductions()
     sources = len({row.source for row in rows})
     text = (
-        f"There are {len(rows)} numbers of {sources} sources. By the rule below, of the paper's {len(claims)} claims "
-        f"{'; '.join(told)}, as far as their parts were measured."
+        f"{len(rows)} numbers come from {sources} sources. By the rule below, of the paper's {len(claims)} claims "
+        f"{'; '.join(told)}, judged by those of their parts that were measured."
     )
     return Notice("tip", "What others measured", text)
 

@@ -1,24 +1,25 @@
-"""What others measured of the paper's claims: numbers from their papers and repositories, and what they amount to.
+"""What others measured of the paper's claims: numbers from their papers and repositories, and what follows from them.
 
-**Effect.** As in the claims, the share of the errors of one variant, the reference, that another does not make:
-`1 - variant / reference`. What an accuracy or an F1 score lacks to 100 is taken as the error. Numbers of other kinds
-(correlations, differences) are listed and have no effect.
+**Effect.** As in the claims, the relative error reduction of a variant over its reference: `1 - variant / reference`.
+The error is 100 minus the accuracy or F1 score. Numbers of other kinds (correlations, differences) are listed without
+an effect.
 
-**Interval.** Both error rates `e` are means of `n` seeds with a spread `s`. To first order (delta method) the variance
-of the effect is `(s_v / e_r)**2 / n_v + (e_v * s_r / e_r**2)**2 / n_r`, the seeds of both being independent; the 95%
-interval takes the t quantile at Welch's degrees of freedom for these two terms. It holds seeds only: what other test
-documents would have given cannot be read from printed means.
+**Interval.** Both error rates `e` are means over `n` seeds with standard deviation `s`. To first order (delta method),
+with independent seeds, the variance of the effect is `(s_v / e_r)**2 / n_v + (e_v * s_r / e_r**2)**2 / n_r`; the 95%
+interval uses the t quantile at Welch's degrees of freedom for these two terms. It covers seeds only: printed means do
+not show the effect of other test documents.
 
-**Marks.** *solid*: both spreads are printed, of three seeds or more each, so there is an interval. *hollow*: else, as
-of single runs. None: the number was not read in its own source, has no reference, or is of another kind.
+**Marks.** *solid*: both standard deviations are printed, over three seeds or more each, so there is an interval.
+*hollow*: otherwise, e.g. for single runs. None: the number was not read in its own source, has no reference, or is of
+another kind.
 
-**Answer.** Only solid comparisons decide, one by one and by the rule and the smallest effects of the verdicts: the
-claim's side, the other side, or neither. All comparisons of one source with one encoder on one data set are one vote,
-since they share runs: it is for the claim if one is and none is against, against it if it is the other way round, and
-split if there are both. A part of a claim *holds* if there are votes for it and none against, *does not hold* the other
-way round, is *mixed* if there are both or if all that was measured lies on neither side, and *unmeasured* without a
-solid comparison. A claim does not hold if a part of it does not, holds if all parts that were measured do, is mixed if
-neither is so, and unmeasured if no part was measured. `Answer.measured` says of how many parts that is.
+**Answer.** Only solid comparisons decide, each by the rule and the smallest effects of the verdicts: for the claim,
+against it, or neither. All comparisons of one source with one encoder on one data set are one vote, since they share
+runs: it is for the claim if one comparison is for it and none against, against it in the opposite case, and split if
+there are both. A part of a claim *holds* if there are votes for it and none against, *does not hold* in the opposite
+case, is *mixed* if there are both or if all measured comparisons are on neither side, and is *unmeasured* without a
+solid comparison. A claim does not hold if a part of it does not, holds if all measured parts do, is mixed if neither is
+the case, and is unmeasured if no part was measured. `Answer.measured` is the number of measured parts.
 
 None of this enters an interval of this study.
 """
@@ -43,9 +44,9 @@ from tcstudy.value import Count, Number, Value
 Word = Literal["holds", "does not hold", "mixed", "unmeasured"]
 HOLDS, FAILS, MIXED, UNMEASURED = get_args(Word)
 FEWEST_SEEDS = 3
-"""From how many seeds on a spread makes an interval."""
+"""The fewest seeds whose standard deviation makes an interval."""
 LEAST_SPREAD = 0.005
-"""What a spread printed as 0.00 is taken as: the largest that is rounded to it."""
+"""The value used for a standard deviation printed as 0.00: the largest that rounds to it."""
 
 ERROR_RATES = ("error",)
 SCORES = ("accuracy", "F1", "macro-F1", "micro-F1", "accuracy or F1")
@@ -54,7 +55,7 @@ OTHER_METRICS = ("MCC", "correlation", "Spearman", "points")
 
 @dataclass(frozen=True)
 class MeasuredPart:
-    """A part of a claim as others can measure it; `gain` is whether there is one or none, `smallest` when it counts."""
+    """A part of a claim as others can measure it: whether it claims a gain, and the smallest effect that counts."""
 
     label: str
     smallest: Smallest = BETTER
@@ -98,34 +99,34 @@ PARTS = {
     ),
     14: (MeasuredPart("the larger encoder, pre-trained against not"),),
 }
-"""What of each claim others could have measured, by the claim's number."""
+"""The parts of each claim that others could have measured, by the claim's number."""
 
 
 class Reproduction(Value):
-    """A number of others and what it is compared with: a row of `reproductions.csv`.
+    """A number that others published and its reference: a row of `reproductions.csv`.
 
     Attributes:
         line: of the file.
         claim: its number.
-        part: of the claim; empty for what stands beside the claim without being what it says.
+        part: of the claim; empty for a related number that does not test the claim itself.
         source: key in the bibliography.
         encoder: as the source calls it.
         dataset: as the source calls it, with the number of labels where these are few.
-        comparison: what is compared; of a part of a claim, first what the part is about.
-        score: what the first reached, in percent.
-        reference: what that is compared with reached; None if the source does not say.
+        comparison: what is compared; for a part of a claim, its variant comes first.
+        score: the variant's, in percent.
+        reference: the reference's score; None if the source does not say.
         metric: of both.
         sd: standard deviation of the score over seeds.
         reference_sd: likewise.
-        seeds: how many the score is a mean of; None if the source does not say.
+        seeds: the number of seeds that the score is a mean of; None if the source does not say.
         reference_seeds: likewise.
-        window: how many wordpieces an encoder read.
-        selected_on: the split that chose the epoch or the setting.
+        window: the number of wordpieces that the encoder read.
+        selected_on: the split on which the epoch or the setting was chosen.
         where: place within the source.
         origin: repository or paper.
-        version: commit, or what of it was read.
+        version: commit, or the part that was read.
         second_hand: whether it was read in a source that quotes it.
-        note: what must be known to judge it.
+        note: what a reader must know to judge it.
     """
 
     line: Count
@@ -154,12 +155,12 @@ class Reproduction(Value):
     def _fits(self) -> "Reproduction":
         labels = [part.label for part in PARTS[self.claim]]
         if self.part and self.part not in labels:
-            raise StudyError(f"`part` {self.part!r} is none of claim {self.claim}; {nearest(self.part, labels)}")
+            raise StudyError(f"`part` {self.part!r} is not a part of claim {self.claim}; {nearest(self.part, labels)}")
         lowest = -100 if self.metric == "points" else 0
         for name in ("score", "reference"):
             number = getattr(self, name)
             if number is not None and not lowest <= number <= 100:
-                raise StudyError(f"`{name}` is {number:g}; {self.metric} is from {lowest} to 100")
+                raise StudyError(f"`{name}` is {number:g}, but {self.metric} must be from {lowest} to 100")
         return self
 
     def error(self, value: float) -> float:
@@ -168,7 +169,7 @@ class Reproduction(Value):
 
     @property
     def mark(self) -> Literal["solid", "hollow"] | None:
-        """How sure the number is."""
+        """How reliable the number is."""
         if self.second_hand or self.reference is None or self.metric in OTHER_METRICS:
             return None
         known = None not in (self.sd, self.reference_sd, self.seeds, self.reference_seeds)
@@ -191,7 +192,7 @@ class Measured:
 
     @property
     def side(self) -> Literal["for", "against"] | None:
-        """On which side of its part the effect lies, by its interval if it is solid, else by itself."""
+        """On which side of its part the effect lies, by its interval if it is solid, else by the effect alone."""
         part = self.part
         if part is None:
             return None
@@ -208,9 +209,9 @@ class Answer:
         claim: its number.
         word: the answer.
         parts: the answer to each part.
-        votes: how many sources, encoders and data sets are for the claim, against it, and on neither side.
-        single: the same, of hollow comparisons; they decide nothing.
-        shown: all with an effect that are about the claim, each comparison once.
+        votes: how many votes are for the claim, against it, and on neither side.
+        single: the same for hollow comparisons, which decide nothing.
+        shown: all comparisons with an effect that are about the claim, each once.
     """
 
     claim: int
@@ -227,7 +228,7 @@ class Answer:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The keys of the sources that the answer rests on; of all that were measured once where it rests on none."""
+        """The keys of the sources that the answer rests on; where it rests on none, of all hollow comparisons."""
         solid = [of for of in self.shown if of.row.mark == "solid"]
         return tuple(dict.fromkeys(of.row.source for of in solid or self.shown))
 
@@ -261,7 +262,7 @@ def read(file: Path, sources: Collection[str] | None = None) -> list[Reproductio
         for given in reader:
             place = f"{file.name} line {reader.line_num}"
             if None in given or None in given.values():
-                raise StudyError(f"{place}: a row has {len(columns)} cells.")
+                raise StudyError(f"{place}: a row must have {len(columns)} cells.")
             row = Reproduction.parse({"line": reader.line_num} | {k: v for k, v in given.items() if v}, place)
             if sources is not None and row.source not in sources:
                 raise StudyError(f"{place}: `source` {row.source!r} is not in the bibliography.")
@@ -287,7 +288,7 @@ def measured(row: Reproduction) -> Measured | None:
 
 
 def once(rows: Iterable[Reproduction]) -> list[Reproduction]:
-    """The rows without those of the epoch that was best on the test set where the last epoch of these runs is there."""
+    """The rows without those of the best epoch on the test set, where the last epoch of the same runs is available."""
     rows = list(rows)
     last = {_comparison(row) for row in rows if row.selected_on == "none (last epoch)"}
     return [row for row in rows if row.selected_on != "test" or _comparison(row) not in last]

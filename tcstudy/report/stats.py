@@ -1,4 +1,4 @@
-"""Numbers computed from records; no plotting here."""
+"""Statistics computed from records, without plotting."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,18 +34,18 @@ def by_cell(records: Mapping[RunKey, Record]) -> dict[tuple[str, str], dict[RunK
 
 
 def errors(records: Mapping[RunKey, Record], reference: str | Mapping[str, str] | None = None) -> pd.DataFrame:
-    """The test error of each data set and variant with its interval, and what it differs from that of a reference.
+    """The test error of each data set and variant with its interval, and its difference from a reference's.
 
     Args:
         records: by data set, variant, seed and draw.
-        reference: the variant that all others are compared with on the same data set, or what each is compared with.
+        reference: the variant that all others on the same data set are compared with, or a reference for each variant.
 
     Returns:
         One row a cell, in the order of `records`. Columns dataset, variant; mean, low, high of the test error; runs,
         seeds, draws and diverged (how many of the runs); documents; seconds (mean); ids of the runs; reference (None
         where there is none); change, change_low, change_high (the error minus the reference's), p (of no change, not
-        corrected for other comparisons) and differs: whether it was compared with runs enough to decide, and the
-        interval of the change excludes zero.
+        corrected for multiple comparisons) and differs: whether there were enough runs to decide and the interval of
+        the change excludes zero.
     """
     cells = by_cell(records)
     wrong = {cell: wrong_matrix([*runs.values()]) for cell, runs in cells.items()}
@@ -71,8 +71,8 @@ def estimates(
     """Means of matrices by data set and variant.
 
     Args:
-        values: shape (runs, documents) each; the mean of one without rows is not a number.
-        make: `intervals.estimate`, or `intervals.rate` for what lies between 0 and 1.
+        values: shape (runs, documents) each; the mean of a matrix without rows is NaN.
+        make: `intervals.estimate`, or `intervals.rate` for values between 0 and 1.
     """
     unknown = dict.fromkeys(values, Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0))
     return unknown | {cell: make(of, *values[cell].shape) for cell, of in spreads(values).items()}
@@ -128,13 +128,13 @@ def printed_matrix(printed: pd.Series) -> pd.DataFrame:
 
 
 def error_reduction(matrix: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Relative error reduction of each variant against `reference`: the share of its errors that are gone.
+    """Relative error reduction of each variant over `reference`.
 
     Args:
         matrix: as `error_matrix` gives it.
 
     Returns:
-        (e_reference - e) / e_reference, without the reference's own row; below zero where a variant has more errors.
+        (e_reference - e) / e_reference, without the reference's own row; negative where a variant makes more errors.
     """
     return 1 - matrix.drop(index=reference) / matrix.loc[reference]
 
@@ -144,7 +144,7 @@ def by_depth(errors: pd.DataFrame, depths: Mapping[tuple[str, str], float]) -> p
 
     Args:
         errors: as `errors` gives them.
-        depths: `features.depth` by data set and variant (`frame.of_variants`), not a number for other variants.
+        depths: `features.depth` by data set and variant (`frame.of_variants`), NaN for other variants.
 
     Returns:
         Columns depth, mean, low and high, lowest layer first.
@@ -155,7 +155,7 @@ def by_depth(errors: pd.DataFrame, depths: Mapping[tuple[str, str], float]) -> p
 
 
 def error_by_length(records: Mapping[RunKey, Record], bins: int = 4) -> pd.DataFrame:
-    """Error by length of the test document, in bins that hold about equally many documents of a data set.
+    """Error by length of the test document, in bins of about equally many documents of a data set.
 
     Returns:
         One row for each dataset, variant and bin: shortest and longest length in wordpieces, documents in the bin, and
@@ -183,7 +183,7 @@ def error_by_length(records: Mapping[RunKey, Record], bins: int = 4) -> pd.DataF
 
 
 def cut_by_window(records: Mapping[RunKey, Record], length: int) -> Notice:
-    """Which share of each data set's test documents is longer than a window of `length` wordpieces, and so is cut."""
+    """The share of each data set's test documents that a window of `length` wordpieces cuts."""
     told = []
     for dataset in dict.fromkeys(key.dataset for key in records):
         tested = [record for key, record in records.items() if key.dataset == dataset and record.test]
@@ -196,7 +196,7 @@ def cut_by_window(records: Mapping[RunKey, Record], length: int) -> Notice:
 
 
 def share_cut(lengths: np.ndarray, window: int) -> float:
-    """Which share of texts does not fit a window whole.
+    """The share of texts that do not fit into a window.
 
     Args:
         lengths: in wordpieces, shape (texts,).

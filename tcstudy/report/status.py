@@ -1,4 +1,4 @@
-"""The state of the records: which are there, which are missing or stale, when and with what they were made."""
+"""The state of the records: which exist, which are missing or stale, when they were made, and on what hardware."""
 
 from collections.abc import Iterable, Mapping
 
@@ -17,12 +17,12 @@ AnyRecord = Record | EncoderRecord
 
 
 def is_stale(record: AnyRecord) -> bool:
-    """Whether a record was made when its description meant another computation than it does now."""
+    """Whether a record was made when its description meant a different computation than it does now."""
     return record.semantics < SEMANTICS
 
 
 def pages_table(experiments: Mapping[str, Experiment], shelf: Shelf, name: str) -> Table:
-    """One row for each page that has runs: how many of them and of their encoders are recorded, stale or missing."""
+    """One row for each page with runs: how many of these and of their encoders are recorded, stale or missing."""
     fresh, stale = _by_state(shelf)
     rows = []
     for page, experiment in experiments.items():
@@ -41,7 +41,7 @@ def pages_table(experiments: Mapping[str, Experiment], shelf: Shelf, name: str) 
 
 
 def _by_state(shelf: Shelf) -> tuple[dict[Identified, AnyRecord], dict[Identified, AnyRecord]]:
-    """Records by what they are of: those that are valid, and the stale ones that no valid one has replaced."""
+    """Records by their specs: the valid ones, and the stale ones that no valid one has replaced."""
     records = (*shelf.runs, *shelf.encoders)
     fresh = {record.spec: record for record in records if not is_stale(record)}
     return fresh, {record.spec: record for record in records if is_stale(record) and record.spec not in fresh}
@@ -106,7 +106,7 @@ def environments_table(found: pd.DataFrame, name: str) -> Table:
     columns = ["place", "package", "commit", "versions", "device", "records", "first", "last"]
     rows = [[str(cell) for cell in row] for row in found[columns].itertuples(index=False)]
     head = ("", "package", "commit", "versions", "device", "records", "first made", "last made")
-    return Table(head, rows, "On what and with which versions records were made; + marks uncommitted changes", name)
+    return Table(head, rows, "Hardware and versions of the records; + marks uncommitted changes", name)
 
 
 def records_table(experiments: Mapping[str, Experiment], shelf: Shelf, name: str) -> Fold:
@@ -130,7 +130,7 @@ def records_table(experiments: Mapping[str, Experiment], shelf: Shelf, name: str
         if record.spec in places
     ]
     head = ("record", "of", "made (UTC)", "on", "state")
-    table = Table(head, rows, "The records of this profile's pages, in the order in which they were made", name)
+    table = Table(head, rows, "The records of this profile's pages, oldest first", name)
     return Fold(f"All {len(rows):,} records", table, "records")
 
 
@@ -139,17 +139,17 @@ def _told(encoder: EncoderSpec) -> str:
 
 
 def state_found(experiments: Mapping[str, Experiment], shelf: Shelf) -> Notice:
-    """Whether all is recorded and valid, and what in the folder belongs to nothing here."""
+    """Whether everything is recorded and valid, and what in the folder belongs to no page."""
     fresh, stale = _by_state(shelf)
     wanted = {run for experiment in experiments.values() for run in experiment.runs().values()}
     wanted |= {made for run in wanted if isinstance(run, RunSpec) for made in run.encoder.made_on_the_way()}
     there, old = len(wanted & fresh.keys()), len(wanted & stale.keys())
     others = len([record for record in (*shelf.runs, *shelf.encoders) if record.spec not in wanted])
     told = [
-        f"{there:,} of the {len(wanted):,} records of this profile's pages are there and valid",
-        f"{old:,} are stale: the package has come to compute something else from their descriptions",
+        f"{there:,} of the {len(wanted):,} records of this profile's pages exist and are valid",
+        f"{old:,} are stale: the package now computes something else from their descriptions",
         f"{others:,} other records belong to no page of this profile",
-        f"{len(shelf.unread):,} files in it could not be read as records",
+        f"{len(shelf.unread):,} files in the folder could not be read as records",
     ]
     names = f" ({', '.join(map(escape_markdown, sorted(shelf.unread)))})" if shelf.unread else ""
     complete = there == len(wanted)

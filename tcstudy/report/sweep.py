@@ -1,4 +1,4 @@
-"""Several parameter files of one page side by side: what differs between them, and what that did to the errors."""
+"""Several parameter files of one page side by side: how they differ, and how that changes the errors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from tcstudy.study.recorded import recorded
 
 
 def differing(experiments: Mapping[str, Experiment]) -> dict[str, dict[str, str]]:
-    """The dotted keys in which experiments of one page differ, with their values by the names of the files."""
+    """The dotted keys in which experiments of one page differ, with their values by file name."""
     flat = {name: _flat(given(experiment)) for name, experiment in experiments.items()}
     keys = dict.fromkeys(key for values in flat.values() for key in values if key != "profile")
     found = {
@@ -34,10 +34,10 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
 
 
 def sweep_tables(experiments: Mapping[str, Experiment]) -> list[Table]:
-    """A table for each page that has several files: test errors by data set, variant and what differs between files.
+    """A table for each page with several files: test errors by data set, variant and the keys that differ.
 
     Args:
-        experiments: by the name of their files; pages without runs of their own are left out.
+        experiments: by file name; pages without runs of their own are left out.
     """
     pages: dict[str, dict[str, Experiment]] = {}
     for name, experiment in experiments.items():
@@ -63,7 +63,7 @@ def _table(page: str, files: Mapping[str, Experiment]) -> Table:
         rows += [(file, *values, *cell) for cell in cells]
     head = ("parameter file", *varied, "data set", "variant", "test error")
     caption = f"Test errors of the page {page} across its parameter files"
-    note = "In brackets the 95% interval over runs and test documents. Nothing is tested between files."
+    note = "95% intervals over runs and test documents in brackets. No differences between files are tested."
     return Table(head, rows, caption, f"sweep-{page}", note)
 
 

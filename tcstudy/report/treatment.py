@@ -1,4 +1,4 @@
-"""Whether a further pre-training took: without that, what follows from it is not tested."""
+"""Manipulation check: whether a further pre-training took. If not, comparisons that rest on it test nothing."""
 
 from scipy import stats
 
@@ -14,13 +14,13 @@ UNKNOWN = "the records do not show whether the pre-training took"
 def why_not_taken(record: EncoderRecord | None, dataset: str) -> str:
     """Why a further pre-training did not take on the text of a data set, or is not known to; empty where it did.
 
-    It took if the MLM loss on held-out text of the set is lower after it than before, and lower than that of counting
-    neighbouring words; and if NSP, where it was trained on pairs enough to tell, is right more often than by chance.
-    Where the corpus has no text of the set, what counts is the corpus's own text.
+    It took if it lowered the MLM loss on held-out text of the set, to less than that of counts of neighbouring words;
+    and if NSP, where it was trained on enough pairs to tell, is right more often than by chance. Where the corpus has
+    no text of the set, the corpus's own text decides.
 
     Args:
         record: of the encoder at the end of the pre-training; None where there is none.
-        dataset: that the encoder is fine-tuned on.
+        dataset: the data set that the encoder is fine-tuned on.
     """
     if record is None:
         return UNKNOWN
@@ -41,21 +41,21 @@ def why_not_taken(record: EncoderRecord | None, dataset: str) -> str:
             return UNKNOWN
         told = f"the MLM loss on {dataset_title(text.name)} is {after:.2f} nats after it"
         if after >= before:
-            return f"the pre-training did not take: {told}, {before:.2f} before"
+            return f"the pre-training did not take: {told}, {before:.2f} before it"
         if after >= text.bigram:
-            return f"the pre-training did not take: {told}, counting neighbouring words has {text.bigram:.2f}"
+            return f"the pre-training did not take: {told}, that of counts of neighbouring words {text.bigram:.2f}"
     return ""
 
 
 def _nsp_by_chance(heads: HeadQuality) -> str:
-    """That NSP is no better than chance, in words; empty where it is, was not trained, or has too few pairs to tell."""
+    """Says that NSP is no better than chance; empty where it is better, untrained, or has too few pairs to tell."""
     if heads.nsp_accuracy is None or not heads.pairs or _lowest(heads.pairs, heads.pairs) <= CHANCE:
         return ""
     if _lowest(round(heads.nsp_accuracy * heads.pairs), heads.pairs) > CHANCE:
         return ""
-    return f"next sentences are told no better than by chance ({percent(heads.nsp_accuracy)} of {heads.pairs:,} pairs)"
+    return f"NSP is no better than chance ({percent(heads.nsp_accuracy)} of {heads.pairs:,} pairs right)"
 
 
 def _lowest(right: int, pairs: int) -> float:
-    """The lower end of the exact interval of a share."""
+    """The lower end of a share's exact interval."""
     return float(stats.binomtest(right, pairs).proportion_ci(LEVEL).low)

@@ -1,4 +1,4 @@
-"""Where the variance of a run's error rate comes from: its seed, its draw of training documents, its test documents."""
+"""Sources of variance of a run's error rate: its seed, its draw of training documents, its test documents."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from tcstudy.study.record import Record
 
 @dataclass(frozen=True)
 class Split:
-    """Variances of the error rate of one run, which add up; not a number where there is nothing to tell them by.
+    """Additive components of the variance of one run's error rate; NaN where the runs cannot show them.
 
     Attributes:
-        seed: by another seed, which orders the documents and begins the classifier anew.
-        draw: by another draw of the training documents.
-        test: by as many other test documents.
+        seed: due to the seed, which orders the documents and initialises the classifier.
+        draw: due to the draw of the training documents.
+        test: due to the sample of test documents, at this number of them.
     """
 
     seed: float
@@ -27,7 +27,7 @@ class Split:
 
 
 def split(wrong: np.ndarray, draws: Sequence[int]) -> Split:
-    """The variance components of a two-way layout, of runs and documents, with seeds nested in draws.
+    """The variance components of a two-way layout of runs and documents, with seeds nested in draws.
 
     Args:
         wrong: shape (runs, documents), one row for each run.
@@ -54,7 +54,7 @@ def split(wrong: np.ndarray, draws: Sequence[int]) -> Split:
 
 
 def _rest(wrong: np.ndarray) -> float:
-    """The mean square of what neither run nor document explains."""
+    """The residual mean square, explained by neither run nor document."""
     runs, documents = wrong.shape
     values = wrong.astype(float)
     rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
@@ -69,11 +69,11 @@ def split_of(records: Sequence[Record]) -> Split:
 
 
 def of_pretrainings(records: Iterable[Record]) -> Notice:
-    """How much runs differ by another further pre-training on the same text, as far as records tell.
+    """How much the error varies between further pre-trainings on the same text, as far as the records show it.
 
     Args:
-        records: of all pages, whose runs differ by encoder, data set, seed, draw and more; stages that all encoders of
-            one beginning have in common are not counted.
+        records: of all pages, whose runs differ by encoder, data set, seed, draw and more; stages that all encoders
+            with the same starting point share are not counted.
     """
     records = [record for record in records if isinstance(record.spec, RunSpec) and record.test]
     encoders = {record.spec.encoder for record in records}
@@ -88,11 +88,12 @@ def of_pretrainings(records: Iterable[Record]) -> Notice:
     for alike, encoders in cells.items():
         made.setdefault(alike.encoder, set()).update(encoders)
     several = {alike: encoders for alike, encoders in cells.items() if len(encoders) > 1}
-    title = "Another further pre-training on the same text"
+    title = "Variance of further pre-training on the same text"
     if not several:
         text = (
-            f"{len(made)} further pre-trainings are behind the runs in the records, none with another seed on the same "
-            "text. So records do not tell how another one would have changed an error, and no interval has it."
+            f"The recorded runs rest on {len(made)} further pre-trainings, none of them repeated with another seed on "
+            "the same text. So the records cannot show how a repetition would change an error, and no interval "
+            "includes it."
         )
         return Notice("warning", title, text)
     splits = [
@@ -107,15 +108,15 @@ def of_pretrainings(records: Iterable[Record]) -> Notice:
     )
     counts = [len(encoders) for encoders in several.values()]
     text = (
-        f"In {len(several)} cells of the records the encoder was further pre-trained with {min(counts)} to "
-        f"{max(counts)} seeds on the same text. Between such pre-trainings the error has a standard deviation of "
-        f"{between:.2f} points; between runs that begin with the same one, of {within:.2f} points."
+        f"In {len(several)} cells of the records, the encoder was further pre-trained with {min(counts)} to "
+        f"{max(counts)} seeds on the same text. The error has a standard deviation of {between:.2f} points between "
+        f"such pre-trainings, and of {within:.2f} points between runs that start from the same one."
     )
     return Notice("note", title, text)
 
 
 def _unseeded(encoder: EncoderSpec) -> EncoderSpec:
-    """The encoder but for the seeds of its pre-trainings."""
+    """The encoder without the seeds of its pre-trainings."""
     stages = [
         stage.model_copy(update={"recipe": stage.recipe.model_copy(update={"seed": 0})})
         if isinstance(stage, PretrainingSpec)

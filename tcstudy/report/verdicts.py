@@ -1,4 +1,4 @@
-"""What became of claims: effects in records, and the decisions that follow from their intervals."""
+"""Verdicts on claims: effects in records, and the decisions that follow from their intervals."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -32,11 +32,11 @@ DECISIONS: tuple[Decision, ...] = (HOLDS, FAILS, OPEN, UNTESTED)
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a part of a claim: our effect and the paper's as shares, None where there is none, and why.
+    """The decision on a part of a claim and its reason, with our effect and the paper's as shares (None if missing).
 
     Attributes:
-        runs: ids of the runs that the effect is read from.
-        scale: at what size that is: encoder, window, labels, steps of further pre-training, runs.
+        runs: ids of the runs behind the effect.
+        scale: their size: encoder, window, labels, steps of further pre-training, runs.
     """
 
     part: Part
@@ -49,7 +49,7 @@ class Finding:
 
     @property
     def margin(self) -> float:
-        """By how much the interval is on the claim's side; below zero where it is not wholly."""
+        """How far the interval lies on the claim's side; below zero where it does not lie wholly on it."""
         if self.effect is None:
             return float("-inf")
         return self.effect.low if self.part.gain else self.part.smallest.share - self.effect.high
@@ -57,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim; `obstacle` says why where there are no findings."""
+    """The verdict on a claim; `obstacle` is the reason where there are no findings."""
 
     claim: Claim
     findings: tuple[Finding, ...]
@@ -66,7 +66,7 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """Why it ends like this, and what of it was decided where it was not as a whole."""
+        """The reason for the verdict, and which comparisons were decided where the claim as a whole was not."""
         if not self.deciding:
             return self.obstacle
         decided = [
@@ -77,9 +77,9 @@ class Verdict:
 
     @property
     def deciding(self) -> Finding | None:
-        """The finding that the verdict hangs on: of those that end like it, the one furthest from the claim's side.
+        """The decisive finding: of those with the verdict's decision, the one furthest from the claim's side.
 
-        Of several that are not decided, one with an effect comes first.
+        Among several that are not decided, one with an effect comes first.
         """
         own = [finding for finding in self.findings if not finding.part.aside] or list(self.findings)
         alike = [finding for finding in own if finding.decision == self.decision] or own
@@ -91,12 +91,12 @@ _DECIDED = (HOLDS, FAILS)
 
 
 def verdict(claim: Claim, page: PageRecords | None, profile: Profile) -> Verdict:
-    """What the records of a page say of a claim.
+    """The verdict of a page's records on a claim.
 
     Args:
-        claim: which.
+        claim: the claim.
         page: runs and records of its page; None where the profile has no such page.
-        profile: decides whether anything is decided at all.
+        profile: says whether its records can decide a claim at all.
     """
     if page is None:
         return Verdict(claim, (), UNTESTED, "this profile has no parameters for the page")
@@ -112,9 +112,10 @@ def verdict(claim: Claim, page: PageRecords | None, profile: Profile) -> Verdict
 
 
 def whole(parts: Collection[Decision]) -> Decision:
-    """What the decisions on the parts make of a claim.
+    """The decision on a claim, from those on its parts.
 
-    It does not hold if one does not, holds if all do, and is not tested if one is not, or there is none.
+    It does not hold if one part does not; otherwise it is not tested if one is not or there is none, not decided if one
+    is not, and holds if all do.
     """
     for decision in (FAILS, UNTESTED, OPEN):
         if decision in parts:
@@ -123,7 +124,7 @@ def whole(parts: Collection[Decision]) -> Decision:
 
 
 def _for_each_set(part: Part, page: PageRecords) -> list[Part]:
-    """A part for each data set where it asks for that, those left out that nobody here can have."""
+    """A part for each data set where it asks for that, without those that are not available on this machine."""
     if not part.each:
         return [part]
     names = [name for name in datasets_of(part, page) if not cannot_be_had(name, page)]
@@ -132,10 +133,10 @@ def _for_each_set(part: Part, page: PageRecords) -> list[Part]:
 
 
 def find(part: Part, page: PageRecords, paper: float | None = None) -> Finding:
-    """What the records of a page say of a comparison, whose effect in the paper is `paper`.
+    """The finding of a page's records on a comparison, whose effect in the paper is `paper`.
 
-    Data sets on which a further pre-training did not take are left out; where it took on none, nothing is tested, and
-    the effect is shown all the same.
+    Data sets on which a further pre-training did not take are left out. If it took on none, the comparison is not
+    tested, but its effect is still shown.
     """
     try:
         cells = cells_of(part, page)
@@ -157,7 +158,7 @@ def find(part: Part, page: PageRecords, paper: float | None = None) -> Finding:
 
 
 def _told(reasons: Mapping[str, str]) -> str:
-    """Reasons by data set, data sets of the same reason together."""
+    """Reasons by data set, grouping data sets with the same reason."""
     together: dict[str, list[str]] = {}
     for dataset, reason in reasons.items():
         together.setdefault(reason, []).append(dataset_title(dataset))
@@ -167,19 +168,21 @@ def _told(reasons: Mapping[str, str]) -> str:
 def decide(part: Part, effect: Effect) -> tuple[Decision, str]:
     """The decision on one comparison by `Smallest.agrees`, and its reason."""
     if effect.runs < LEAST_RUNS:
-        return OPEN, f"{effect.runs} run{'s' * (effect.runs > 1)} of each, and fewer than {LEAST_RUNS} decide nothing"
+        return OPEN, f"{effect.runs} run{'s' * (effect.runs > 1)} of each; fewer than {LEAST_RUNS} decide nothing"
     agrees = part.smallest.agrees(effect.low, effect.mean, effect.high, part.gain)
     if agrees is None:
         return OPEN, "the interval is too wide"
     if agrees == part.gain:
         reason = "the effect counts"
+    elif agrees:
+        reason = "there is no gain that counts"
     else:
-        reason = f"the effect is {'the other way round' if part.gain and effect.high < 0 else 'too small to count'}"
+        reason = "the effect goes the other way" if effect.high < 0 else "the effect is too small to count"
     return (HOLDS if agrees else FAILS), reason
 
 
 def _scale(rows: pd.DataFrame, effect: Effect) -> str:
-    """At what size the runs of a comparison were made, from their columns."""
+    """The size of the runs of a comparison, from their columns."""
     encoded = rows[[isinstance(run, RunSpec) for run in rows["run"]]]
     names = [
         f"{name}, {layers:.0f} layers" if pd.notna(layers) else name

@@ -13,7 +13,7 @@ from tcstudy.value import Count, Value
 
 
 def named(given: Any) -> Any:
-    """What was given of documents, texts of one's own (`TextFiles`, known by `path`) replaced by the name of their set.
+    """The given documents; a user's own texts (`TextFiles`, which have `path`) become the name of their data set.
 
     Raises:
         StudyError: they cannot be read, or are no data set.
@@ -22,7 +22,7 @@ def named(given: Any) -> Any:
         return given
     rest = {key: value for key, value in given.items() if key not in TextFiles.model_fields}
     if "name" in rest:
-        raise StudyError("`path` and `name` both say which texts: leave one of them out")
+        raise StudyError("`path` and `name` both say which texts to use: remove one of them")
     own = {key: value for key, value in given.items() if key in TextFiles.model_fields}
     return rest | {"name": own_dataset(TextFiles.parse(own, "texts")).name}
 
@@ -30,16 +30,16 @@ def named(given: Any) -> Any:
 class DataSpec(Value):
     """Which documents: a data set and how many of its documents are drawn for each split.
 
-    The validation split is cut from the training split, then `train` documents are drawn from what is left; both
-    stratified, by the seed `draw`. The test documents do not depend on `draw`, so runs of several draws are tested
+    The validation split is taken from the training split, then `train` documents are drawn from the rest; both are
+    stratified and seeded by `draw`. The test documents do not depend on `draw`, so runs of several draws are tested
     on the same documents. None means all; for `validation`, a tenth of the training split.
 
-    `test_from_train` documents of the training split are tested on as well, for a set whose test split is too small to
-    tell errors apart. They are the same for all draws, and no run trains on them or chooses an epoch by them.
+    `test_from_train` documents of the training split are added to the test documents, for a data set whose test split
+    is too small to distinguish errors. They are the same for all draws, and no run trains on them or selects by them.
 
-    Instead of `name`, `path` and the other keys of `catalog.own.TextFiles` say where texts of one's own are. They are
-    named after their content. `unlabelled` are more texts, which further pre-training reads as well, given in the same
-    way; its value is the name of a set without classes.
+    Instead of `name`, `path` and the other keys of `catalog.own.TextFiles` can say where your own texts are. They are
+    named after their content. `unlabelled` gives more texts for further pre-training, in the same way; its value is the
+    name of a data set without classes.
     """
 
     name: str
@@ -64,10 +64,10 @@ class DataSpec(Value):
     def _exists(self) -> Self:
         facts = dataset_facts(self.name)
         if self.unlabelled is not None and dataset_facts(self.unlabelled).classes:
-            raise StudyError(f"unlabelled: {self.unlabelled} has classes, so it is a task of its own")
+            raise StudyError(f"unlabelled: {self.unlabelled} has classes, so it is a task, not unlabelled text")
         if not facts.classes:
             hint = "; `label` names the column of the labels" if facts.kind == "own" else ""
-            raise StudyError(f"{self.name} has no classes: it is text for pre-training, and no task{hint}")
+            raise StudyError(f"{self.name} has no classes: it is text for pre-training, not a task{hint}")
         wanted = (self.train or 1) + (self.validation or 1)
         if wanted + self.test_from_train > facts.train:
             raise StudyError(
@@ -76,7 +76,7 @@ class DataSpec(Value):
                 + f", {self.name} has {facts.train:,} to train on"
             )
         if (self.test or 1) > facts.test:
-            raise StudyError(f"test asks for {self.test:,} documents, {self.name} has {facts.test:,} to test on")
+            raise StudyError(f"test asks for {self.test:,} documents, but {self.name} has {facts.test:,} to test on")
         return self
 
 
@@ -117,7 +117,7 @@ Method = Literal[
     "hierarchical self-attention",
 ]
 NamedMethod = Annotated[str, extensible("window", get_args(Method))]
-"""A method of Table 2, or one of one's own (`spec.extensions`)."""
+"""A method of Table 2, or the user's own (`spec.extensions`)."""
 
 
 class WindowSize(Value):
@@ -154,12 +154,12 @@ class WindowSize(Value):
 
 
 class WindowSpec(WindowSize):
-    """How a long text meets a short encoder (Sun et al. 2019, 5.3.1): a window and the method, named as in Table 2."""
+    """How a text that is too long is encoded (Sun et al. 2019, 5.3.1): a window, and a method named as in Table 2."""
 
     method: NamedMethod = "head-only"
 
     @model_validator(mode="after")
     def _head_has_a_meaning(self) -> Self:
         if self.head is not None and self.method != "head+tail":
-            raise StudyError(f"`head` means something for the method head+tail only, not for {self.method}")
+            raise StudyError(f"`head` applies only to the method head+tail, not to {self.method}")
         return self

@@ -1,6 +1,6 @@
-"""Which encoder a run starts from, and what was made of it before: its further pre-training and multi-task stages.
+"""The encoder that a run starts from, with its earlier stages of further pre-training and multi-task fine-tuning.
 
-A made encoder is named by how it is made, inside the spec of the run that needs it, so that dependencies are values and
+A trained encoder is identified by its recipe, inside the spec of the run that needs it, so dependencies are values and
 nothing else has to know their order.
 """
 
@@ -21,10 +21,10 @@ class PretrainingSpec(Value):
 
     Attributes:
         corpus: the text, one entry for each data set.
-        recipe: how.
-        stop: the update after which the encoder is taken, out of the recipe's steps; None is the last.
-        measured_on: more texts that the heads are measured on, before and after, besides those held out of the corpus:
-            training texts of a data set, test texts of general text. Nothing is trained on them.
+        recipe: how it is trained.
+        stop: the update after which the encoder is taken, out of the recipe's steps; None means the last.
+        measured_on: further texts on which the heads are evaluated before and after, besides those held out of the
+            corpus: training texts of a data set, test texts of general text. Nothing is trained on them.
     """
 
     corpus: Annotated[tuple[TextSpec, ...], Field(strict=False, min_length=1)]
@@ -37,7 +37,7 @@ class PretrainingSpec(Value):
     def _each_once(cls, texts: tuple[TextSpec, ...]) -> tuple[TextSpec, ...]:
         names = [text.name for text in texts]
         if len(set(names)) < len(names):
-            raise StudyError(f"a data set can be named once here, but they are {', '.join(names)}")
+            raise StudyError(f"each data set can be named only once here, but they are {', '.join(names)}")
         return tuple(sorted(texts, key=lambda text: text.name))
 
     @field_validator("stop")
@@ -46,7 +46,7 @@ class PretrainingSpec(Value):
         """The last update has one name only."""
         steps = info.data["recipe"].steps if "recipe" in info.data else None
         if stop is not None and steps is not None and stop > steps:
-            raise StudyError(f"stop is {stop:,}, but the recipe has {steps:,} steps")
+            raise StudyError(f"stop is {stop:,}, but the recipe has only {steps:,} steps")
         return None if stop == steps else stop
 
     @property
@@ -78,7 +78,9 @@ class MultitaskSpec(Value):
     @classmethod
     def _is_plain(cls, training: TrainingSpec) -> TrainingSpec:
         if training.loss != "cross-entropy" or training.lora is not None:
-            raise StudyError("multi-task training has the cross-entropy and trains all weights: no `loss`, no `lora`")
+            raise StudyError(
+                "multi-task training uses cross-entropy and trains all weights: remove `loss` and `lora` from it"
+            )
         return training
 
     @field_validator("tasks")
@@ -86,18 +88,18 @@ class MultitaskSpec(Value):
     def _each_once(cls, tasks: tuple[DataSpec, ...]) -> tuple[DataSpec, ...]:
         names = [task.name for task in tasks]
         if len(set(names)) < len(names):
-            raise StudyError(f"a data set can be one of the tasks once, but they are {', '.join(names)}")
+            raise StudyError(f"each data set can be a task only once, but they are {', '.join(names)}")
         return tasks
 
 
 class EncoderSpec(Identified):
-    """Which encoder: a published one, and what was made of it.
+    """An encoder: a published one, and its later training stages.
 
     Attributes:
-        name: a name of the catalogue, a folder in `TCSTUDY_ENCODERS`, or a hub id with revision.
-        revision: the commit of a hub id; the name of a branch or tag is taken for the commit that it stands for now.
-        layers: keep only so many of its layers, counted from below; None keeps all.
-        stages: what it went through, in order; none for the published encoder itself.
+        name: a name in the catalogue, a folder in `TCSTUDY_ENCODERS`, or a hub id with revision.
+        revision: the commit of a hub id; the name of a branch or tag is resolved to its current commit.
+        layers: the number of layers to keep, counted from the bottom; None keeps all.
+        stages: its training stages, in order; none for the published encoder itself.
     """
 
     name: str
@@ -114,7 +116,7 @@ class EncoderSpec(Identified):
     def _exists(self) -> Self:
         facts = encoder_facts(self.name, self.revision)
         if facts is not None and self.layers is not None and self.layers > facts.layers:
-            raise StudyError(f"layers: {self.layers} layers cannot be kept, {self.name} has {facts.layers}")
+            raise StudyError(f"layers: {self.layers} layers cannot be kept, as {self.name} has {facts.layers}")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""Readers, windows and losses of one's own: named in a description, known by the digest of their source.
+"""A user's own readers, windows and losses: named in a description, identified by the digest of their source.
 
 In a parameter file `readers.py:MeanMax` names what `MeanMax` is in that file; in a notebook `register` names what
 stands below it. A description holds the name with a digest, `MeanMax@0123456789ab`, so that other source is another
@@ -31,15 +31,16 @@ _names: dict[tuple[str, str], str] = {}  # the same by kind and name, the latest
 
 
 def register(kind: Kind, name: str | None = None) -> Callable[[Made], Made]:
-    """Make what stands below a reader, a window method or a loss that descriptions can name.
+    """Register the decorated class or function as a reader, window method or loss that descriptions can name.
 
     Args:
-        kind: "reader", a class as `models.classifier.MeanReader`; "window", a function as `encoding.windows.spans`;
-            "loss", a function of logits (documents, classes) and labels (documents,) that gives (documents,).
-        name: how descriptions call it; its own name by default.
+        kind: "reader", a class like `models.classifier.MeanReader`; "window", a function like
+            `encoding.windows.spans`; "loss", a function of logits (documents, classes) and labels (documents,) that
+            returns (documents,).
+        name: its name in descriptions; by default its own name.
 
     Raises:
-        StudyError: its source cannot be found, so that it could not be told from another.
+        StudyError: its source cannot be found, so it could not be identified.
     """
 
     def under_its_name(made: Made) -> Made:
@@ -48,7 +49,7 @@ def register(kind: Kind, name: str | None = None) -> Callable[[Made], Made]:
             known = f"{own}@{_digest(_source(made).encode())}"
         except (OSError, TypeError) as error:
             reason = first_line(error)
-            raise StudyError(f"The source of {own} cannot be found ({reason}): put it into a file.") from None
+            raise StudyError(f"The source of {own} cannot be found ({reason}): move it to a file.") from None
         _registered[kind, known] = made
         _names[kind, own] = known
         return made
@@ -86,7 +87,7 @@ def extensible(kind: Kind, built_in: Iterable[str]) -> AfterValidator:
         if (kind, given) in _names:
             return _names[kind, given]
         hint = nearest(given, [*built_in, *(name for of, name in _names if of == kind)])
-        raise StudyError(f"{shown(given)} is not possible here; {hint}")
+        raise StudyError(f"{shown(given)} is not allowed here; {hint}")
 
     return AfterValidator(known)
 
@@ -126,7 +127,7 @@ def extension(kind: Kind, name: str) -> Callable:
         return _registered[kind, name]
     own, digest = _KNOWN.fullmatch(name).groups()
     if not _copy(digest).is_file():
-        raise StudyError(f"The {kind} {name} is not known here: run the cell that registers it, or name its file.")
+        raise StudyError(f"The {kind} {name} is not known here: run the cell that registers it, or give its file.")
     made = getattr(_module(_copy(digest)), own, None)
     if not callable(made):
         raise StudyError(f"The {kind} {name} is neither a class nor a function.")

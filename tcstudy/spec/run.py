@@ -1,4 +1,4 @@
-"""What a run is: one trained-and-tested model, described completely by a frozen, validated value."""
+"""A run: one trained and tested model, described completely by a frozen, validated value."""
 
 from typing import Annotated, Literal, Self
 
@@ -15,16 +15,16 @@ from tcstudy.value import Count, Number, Value
 
 
 class FeatureSpec(Value):
-    """Which hidden states of `[CLS]` the classifier reads (5.3.2).
+    """The hidden states that the classifier reads (5.3.2).
 
     Attributes:
-        layers: layers counted from 0 as in the paper's Table 3; None is the last.
+        layers: layers counted from 0 as in the paper's Table 3; None means the last.
         join: how several layers are joined.
         pooler: read BERT's pooler, a dense layer with tanh over the last `[CLS]`, as the released code does unless
             layers are given.
-        reader: the linear layer reads the states of `[CLS]`, the mean of the states of all tokens (mean), what a biLSTM
-            with self-attention (Lin et al. 2017) makes of them, as the paper's BERT-Feat does (5.4.3), or what a reader
-            of one's own does (`spec.extensions`).
+        reader: what the linear layer reads: the states of `[CLS]` (cls), their mean over all tokens (mean), the
+            output of a biLSTM with self-attention (Lin et al. 2017) over them, as in the paper's BERT-Feat (bilstm;
+            5.4.3), or that of a user's own reader (`spec.extensions`).
     """
 
     layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None = None
@@ -35,14 +35,14 @@ class FeatureSpec(Value):
     @model_validator(mode="after")
     def _pooler_reads_the_last_layer(self) -> Self:
         if self.pooler and self.layers is not None:
-            raise StudyError("`pooler` reads the last layer, so `layers` cannot be given beside it")
+            raise StudyError("`pooler` reads the last layer, so `layers` cannot be given as well")
         if self.pooler and self.reader != "cls":
-            raise StudyError("`pooler` reads `[CLS]` alone, so `reader` must be cls")
+            raise StudyError("`pooler` reads only `[CLS]`, so `reader` must be cls")
         return self
 
 
 class MeasureSpec(Value):
-    """What is measured of a fine-tuning besides its test error; changes nothing of the model.
+    """Measurements of a fine-tuning besides its test error; they do not change the model.
 
     Attributes:
         every: updates between two points of the learning curve on the selection split; None is once an epoch.
@@ -55,7 +55,7 @@ class MeasureSpec(Value):
 
 
 class RunSpec(Identified):
-    """One fine-tuning: documents, encoder, window, features, training, protocol, seed, and what is measured besides."""
+    """One fine-tuning: documents, encoder, window, features, training, protocol, seed, and additional measurements."""
 
     data: DataSpec
     encoder: EncoderSpec
@@ -69,7 +69,7 @@ class RunSpec(Identified):
     @model_validator(mode="after")
     def _whole_encoder_is_measured(self) -> Self:
         if self.measures.general_text is not None and self.training.lora is not None:
-            raise StudyError("`measures.general_text` cannot be taken of adapters, so `training.lora` must be left out")
+            raise StudyError("`measures.general_text` cannot be measured with adapters: remove `training.lora`")
         return self
 
     @model_validator(mode="after")
@@ -98,7 +98,7 @@ class RunSpec(Identified):
 
 
 class BagOfWordsSpec(Identified):
-    """A classifier without an encoder: logistic regression on TF-IDF of words, what a reader would try first.
+    """A classifier without an encoder: logistic regression on TF-IDF of words, the simplest baseline.
 
     Attributes:
         data: as in a fine-tuning, so that both are tested on the same documents.

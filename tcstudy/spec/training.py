@@ -14,9 +14,9 @@ Optimizer = Literal["adamw", "adamw without bias correction", "bertadam"]
 
 
 class Protocol(Value):
-    """What paper and released code do differently in fine-tuning, as values.
+    """The differences between paper and released code in fine-tuning, as values.
 
-    `clean` is the paper's text done properly; `released` is what its code does: BERTAdam and selection on test.
+    `clean` is the paper's text done properly; `released` follows its code: BERTAdam and selection on the test split.
 
     Attributes:
         optimizer: AdamW with the slanted triangular schedule, that without bias correction, or BERTAdam as released.
@@ -28,12 +28,12 @@ class Protocol(Value):
 
 
 class PretrainingProtocol(Value):
-    """What paper and released code do differently in further pre-training, as values.
+    """The differences between paper and released code in further pre-training, as values.
 
     Attributes:
-        masking: new masks and pairs at every pass (dynamic), or those of the first few passes over again (static).
-        duplication: how many passes static masking makes anew.
-        text: the training texts that stand in no test split (train), or training and test texts as released.
+        masking: new masks and pairs in every pass (dynamic), or those of the first few passes repeated (static).
+        duplication: the number of passes with new masks under static masking.
+        text: the training texts that occur in no test split (train), or training and test texts, as released.
     """
 
     masking: Literal["dynamic", "static"] = "dynamic"
@@ -68,7 +68,7 @@ NamedPretrainingProtocol = Annotated[PretrainingProtocol, _named(PRETRAINING_PRO
 
 
 class OptimizationSpec(Value):
-    """What all training has in common.
+    """The settings that all kinds of training share.
 
     Attributes:
         learning_rate: the highest rate of the schedule.
@@ -76,10 +76,12 @@ class OptimizationSpec(Value):
         warmup: share of all steps in which the rate rises.
         dropout: probability, everywhere in the encoder and before the classifier.
         weight_decay: decoupled; not on biases and layer norms.
-        clip_norm: bound of the gradient's norm, over all parameters (AdamW) or for each tensor (BERTAdam).
-        layer_decay: xi, by which the rate falls from each layer to the one below it (5.3.4); 1 is one rate for all.
-        embeddings: the rate of the embeddings, at the base rate as in the released code, or a layer below the lowest.
-        frozen: the encoder stays as it is and drops nothing out; only what stands on it is trained.
+        clip_norm: bound of the gradient's norm, over all parameters (AdamW) or per tensor (BERTAdam).
+        layer_decay: the factor xi of the learning rate from each layer to the one below it (5.3.4); 1 is one rate for
+            all.
+        embeddings: the learning rate of the embeddings: the base rate, as in the released code, or one layer below the
+            lowest.
+        frozen: the encoder is not trained and uses no dropout; only the parts on top of it are trained.
     """
 
     learning_rate: Annotated[Number, Field(gt=0)] = 2e-5
@@ -98,7 +100,7 @@ class TrainingSpec(OptimizationSpec):
 
     Attributes:
         epochs: passes over the training documents; the best one is tested.
-        loss: of a document; cross-entropy, or one of one's own (`spec.extensions`).
+        loss: of a document; cross-entropy, or the user's own (`spec.extensions`).
         lora: train low-rank adapters of this rank in place of the encoder's weights (Hu et al. 2022); None trains all.
     """
 
@@ -124,10 +126,10 @@ class PretrainingRecipe(OptimizationSpec):
         whole_word: mask whole words instead of single wordpieces.
         mlm, nsp: the losses; NSP is left out where the encoder's family has none.
         excluding: data sets besides the corpus's own whose test texts are removed from it.
-        new_heads: where an encoder without an MLM head gets one, the bias of its output begins at random, as the
-            library makes it, or at the log of the smoothed frequency of each word in the corpus, so that the head
-            begins as a language model without context and need not teach frequencies through the encoder.
-        protocol: as the paper says or as its code does.
+        new_heads: if an encoder without an MLM head gets one, the bias of its output is initialised at random, as in
+            the library, or with the log of each word's smoothed frequency in the corpus, so that the head starts as a
+            unigram language model and need not learn frequencies through the encoder.
+        protocol: as in the paper or as in its code.
         seed: of the order of documents, pairs, masks, dropout and new heads.
     """
 
@@ -156,5 +158,5 @@ class PretrainingRecipe(OptimizationSpec):
     @classmethod
     def _some_loss(cls, nsp: bool, info: Any) -> bool:
         if not nsp and not info.data.get("mlm", True):
-            raise StudyError("`mlm` and `nsp` cannot both be false, nothing would be learnt")
+            raise StudyError("`mlm` and `nsp` cannot both be false, since nothing would be trained")
         return nsp

@@ -89,7 +89,7 @@ def make_encoder(spec: EncoderSpec) -> bool:
     Two processes that want one encoder make it once. An interrupted training continues where it was saved.
 
     Raises:
-        StudyError: text or encoder cannot be had, or the folder of weights cannot be written.
+        StudyError: text or encoder is not available, or the folder of weights cannot be written.
     """
     if not spec.stages:
         return False
@@ -133,7 +133,7 @@ def what_is_wrong(spec: EncoderSpec, record: EncoderRecord | None) -> str | None
         if not (folder / name).is_file():
             return f"lacks {name}"
         if digest_of(folder / name) != digest:
-            return f"holds another {name} than was made"
+            return f"holds a different {name} than was made"
     return None
 
 
@@ -158,7 +158,7 @@ def _take(spec: EncoderSpec, store: Store[EncoderRecord]) -> bool:
         return True
     if folder.exists():
         with told(folder.parent, "Encoders", "TCSTUDY_WEIGHTS"):
-            print(f"{set_aside(folder)} {wrong}: set aside, made again", file=sys.stderr)
+            print(f"{set_aside(folder)} {wrong}: set aside, and made again", file=sys.stderr)
     return False
 
 

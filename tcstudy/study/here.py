@@ -57,10 +57,10 @@ def _texts_from(name: str) -> str:
     if is_local(name, folder):
         return "in the folder of TCSTUDY_DATA"
     if absence(name):
-        return "not available here (their runs are counted, and left out if they are run here)"
+        return "not available here (their runs are counted, but skipped here)"
     if facts.wheel:
         return "in the package index"
-    return "fetched before" if is_at_hand(name) else "on the hub"
+    return "already fetched" if is_at_hand(name) else "on the hub"
 
 
 def _encoder_from(facts: EncoderFacts) -> str:
@@ -71,7 +71,7 @@ def _encoder_from(facts: EncoderFacts) -> str:
     from huggingface_hub import try_to_load_from_cache  # slow to import
 
     there = try_to_load_from_cache(facts.hub, "model.safetensors", revision=facts.commit)
-    return "fetched before" if isinstance(there, str) else "on the hub"
+    return "already fetched" if isinstance(there, str) else "on the hub"
 
 
 def _device(encoders: Sequence[EncoderFacts]) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _device(encoders: Sequence[EncoderFacts]) -> Iterator[str]:
     told = f"Device: no GPU, {cores()} cores; training takes up to about {(needed + PROCESS_BYTES) / GIB:.1f} GiB"
     yield f"{told} of {total / GIB:.1f} GiB of memory."
     if needed + PROCESS_BYTES > total:
-        yield f"That is too much: set TCSTUDY_MICRO_BATCH_TOKENS to less than {budget:,}."
+        yield f"This is too much: set TCSTUDY_MICRO_BATCH_TOKENS to less than {budget:,}."
 
 
 def training_bytes(facts: EncoderFacts, budget: int) -> int:

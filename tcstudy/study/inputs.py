@@ -67,7 +67,7 @@ def _check_encoder(encoder: EncoderSpec, runs: Sequence[RunSpec]) -> None:
     """See that a published encoder and its tokenizer can be had, and that it has what `runs` ask of it.
 
     Raises:
-        StudyError: it cannot be had, or lacks something.
+        StudyError: it is not available, or lacks something.
     """
     from tcstudy.catalog.encoders import longest_input
     from tcstudy.encoding.tokens import load_vocabulary
@@ -98,8 +98,8 @@ def _check_measured(run: RunSpec, depth: int, published_has_head: bool) -> None:
     has_head = isinstance(stages[-1], PretrainingSpec) if stages else published_has_head
     if not has_head:
         raise StudyError(
-            f"measures.general_text: the encoder {run.encoder.name} has no MLM head; give it one by a pre-training "
-            "stage with frozen: true"
+            f"measures.general_text: the encoder {run.encoder.name} has no MLM head; add a pre-training stage with "
+            "frozen: true to give it one"
         )
     if run.features.layers and max(run.features.layers) < depth - 1:
-        raise StudyError("measures.general_text: needs all layers of the encoder, so leave features.layers out")
+        raise StudyError("measures.general_text: it needs all layers of the encoder, so remove features.layers")

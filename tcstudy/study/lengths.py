@@ -52,5 +52,5 @@ def lengths_of(record: Record) -> np.ndarray:
     kept = record.lengths and lengths_store().get(record.lengths)
     if not kept:
         where = lengths_store().path(record.lengths) if record.lengths else "none"
-        raise StudyError(f"The lengths of the test documents of run {record.id} are not kept: {where} is missing.")
+        raise StudyError(f"The lengths of the test documents of run {record.id} are not known: {where} is missing.")
     return kept.lengths.unpack().astype(int)

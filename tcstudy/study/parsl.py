@@ -81,8 +81,8 @@ def do(
                 lost = isinstance(error, WorkerLost | ManagerLost)
                 begun[id, lost] += 1
                 if lost and begun[id, lost] == LOSSES:
-                    told = f"The worker that makes {id} was lost {LOSSES} times ({error}): has it memory enough?"
-                    raise StudyError(f"{told} The same command goes on.") from error
+                    told = f"The worker that makes {id} was lost {LOSSES} times ({error}): does it have enough memory?"
+                    raise StudyError(f"{told} The same command continues.") from error
                 if isinstance(error, StudyError) or (not lost and begun[id, lost] == ATTEMPTS):
                     raise error
                 what = "a worker was lost; what it did" if lost else f"{first_line(error)}: what failed so"
@@ -99,7 +99,7 @@ def open_executor(name: str) -> Iterator[Callable[..., Future] | None]:
     turn. `parsl:cluster.py` is what the variable `config` in that file describes, a `parsl.config.Config`.
 
     Raises:
-        StudyError: there is no such executor, or Parsl or its configuration cannot be had.
+        StudyError: there is no such executor, or Parsl or its configuration is not available.
     """
     kind, detail = executor_of(name)
     local = kind == "local"
@@ -165,9 +165,9 @@ def _read_config(path: Path) -> Any:
     try:
         config = runpy.run_path(str(path))["config"]
     except Exception as error:  # noqa: BLE001 - whatever the user's file raises
-        raise StudyError(f"{path} cannot be used as a configuration of Parsl ({first_line(error)}).") from None
+        raise StudyError(f"{path} cannot be used as a Parsl configuration ({first_line(error)}).") from None
     if not isinstance(config, Config):
-        raise StudyError(f"{path}: `config` should be a parsl.config.Config, but is a {type(config).__name__}.")
+        raise StudyError(f"{path}: `config` should be a parsl.config.Config, not a {type(config).__name__}.")
     return config
 
 

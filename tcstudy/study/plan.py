@@ -164,8 +164,8 @@ def known_facts(name: str, revision: str | None = None) -> EncoderFacts:
     facts = encoder_facts(name, revision) or fetched_facts(name, revision)
     if facts is None:
         raise StudyError(
-            f"What {name} costs cannot be said before it is fetched: its size is not known. Run a page of it "
-            "first, or put it into the folder that TCSTUDY_ENCODERS names."
+            f"The cost of {name} cannot be estimated before it is fetched, since its size is not known. Run a page "
+            "with it first, or put it into the folder that TCSTUDY_ENCODERS names."
         )
     return facts
 

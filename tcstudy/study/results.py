@@ -1,4 +1,4 @@
-"""The records of a study looked at together: listed, verified, compared with those of another; nothing is changed."""
+"""List and verify the records of a study, and compare them with those of another, without changing anything."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ def read_all(store: Store[AnyRecord]) -> tuple[list[AnyRecord], list[Check]]:
     """
     paths = store.known_paths()
     if not paths and not store.folder.is_dir():
-        raise StudyError(f"{store.folder} is no folder of records.")
+        raise StudyError(f"{store.folder} is not a folder of records.")
     records, findings = [], []
     for path in paths:
         try:
@@ -51,7 +51,7 @@ def read_all(store: Store[AnyRecord]) -> tuple[list[AnyRecord], list[Check]]:
                 raise Damaged(f"the record of {record.id} under another name")
             records.append(record)
         except Damaged as damage:
-            findings.append(Check("fail", path.name, f"This is {damage}: it is not used, and made again."))
+            findings.append(Check("fail", path.name, f"This is {damage}: it is not used, and will be made again."))
         except (StudyError, Newer) as error:
             findings.append(Check("warn", path.name, str(error)))
         except OSError as error:
@@ -110,11 +110,11 @@ def verify(settings: Settings) -> list[Check]:
 
 
 def _counted(records: Sequence[AnyRecord]) -> str:
-    sentences = [f"{len(records):,} are whole."]
+    sentences = [f"{len(records):,} are intact."]
     if earlier := sum(record.schema_version < WITH_DIGEST for record in records):
         sentences.append(f"{earlier:,} of them were made before records held a digest.")
     if other := sum(record.semantics != SEMANTICS for record in records):
-        sentences.append(f"{other:,} are of an earlier meaning of their descriptions and used no more.")
+        sentences.append(f"{other:,} have an earlier meaning of their descriptions and are no longer used.")
     return " ".join(sentences)
 
 
@@ -123,11 +123,11 @@ def _inconsistent(runs: Iterable[Record]) -> Iterator[Check]:
     for run in runs:
         facts = dataset_facts(run.spec.data.name)
         if (run.outcome == "finished") != (run.test is not None):
-            yield Check("fail", f"{run.id}.json", f"It says {run.outcome}, which does not go with its predictions.")
+            yield Check("fail", f"{run.id}.json", f"It says {run.outcome}, which does not match its predictions.")
         elif run.test and run.test.documents != run.data.used_test:
-            yield Check("fail", f"{run.id}.json", "It has predictions of another number of documents than were tested.")
+            yield Check("fail", f"{run.id}.json", "Its number of predictions is not that of the tested documents.")
         elif run.test and _highest_class(run.test) >= len(facts.classes):
-            yield Check("fail", f"{run.id}.json", f"It has a class that {facts.name} has not.")
+            yield Check("fail", f"{run.id}.json", f"It has a class that {facts.name} does not have.")
 
 
 def _highest_class(test: Predictions) -> int:
@@ -157,11 +157,11 @@ def _copies(runs: Sequence[Record]) -> Iterator[Check]:
             encoders[run.spec.encoder, run.spec.features.pooler].add(run.provenance.encoder_digest)
     for name, copies in data.items():
         if len(copies) > 1:
-            yield Check("warn", name, f"Its records were made on {len(copies)} copies that differ in their content.")
+            yield Check("warn", name, f"Its records were made with {len(copies)} copies that differ in content.")
     for (encoder, _), copies in encoders.items():
         if len(copies) > 1:
             made = f", after {len(encoder.stages)} stages ({encoder.id})" if encoder.stages else ""
-            yield Check("warn", encoder.name, f"Its records began with {len(copies)} different sets of weights{made}.")
+            yield Check("warn", encoder.name, f"Its records start from {len(copies)} different sets of weights{made}.")
 
 
 @dataclass(frozen=True)

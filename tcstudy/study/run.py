@@ -35,25 +35,25 @@ def run(spec: AnyRun, store: Store | None = None) -> Record:
 
     An encoder that has to be made first is made first.
 
-    Two processes that want the same run make it once. A run that is interrupted leaves no record, and goes on where its
-    training was saved, at most a minute before.
+    Two processes that want the same run make it once. An interrupted run leaves no record, and continues from the last
+    saved state of its training, at most a minute earlier.
     Under `accelerate launch` all processes make the run together, and the first one keeps the store.
 
     Raises:
-        StudyError: data or encoder cannot be had, or the store cannot be written.
+        StudyError: data or encoder is not available, or the store cannot be written.
     """
     record, _ = _run_or_load(spec, store or run_store())
     return record
 
 
 def run_all(specs: Mapping[Key, AnyRun], executor: str | None = None) -> dict[Key, Record]:
-    """The records of many runs, in their order, with a line of progress for each that is made.
+    """The records of many runs, in their order, with a line of progress for each run that is made.
 
-    Left out are runs without a record on a data set that this machine cannot have at all (`absence`).
+    Runs without a record on a data set that is not available on this machine (`absence`) are left out.
 
     Args:
-        specs: by any key, an experiment's for example.
-        executor: where runs are made, as `open_executor` names it; the settings' by default.
+        specs: by any key, for example an experiment's.
+        executor: where runs are made, by a name that `open_executor` knows; by default the settings' executor.
 
     Raises:
         StudyError: as `run`; the records made before are kept.

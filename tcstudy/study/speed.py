@@ -78,11 +78,11 @@ class GpuSpeed:
         """How the hours are found."""
         told = (
             f"Hours on {self.gpu.name} are those of one {self.gpu.title} ({self.gpu.memory} GB), one run at a time. "
-            f"For each training the longer one counts of computing, at an assumed {UTILISATION:.0%} of its "
-            f"{self.gpu.peak:g} TFLOP/s in {self.gpu.precision}, and of launching kernels, "
-            f"{1000 * PASS_SECONDS:g} ms a layer and micro-batch forward and backward. Only real tokens are computed, "
-            f"and a batch of up to {MICRO_BATCH_TOKENS:,} tokens is one micro-batch. Tokenising and checkpoints are in "
-            "the hours."
+            f"Each training takes the longer of two times: computing, at an assumed {UTILISATION:.0%} of its "
+            f"{self.gpu.peak:g} TFLOP/s in {self.gpu.precision}, or launching kernels, at "
+            f"{1000 * PASS_SECONDS:g} ms per layer and micro-batch for forward and backward pass. Only real tokens are "
+            f"computed, and a batch of up to {MICRO_BATCH_TOKENS:,} tokens is one micro-batch. Tokenising and "
+            "checkpoints are included."
         )
         return f"{told} {self.reason}".strip()
 
@@ -146,8 +146,8 @@ def recorded_speed(runs: Iterable[Record], encoders: Iterable[EncoderRecord], de
     kept = {key: timed for key, timed in groups.items() if len(timed) >= FEWEST or key == ("", "")}
     used = len(groups["", ""])
     told = (
-        f"Hours here follow from the seconds that {used:,} recorded trainings took ({on}), by their operations and "
-        "updates: of the same encoder and kind where there are some, else of the same encoder, else of all."
+        f"Hours here are estimated from the seconds of {used:,} recorded trainings ({on}), by operations and updates: "
+        "from trainings of the same encoder and kind if there are any, else of the same encoder, else from all."
     )
     return RecordedSpeed("here", told, {key: _regressed(timed) for key, timed in kept.items()})
 
@@ -203,8 +203,8 @@ def choose_speeds(
     if gpu:
         speeds = [GpuSpeed(gpu_facts(gpu)) for _ in plans]
     else:
-        unknown = GpuSpeed(gpu_facts(USUAL_GPU), reason="No record tells how long work like this takes here.")
-        without = "No GPU is found here, and the profile is made for one."
+        unknown = GpuSpeed(gpu_facts(USUAL_GPU), reason="No record shows how long such work takes here.")
+        without = "There is no GPU here, and the profile is made for one."
         instead = [None if has_gpu() else name for name in made_for]
         speeds = [GpuSpeed(gpu_facts(name), reason=without) if name else here or unknown for name in instead]
     return [speed if plan.parts else None for plan, speed in zip(plans, speeds, strict=True)]

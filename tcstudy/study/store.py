@@ -144,7 +144,7 @@ class Store(Generic[AnyRecord]):
             with told(self.folder, "Records", "TCSTUDY_RESULTS"):
                 aside = _set_aside(path, written)
             if aside:
-                print(f"{aside} is {damage}: set aside, the run is made again", file=sys.stderr)
+                print(f"{aside} is {damage}: set aside, and the run is made again", file=sys.stderr)
             return None
         return record
 
@@ -163,7 +163,7 @@ class Store(Generic[AnyRecord]):
         except ValidationError as error:
             reason = explain(error, path.name).splitlines()[0]
             if _is_not_known_here(error) or values.get("schema_version", 0) >= WITH_DIGEST:
-                raise StudyError(f"{path} is whole, but cannot be understood here ({reason}).") from None
+                raise StudyError(f"{path} is intact, but cannot be understood here ({reason}).") from None
             raise Damaged(f"no record of its run ({reason})") from None
         if record.semantics == SEMANTICS and record.id != record.spec.id:
             raise Damaged("not the record of the run that it names")
@@ -242,12 +242,12 @@ def _unsealed(path: Path) -> dict[str, Any]:
         raise Damaged(f"no record of its run ({first_line(error)})") from None
     if schema > SCHEMA or semantics > SEMANTICS:
         raise Newer(
-            f"{path} was made by a newer version of this package (schema {schema}, semantics {semantics}; known here "
-            f"are {SCHEMA} and {SEMANTICS}): install that version, or set TCSTUDY_RESULTS to another folder."
+            f"{path} was made by a newer version of this package (schema {schema}, semantics {semantics}; this version "
+            f"knows {SCHEMA} and {SEMANTICS}): install that version, or set TCSTUDY_RESULTS to another folder."
         )
     digest = values.pop("digest", None)
     if schema >= WITH_DIGEST and digest != _digest(values):
-        raise Damaged("no record of its run (its digest is not that of what it says)")
+        raise Damaged("no record of its run (its digest does not match its content)")
     return values
 
 

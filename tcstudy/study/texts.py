@@ -55,7 +55,7 @@ def _other(read: Mapping[str, tuple[str, str]]) -> str | None:
         here = _here(name)
         if here is not None and here != (train, test):
             part = "training" if here.train != train else "test"
-            return f"made of other {part} texts of {dataset_facts(name).title} than are here"
+            return f"made with other {part} texts of {dataset_facts(name).title} than this machine has"
     return None
 
 

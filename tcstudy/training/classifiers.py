@@ -100,7 +100,7 @@ class Classifier:
         Nothing is left to select an epoch on, so the weights after the last one are kept.
 
         Raises:
-            StudyError: the encoder cannot be had, or the training did not converge.
+            StudyError: the encoder is not available, or the training did not converge.
         """
         if spec.training.lora is not None:
             raise StudyError("A model with adapters cannot be kept: leave `training.lora` out.")
@@ -238,12 +238,12 @@ class Classifier:
 
 
 def open_classifier(folder: str | Path) -> Classifier:
-    """The classifier in a folder that `tcstudy apply` made; call it with texts, as a pipeline of `transformers`.
+    """The classifier in a folder made by `tcstudy apply`; call it with texts, like a pipeline of `transformers`.
 
-    `open_classifier("tickets_classifier/model")(["Where is my refund?"])` is a list of labels and scores.
+    `open_classifier("tickets_classifier/model")(["Where is my refund?"])` returns a list of labels and scores.
 
     Raises:
-        StudyError: the folder holds none, or what is there cannot be read.
+        StudyError: the folder holds no classifier, or it cannot be read.
     """
     return Classifier.open(Path(folder))
 

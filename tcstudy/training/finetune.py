@@ -48,7 +48,7 @@ def finetune(spec: RunSpec, corpus: Corpus, state: Path | None = None) -> Outcom
             none.
 
     Raises:
-        StudyError: the encoder cannot be had or does not fit the spec.
+        StudyError: the encoder is not available or does not fit the spec.
     """
     accelerator = make_accelerator()
     vocabulary = load_vocabulary(spec.encoder)

@@ -69,7 +69,7 @@ def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) 
             none.
 
     Raises:
-        StudyError: data or encoder cannot be had, or the loss stopped being a finite number.
+        StudyError: data or encoder is not available, or the loss stopped being a finite number.
     """
     stage: MultitaskSpec = spec.stages[-1]
     training = stage.training

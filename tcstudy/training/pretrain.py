@@ -45,7 +45,7 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
             from. It is left for the caller to remove: a later stop of the same pre-training continues from it.
 
     Raises:
-        StudyError: text or encoder cannot be had, the encoder has no mask, or the loss stopped being a finite number.
+        StudyError: text or encoder is not available, the encoder has no mask, or the loss is no longer finite.
     """
     stage, recipe = spec.stages[-1], spec.stages[-1].recipe
     accelerator, vocabulary = make_accelerator(), load_vocabulary(spec)

@@ -125,7 +125,7 @@ def test_what_is_odd_is_counted_and_told(tmp_path):
     told = dataset_facts(spec(tmp_path / "t.csv").name).source
     assert "2 rows without text or label left out" in told
     assert "1 rows repeat the text of another" in told
-    assert "1 text stands with different labels" in told
+    assert "1 text has several different labels" in told
     assert "t.csv was read as Windows-1252" in told
 
 
@@ -171,9 +171,9 @@ BAD = {
     ),
     "few documents": (as_csv([*tickets(), ("rare", "Refund")]), "too few: 'Refund' 1"),
     "one class": (as_csv(tickets(labels=("Login",))), "every label in the column"),
-    "open quote": (as_csv(tickets()) + '41,"never closed,Login\n', "quotation marks do not fit"),
+    "open quote": (as_csv(tickets()) + '41,"never closed,Login\n', "quotation marks do not match"),
     "more values": (as_csv(tickets()) + "41,a text, with commas,Login\n", "line 42: 4 values, but there are 3 columns"),
-    "same text": (as_csv([("always this", label) for _, label in tickets()]), "two of them different texts"),
+    "same text": (as_csv([("always this", label) for _, label in tickets()]), "two different training texts"),
 }
 
 
@@ -196,10 +196,10 @@ def test_bad_tables_end_in_a_sentence(tmp_path, case):
         ("utf16.csv", as_csv(tickets()).encode("utf-16-le"), "NUL"),
         ("zip.xlsx", b"PK\x03\x04", "save the table as CSV"),
         ("bad.parquet", b"PAR1 no", "cannot be read as Parquet"),
-        ("bad.jsonl", b'{"Category": 1,\n', "line 1: it is no JSON"),
-        ("list.jsonl", b"[1, 2]\n", "an object is expected"),
-        ("deep.jsonl", b"[" * 100_000, "no JSON"),
-        ("odd.jsonl", json.dumps({TEXT: ["a"], "Category": "b"}).encode(), "is no text"),
+        ("bad.jsonl", b'{"Category": 1,\n', "line 1: not valid JSON"),
+        ("list.jsonl", b"[1, 2]\n", "each line should hold an object"),
+        ("deep.jsonl", b"[" * 100_000, "not valid JSON"),
+        ("odd.jsonl", json.dumps({TEXT: ["a"], "Category": "b"}).encode(), "is not text"),
         ("float.jsonl", json.dumps({TEXT: "a", "Category": 0.5}).encode(), "neither text nor a whole number"),
     ],
 )

@@ -57,7 +57,5 @@ def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(spec, tmp_path):
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=60) == 130
     last = log.read_text().splitlines()[-1]
-    assert (
-        last == "tcstudy: interrupted: all that was recorded is kept, and the same command goes on where this one was"
-    )
+    assert last == "tcstudy: interrupted: all records are kept, and running the same command again continues from here"
     assert "Traceback" not in log.read_text()

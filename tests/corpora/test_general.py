@@ -34,7 +34,7 @@ def test_general_text_is_read_and_has_no_classes(general):
     source = load_source("general")
     assert (len(source.train), len(source.test)) == (50, 20)
     assert source.train_report.official_rows == 50
-    with pytest.raises(ValueError, match="general has no classes: it is text for pre-training, and no task"):
+    with pytest.raises(ValueError, match="general has no classes: it is text for pre-training, not a task"):
         DataSpec(name="general")
 
 

@@ -84,7 +84,7 @@ def test_the_content_digest_sees_text_label_and_order():
         ({"text": ["a", "b"], "label": [0, -1]}, columns("a", "b"), "label -1 in row 1"),
         ({"text": ["a", "b"], "label": ["0", "1"]}, columns("a", "b"), "label '0' in row 0"),
         ({"text": ["a", "b"], "label": [0, 0]}, columns("a", "b"), "no document of the class fresh"),
-        ({"text": ["a", None], "label": [0, 1]}, columns("a", "b"), "row 1 holds None, which is no text"),
+        ({"text": ["a", None], "label": [0, 1]}, columns("a", "b"), "row 1 holds None, which is not text"),
         (columns("a", "b"), columns(*map(str, range(2430))), "2,430 rows, but the official split has 2,429"),
         (columns("a", "b"), columns("c", "d"), "train and validation ask for 8 documents, but its copy"),
     ],
@@ -107,9 +107,11 @@ def test_a_missing_or_broken_file_is_named(tmp_path, monkeypatch):
 
 
 def test_sets_that_are_nowhere_are_told():
-    with pytest.raises(StudyError, match="sogou is taken from a local folder only"):
+    with pytest.raises(StudyError, match="sogou is read from a local folder only"):
         load_corpus(DataSpec(name="sogou"))
-    with pytest.raises(StudyError, match=r"yelp_full is not in a local data folder .* and the hub's .* cannot be had"):
+    with pytest.raises(
+        StudyError, match=r"yelp_full is not in a local data folder .* and the hub's .* cannot be loaded"
+    ):
         load_corpus(DataSpec(name="yelp_full"))
 
 

@@ -61,7 +61,7 @@ def test_an_encoder_without_tokenizer_is_told(tmp_path, monkeypatch):
     config = json.dumps({"model_type": "bert", **sizes})
     (tmp_path / "bare" / "config.json").write_text(config)
     monkeypatch.setenv("TCSTUDY_ENCODERS", str(tmp_path))
-    with pytest.raises(StudyError, match=r"The tokenizer of .*bare cannot be had"):
+    with pytest.raises(StudyError, match=r"The tokenizer of .*bare cannot be loaded"):
         load_vocabulary(EncoderSpec(name="bare"))
 
 

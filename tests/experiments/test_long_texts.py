@@ -47,7 +47,7 @@ def test_the_grid_of_the_paper_is_table_2_each_language_with_its_encoder(request
         ({"seeds": [0, "one"]}, r"seeds\.1: 'one' \(str\) is given"),
         ({"data": [{"name": "imdb", "train": 1.5}]}, r"long_texts\.yaml: data\.0\.train: 1\.5 \(float\) is given"),
         ({"data": [{"name": "bbc_newz"}]}, r"data\.0: 'bbc_newz' is not a data set .* did you mean 'bbc_news'"),
-        ({"methods": ["head+tial"]}, r"methods\.0: 'head\+tial' is not possible here; did you mean 'head\+tail'"),
+        ({"methods": ["head+tial"]}, r"methods\.0: 'head\+tial' is not allowed here; did you mean 'head\+tail'"),
         ({"window": {"length": 600}}, r"window\.length: 600 wordpieces are more than minilm-l6-uncased takes"),
         ({"window": {"length": 64, "head": 63}}, "window: head is 63, longer than the window"),
         ({"encoder": {"name": "minilm-l7"}}, "encoder: 'minilm-l7' is not an encoder .* did you mean"),

@@ -81,7 +81,7 @@ def test_only_what_follows_a_multitask_stage_has_the_lower_rate():
     [
         ({"corpus": ["imbd"]}, "a.yaml: corpus: 'imbd' is not a data set .* did you mean 'imdb'"),
         ({"corpus": ["imdb", "sogou"]}, "a.yaml: one corpus cannot hold texts in several languages"),
-        ({"sampling": "unifrom"}, "a.yaml: sampling: 'unifrom' is not possible here; did you mean 'uniform'"),
+        ({"sampling": "unifrom"}, "a.yaml: sampling: 'unifrom' is not allowed here; did you mean 'uniform'"),
     ],
 )
 def test_a_mistake_is_told(change, sentence):

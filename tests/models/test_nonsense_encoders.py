@@ -131,10 +131,10 @@ def test_a_configuration_that_does_not_belong_to_the_weights_is_told(folder, tra
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda folder: (folder / "model.safetensors").unlink(), "cannot be had"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b""), "cannot be had"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 1000), "cannot be had"),
-        (lambda folder: cut(folder / "model.safetensors"), "cannot be had"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "cannot be loaded"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b""), "cannot be loaded"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 1000), "cannot be loaded"),
+        (lambda folder: cut(folder / "model.safetensors"), "cannot be loaded"),
         (lambda folder: weights(folder, **{EMBEDDINGS: None}), f"lacks weights, the first of 1 is {EMBEDDINGS}"),
         (lambda folder: weights(folder, **{EMBEDDINGS: torch.zeros(3, 5)}), "The encoder"),
         (lambda folder: weights(folder, **{"embeddings.LayerNorm.weight": torch.full((16,), math.nan)}), "no finite"),
@@ -161,11 +161,11 @@ def test_weights_beside_those_of_the_encoder_do_no_harm(folder, train):
     ("damage", "sentence"),
     [
         (lambda folder: remove_tokenizer(folder), "The tokenizer of"),
-        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "cannot be had"),
-        (lambda folder: (folder / "tokenizer.json").write_bytes(b"\xff\x00"), "cannot be had"),
-        (lambda folder: (folder / "tokenizer.json").write_text("[" * 10_000), "cannot be had"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "cannot be loaded"),
+        (lambda folder: (folder / "tokenizer.json").write_bytes(b"\xff\x00"), "cannot be loaded"),
+        (lambda folder: (folder / "tokenizer.json").write_text("[" * 10_000), "cannot be loaded"),
         (lambda folder: edit(folder / "tokenizer.json", model={"type": "BPE", "vocab": {}, "merges": []}), "tokenizer"),
-        (lambda folder: edit(folder / "tokenizer.json", model=None), "cannot be had"),
+        (lambda folder: edit(folder / "tokenizer.json", model=None), "cannot be loaded"),
         (lambda folder: larger(folder / "tokenizer.json"), "numbers its tokens up to 999,999"),
     ],
 )
@@ -255,7 +255,7 @@ def test_a_tokenizer_without_a_token_for_unknown_words_is_told(folder, train):
     edit(folder / "tokenizer_config.json", unk_token=...)
     begun, told = train()
     assert not begun
-    assert "tokenizer of odd cannot read every text" in told or "cannot be had" in told
+    assert "tokenizer of odd cannot read every text" in told or "cannot be loaded" in told
 
 
 @pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])

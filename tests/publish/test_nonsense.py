@@ -166,9 +166,9 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (LAUGHS, "it stands for more than 10,000 values"),
-        ("datasets: &a [*a]\n", "an anchor stands for something that holds itself"),
-        ("[" * 60_000, "more than 20 lists and mappings stand within one another"),
+        (LAUGHS, "it expands to more than 10,000 values"),
+        ("datasets: &a [*a]\n", "an anchor stands for something that contains itself"),
+        ("[" * 60_000, "more than 20 lists and mappings are nested"),
         ("{a: " * 20_000, "more than 20 lists and mappings"),
         ("- " * 40_000, "more than 20 lists and mappings"),
         ("#" + "x" * 200_000, "is too large for a parameter file"),
@@ -178,7 +178,7 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (START + "limit: .nan", "nan (float) is given"),
         (START + "limit: !!timestamp x", "not valid YAML: AttributeError"),
         (START + "limit: !!bool abc", "not valid YAML: KeyError"),
-        (START + '"\\ud800": 1', "half of a surrogate pair is no character"),
+        (START + '"\\ud800": 1', "half of a surrogate pair is not a character"),
         (START + "limit: 1\nlimit: 2", "the key `limit` stands twice"),
         (START.encode("utf-16"), "is not UTF-8 text"),
         (START.encode("latin-1") + b"limit: \xe4", "is not UTF-8 text"),

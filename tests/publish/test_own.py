@@ -94,14 +94,14 @@ def test_a_table_through_the_whole_command(tmp_path, call, monkeypatch, capsys):
     called = call("apply", "tickets.csv", "--text", COLUMN, "--label", "Category", "--encoder", "tiny", "--quick")
     assert called.status == 0, called.err
     assert "3: =Login(), Ort, Rückgabe" in called.out
-    assert "runs are left to make" in called.out
+    assert "runs still to be made" in called.out
     folder = tmp_path / "tickets_classifier"
     shown = (folder / "report.html").read_text()
     for told in (
         "Recommendation",
         "Methods with all labels",
-        "Do more labels pay",
-        "Texts that all get wrong",
+        "Would more labels help",
+        "Texts that every method gets wrong",
         "data:image/png",
     ):
         assert told in shown
@@ -122,7 +122,7 @@ def test_a_table_through_the_whole_command(tmp_path, call, monkeypatch, capsys):
     assert all(1 / 3 - 1e-6 <= float(row["probability"]) <= 1 for row in rows)
 
     again = call("apply", "tickets.csv", "--text", COLUMN, "--label", "Category", "--encoder", "tiny", "--check")
-    assert "0 of 18 runs are left to make" in again.out
+    assert "0 of 18 runs still to be made" in again.out
 
 
 def test_mistakes_on_the_command_line_are_sentences(tmp_path, call):

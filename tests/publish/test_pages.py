@@ -74,7 +74,7 @@ def test_all_pages_run_and_the_second_time_nothing_is_trained(project):
 
     second = tcstudy("run", "params/smoke")
     assert second.returncode == 0, second.stderr
-    assert second.stderr.count(" is as it would be now") == len(files)
+    assert second.stderr.count(" is up to date") == len(files)
     third = tcstudy("run", "params/smoke/long_texts.yaml", "--again")
     assert "12 runs: 0 made, 12 loaded" in third.stderr
     assert records() == made
@@ -93,14 +93,14 @@ def test_a_page_is_executed_again_when_something_it_is_made_from_has_changed(pro
         return tcstudy("run", "params/smoke/layers.yaml").stderr
 
     assert "layers done" in ended()
-    assert "layers is as it would be now" in ended()
+    assert "layers is up to date" in ended()
     source = project / "book" / "layers.md"
     source.write_text(source.read_text().replace("# Layers", "# Other layers"))
     assert "layers done" in ended()
     parameters = project / "params" / "smoke" / "layers.yaml"
     parameters.write_text(parameters.read_text().replace("pooler: true", "pooler: false"))
     assert "layers done" in ended()
-    assert "layers is as it would be now" in ended()
+    assert "layers is up to date" in ended()
     next(Settings.read().results.glob("*.json")).unlink()
     assert "1 made" in ended()
 
@@ -161,8 +161,8 @@ def test_mistakes_of_all_files_are_told_before_any_page_runs(project):
 def test_a_checked_file_says_how_many_runs_it_needs(project):
     ended = tcstudy("run", "params/smoke", "--check")
     assert ended.returncode == 0
-    assert "params/smoke/long_texts.yaml: fine; 12 runs, 0 recorded, 0 shared with files before" in ended.stdout
-    assert "params/smoke/hard_documents.yaml: fine; 12 runs, 0 recorded, 12 shared with files before" in ended.stdout
+    assert "params/smoke/long_texts.yaml: valid; 12 runs, 0 recorded, 0 from earlier files" in ended.stdout
+    assert "params/smoke/hard_documents.yaml: valid; 12 runs, 0 recorded, 12 from earlier files" in ended.stdout
     assert not records()
 
 

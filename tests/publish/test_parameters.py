@@ -93,8 +93,8 @@ def test_values_are_changed_by_dotted_keys_and_commas_make_a_grid(tmp_path):
         ("data.2.train=1", "--set data.2.train: there is no `2` in "),
         ("protocol.selection=test", "there is no `selection` in 'clean'"),
         ("seeds=[1", "--set seeds=.1: not valid YAML|--set seeds=.1, line"),
-        ("seeds", "a change reads key=value"),
-        ("seeds=", "a change reads key=value"),
+        ("seeds", "a change has the form key=value"),
+        ("seeds=", "a change has the form key=value"),
         ("page=layers", "`page` is not a key"),
     ],
 )
@@ -132,7 +132,7 @@ def test_changed_files_can_be_kept_as_a_set_of_their_own(tmp_path):
     assert kept[0].experiment.profile == "epochs"
     assert keep_as(tmp_path / "epochs", files) == kept
     kept[0].path.write_text("page: long_texts\n")
-    with pytest.raises(StudyError, match="is there already, with other parameters"):
+    with pytest.raises(StudyError, match="already exists with other parameters"):
         keep_as(tmp_path / "epochs", files)
 
 

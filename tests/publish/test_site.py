@@ -30,7 +30,7 @@ def test_the_book_is_built_strictly_and_asks_nothing_of_the_network(project):
         assert not FOREIGN.findall(text)
         assert "cdn" not in text.lower()
     page = (html / "book" / "long_texts.html").read_text()
-    assert "Made by the profile smoke: no evidence" in page
+    assert "Profile smoke: no evidence" in page
     assert "This page was run with" in page
     assert "injected-parameters" not in page
     assert "runs: " not in page  # progress lines

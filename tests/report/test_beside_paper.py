@@ -80,7 +80,7 @@ def test_what_was_not_run_and_why():
     table = beside_paper.not_run(experiment, records, printed_errors("table-2"))
     assert [row[0] for row in table.rows] == ["IMDb", "Sogou"]
     assert table.rows[0][1] == "not in this profile"
-    assert table.rows[1][1].startswith("sogou is taken from a local folder only: put sogou/train.parquet")
+    assert table.rows[1][1].startswith("sogou is read from a local folder only: put sogou/train.parquet")
 
 
 def test_nothing_is_missing():

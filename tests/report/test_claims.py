@@ -93,7 +93,7 @@ def rates(*multiples):
 
 def test_the_high_rate_is_twenty_times_the_base_rate_with_bias_correction():
     forgotten, failing, *beside = rates(0.1, 1, 2, 20)
-    assert forgotten.label == "forgotten at 20 times the base rate, less at 1 times"
+    assert forgotten.label == "forgetting at 20 times the base rate minus that at 1 times"
     assert [arm["training.times_base"] for arm in forgotten.arms.values()] == [1, 20]
     assert not (forgotten.untested or failing.untested or forgotten.aside or failing.aside)
     assert all(part.aside and "without bias correction" in part.label for part in beside)
@@ -103,7 +103,7 @@ def test_the_high_rate_is_twenty_times_the_base_rate_with_bias_correction():
 def test_another_high_rate_is_no_test_of_the_claim():
     forgotten, failing, *_ = rates(0.5, 1, 5)
     assert failing.untested == forgotten.untested
-    assert "about 20 times the base rate, the page has 0.5, 1, 5 times" in failing.untested
+    assert "about 20 times the base rate, but the page has 0.5, 1, 5 times" in failing.untested
     assert rules.rates(runs_with("training.learning_rate", 2e-5, 4e-4, **{"protocol.optimizer": "adamw"})) == []
 
 
@@ -122,12 +122,12 @@ def test_few_labels_are_about_a_hundred():
     rates = {plain: 0.5, pretrained: 0.3, plain_most: 0.2, pretrained_most: 0.1}
     assert more.contrast.of(rates) == pytest.approx(0.2)
     few, _ = rules.few_examples(runs_with("data.train", 6, 38, 150, 1500))
-    assert few.untested == "the claim is about 100 labels, the page has 6, 38, 150, 1,500"
+    assert few.untested == "the claim is about 100 labels, but the page has 6, 38, 150, 1,500"
 
 
 def test_a_larger_encoder_is_larger_than_the_smaller_one_as_published():
     cut = pd.concat([runs_with("encoder.layers", layers, **{"encoder.published_layers": 6}) for layers in (3, 6)])
-    assert "of 6 layers, is no larger" in rules.larger_encoder(cut)[0].untested
+    assert "with 6 layers, is no larger" in rules.larger_encoder(cut)[0].untested
     whole = pd.concat(
         [runs_with("encoder.layers", layers, **{"encoder.published_layers": layers}) for layers in (6, 12)]
     )

@@ -75,7 +75,7 @@ def test_failed_runs_are_told(made_up):
     cell = worth(BY_TOPIC["bias correction alone"].measured, {"forgetting": PageRecords(runs, records)})
     first, second, third = cell.split("; ")
     assert first.startswith("IMDb: +30.0 (")
-    assert second == "1 of 2 runs failed, and 0 of 2 of those compared with"
+    assert second == "1 of 2 runs failed, and 0 of 2 runs of the reference"
     assert third.startswith("TREC: +30.0 (")
 
 
@@ -109,11 +109,11 @@ def test_only_what_was_put_to_the_test_counts_as_measured(made_up):
 
     masks, same = BY_TOPIC["masks of further pre-training"], page({"BERT-ITPT-FiT, static masking": "BERT-ITPT-FiT"})
     assert worth(masks.measured, page({})).startswith("IMDb: +0.0 (")
-    assert worth(masks.measured, same).startswith("IMDb: not put to the test")
+    assert worth(masks.measured, same).startswith("IMDb: not tested")
     measured = sum(one.measured is not None and one.measured.page == "released_protocol" for one in DEVIATIONS)
     assert deviations_found(page({})).text.startswith(f"{measured} of")
     assert deviations_found(same).text.startswith(f"{measured - 1} of")
-    assert masks.topic in deviations_found(same).text.split("Not measured are: ")[1]
+    assert masks.topic in deviations_found(same).text.split("Not measured: ")[1]
     all_alike = page({"BERT-ITPT-FiT, as released": "BERT-ITPT-FiT"})  # the optimiser of fine-tuning is switched, too
     assert "IMDb: +0.0 (" in worth(BY_TOPIC["all of these, with further pre-training"].measured, all_alike)
     assert deviations_found({}).text.startswith("0 of")

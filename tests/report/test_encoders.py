@@ -24,5 +24,5 @@ def test_stages_are_told_in_words():
 def test_what_was_made_stands_in_a_row_each():
     make_encoder(staged())
     [row] = made(encoder_records([staged()]), "page").rows
-    assert row[:4] == ["tiny, pre-trained on BBC News, heads made new", "108", "0", "4"]
+    assert row[:4] == ["tiny, pre-trained on BBC News, new heads", "108", "0", "4"]
     assert row[4].count("%") == 2

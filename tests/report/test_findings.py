@@ -15,17 +15,17 @@ ALIKE = {"mean": 0.19, "reference": "plain", "change": -0.01, "p": 0.7}
         (
             {"plain": {}, "a": FEWER},
             "IMDb: a has the lowest mean error, 10.0% (5.0–15.0); plain has 20.0% (10.0–30.0). "
-            "Shown to make fewer errors than plain: a (-10.0 points).",
+            "Significantly fewer errors than plain: a (-10.0 points).",
         ),
         (
             {"plain": {}, "a": FEWER, "b": MORE, "c": ALIKE},
             "IMDb: a has the lowest mean error, 10.0% (5.0–15.0); plain has 20.0% (10.0–30.0). "
-            "Shown to make fewer errors than plain: a (-10.0 points). "
-            "Shown to make more errors than plain: b (+10.0 points). The other one was not shown to differ from it.",
+            "Significantly fewer errors than plain: a (-10.0 points). "
+            "Significantly more errors than plain: b (+10.0 points). No other difference from plain is significant.",
         ),
         (
             {"plain": BEST, "c": ALIKE, "d": ALIKE},
-            "IMDb: plain has the lowest mean error, 10.0% (5.0–15.0). None of the others was shown to differ from it.",
+            "IMDb: plain has the lowest mean error, 10.0% (5.0–15.0). No difference from plain is significant.",
         ),
         ({"plain": {"mean": float("nan"), "diverged": 2}}, "IMDb: no run converged."),
     ],
@@ -37,4 +37,4 @@ def test_findings_are_computed(errors_frame, cells, text):
 
 def test_of_a_single_seed_it_is_said(errors_frame):
     text = lowest_errors(errors_frame({("imdb", "plain"): {"runs": 1}}), reference="plain").text
-    assert text.endswith("With a single seed it is not known what another would give.")
+    assert text.endswith("These are runs of a single seed; another seed may give other errors.")

@@ -89,12 +89,12 @@ def test_table_and_sentences(experiment, records):
         [WITHOUT, "BBC News", "did not converge", "2 of 2", "–", "–", "–"],
     ]
     text = report.forgetting_found(cells).text
-    assert f"at lr 1e-4 changes the MLM loss on general text by {change} nats, at lr 1e-2 by +2.00" in text
+    assert f"changes the MLM loss on general text by {change} nats at lr 1e-4, and by +2.00 at lr 1e-2" in text
     assert f"seeds failed at {HIGH} (1 of 2), {WITHOUT} (2 of 2)." in text
-    assert f"without bias correction more seeds failed than with it at {HIGH}." in text
+    assert f"more seeds failed without bias correction than with it at {HIGH}." in text
     fine = report.forgetting_found(cells.assign(failed=0)).text
     assert "no seed failed" in fine
-    assert "at none of the rates that were tried both ways" in fine
+    assert "at none of the learning rates that were tried both ways" in fine
 
 
 def test_lines_are_sorted_by_rate_and_named_by_what_they_show(experiment, records):

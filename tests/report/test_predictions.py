@@ -99,13 +99,16 @@ def test_the_command_prints_both_tables(tmp_path, call):
     ("change", "told"),
     [
         (lambda frame: frame.rename(columns={"seed": "run"}), "no column 'seed'"),
-        (lambda frame: frame[frame["document"] != "d5"], "no predictions of the document 'd5'"),
-        (lambda frame: frame.iloc[:-1], "has no prediction of the document 'd59'"),
-        (lambda frame: pd.concat([frame, frame.iloc[:1]]), "was predicted with seed '0' before"),
-        (lambda frame: frame.assign(seed=frame["seed"] + 1), "give both the same ones"),
-        (lambda frame: frame.assign(label="c9"), "is of the class"),
+        (lambda frame: frame[frame["document"] != "d5"], "no predictions for the document 'd5'"),
+        (lambda frame: frame.iloc[:-1], "has no prediction for the document 'd59'"),
+        (
+            lambda frame: pd.concat([frame, frame.iloc[:1]]),
+            "an earlier row already predicts the document 'd0' with seed '0'",
+        ),
+        (lambda frame: frame.assign(seed=frame["seed"] + 1), "both need the same seeds"),
+        (lambda frame: frame.assign(label="c9"), "has the label"),
         (lambda frame: frame.assign(predicted=""), "`predicted` is empty"),
-        (lambda frame: frame.iloc[:0], "has no predictions"),
+        (lambda frame: frame.iloc[:0], "holds no predictions"),
     ],
 )
 def test_what_cannot_be_compared_is_told(change, told):
@@ -134,5 +137,5 @@ def test_records_that_share_a_draw_are_a_row_as_in_the_tables(spec, made_up):
     [row] = found.differences.itertuples()
     assert (row.change, row.low, row.high) == pytest.approx((expected.mean, expected.low, expected.high))
     assert found.errors["runs"].tolist() == [2, 2]
-    with pytest.raises(StudyError, match="it has two runs with seed 0, draw 0"):
+    with pytest.raises(StudyError, match="two runs have seed 0, draw 0"):
         compare({"ours": [*ours, others[0]], "others": others})

@@ -55,7 +55,7 @@ def test_a_variant_against_itself_differs_by_nothing(records):
     found = errors(plain | same, BASELINES)
     assert protocols.differences(found)[["mean", "low", "high"]].to_numpy().ravel().tolist() == [0.0] * 6
     text = protocols.released_found(found).text
-    assert "The same on every document: A, changed (+0.0); B, changed (+0.0)." in text
+    assert "Identical on every document: A, changed (+0.0); B, changed (+0.0)." in text
 
 
 def test_table_and_sentences(frame):
@@ -67,12 +67,12 @@ def test_table_and_sentences(frame):
     ]
     assert "Of the 2 comparisons 1 have such an interval" in table.note
     assert protocols.released_found(frame).text == (
-        "IMDb, in points against the clean run. Shown to be lower: A, changed (-6.0). "
-        "Not shown to differ: B, changed (+5.0)."
+        "IMDb, in points against the clean run. Significantly lower: A, changed (-6.0). "
+        "No significant difference: B, changed (+5.0)."
     )
-    assert "Shown to be higher: A, changed (+6.0)." in protocols.released_found(frame.assign(change=0.06)).text
+    assert "Significantly higher: A, changed (+6.0)." in protocols.released_found(frame.assign(change=0.06)).text
     single = protocols.released_found(frame.assign(runs=1))
-    assert single.text.endswith("With a single seed it is not known what another would give.")
+    assert single.text.endswith("These are runs of a single seed; another seed may give other errors.")
 
 
 def test_nothing_that_converged_is_said(records, made_up):

@@ -63,13 +63,13 @@ def test_the_bibliography_has_each_work_once():
     ("old", "new", "sentence"),
     [
         ("1,head", "15,head", "claim: '15'"),
-        ("94.57,94.20", "194.57,94.20", "`score` is 194.57; accuracy is from 0 to 100"),
+        ("94.57,94.20", "194.57,94.20", "`score` is 194.57, but accuracy must be from 0 to 100"),
         ("accuracy", "acuracy", "did you mean 'accuracy'?"),
         (",3,3,", ",0,3,", "seeds: '0'"),
         ("0.07,0.08", "-0.07,0.08", "sd: '-0.07'"),
-        ("against head-only,qinhan2021", "vs head-only,qinhan2021", "is none of claim 1; did you mean"),
+        ("against head-only,qinhan2021", "vs head-only,qinhan2021", "is not a part of claim 1; did you mean"),
         ("qinhan2021", "qinhan2020", "`source` 'qinhan2020' is not in the bibliography"),
-        ("94.57,94.20", "94.57", "a row has 20 cells"),
+        ("94.57,94.20", "94.57", "a row must have 20 cells"),
     ],
 )
 def test_a_wrong_row_is_one_sentence_with_its_line(tmp_path, old, new, sentence):

@@ -90,7 +90,7 @@ def test_a_record_of_older_semantics_is_shown_as_stale_and_used_nowhere(long_tex
     [row] = status.pages_table(experiments, shelf, "t").rows
     assert row[1:6] == ["1 of 2", "0 of 0", "1", "1", "0"]
     text = status.state_found(experiments, shelf).text
-    assert "1 of the 2 records of this profile's pages are there and valid; 1 are stale" in text
+    assert "1 of the 2 records of this profile's pages exist and are valid; 1 are stale" in text
     states = {cells[0]: cells[4] for cells in status.records_table(experiments, shelf, "t").table.rows}
     assert states == {runs[first].id: "valid", "0" * 16: f"stale: semantics {SEMANTICS - 1} of {SEMANTICS}"}
 
@@ -137,4 +137,7 @@ def test_what_is_no_record_is_named_and_left_alone(long_texts, store):
     shelf = Shelf.read()
     assert list(shelf.unread) == ["note.json"]
     assert path.exists()
-    assert "1 files in it could not be read as records (note.json)" in status.state_found({"p": long_texts}, shelf).text
+    assert (
+        "1 files in the folder could not be read as records (note.json)"
+        in status.state_found({"p": long_texts}, shelf).text
+    )

@@ -81,12 +81,8 @@ def test_columns_of_numbers_may_fall_below_zero():
 
 def test_a_page_made_by_smoke_says_so():
     smoke = Datasets.model_validate({"profile": "smoke", "encoder": {"name": "tiny"}, "datasets": ["imdb"]})
-    assert "prove nothing" in tables.notice(smoke).text
-    assert (
-        tables.notice(smoke)
-        ._repr_mimebundle_()["text/markdown"]
-        .startswith("```{admonition} Made by the profile smoke")
-    )
+    assert "no evidence about the paper" in tables.notice(smoke).text
+    assert tables.notice(smoke)._repr_mimebundle_()["text/markdown"].startswith("```{admonition} Profile smoke")
 
 
 def test_published_numbers():

@@ -18,9 +18,12 @@ def test_it_took_if_the_loss_fell_below_that_of_counting_and_pairs_are_told(took
     ("measures", "told"),
     [
         ({"after": 4.5}, "the MLM loss on IMDb is 4.50 nats after it, 4.00 before"),
-        ({"before": 11.9, "after": 5.6, "bigram": 5.2}, "is 5.60 nats after it, counting neighbouring words has 5.20"),
-        ({"right": 0.5}, "next sentences are told no better than by chance (50.0% of 200 pairs)"),
-        ({"right": 0.56}, "next sentences are told no better than by chance (56.0% of 200 pairs)"),  # by its interval
+        (
+            {"before": 11.9, "after": 5.6, "bigram": 5.2},
+            "is 5.60 nats after it, that of counts of neighbouring words 5.20",
+        ),
+        ({"right": 0.5}, "NSP is no better than chance (50.0% of 200 pairs right)"),
+        ({"right": 0.56}, "NSP is no better than chance (56.0% of 200 pairs right)"),  # by its interval
     ],
 )
 def test_it_did_not_take(took, measures, told):
@@ -34,7 +37,7 @@ def test_without_measures_it_is_not_known(took):
     record.texts = ()
     assert why_not_taken(record, "imdb") == why_not_taken(None, "imdb") == UNKNOWN
     record.measured = HeadQuality(mlm_loss=3.0, words=100, nsp_accuracy=0.498, pairs=448)
-    assert "no better than by chance (49.8% of 448 pairs)" in why_not_taken(record, "imdb")
+    assert "no better than chance (49.8% of 448 pairs right)" in why_not_taken(record, "imdb")
 
 
 def test_a_handful_of_pairs_says_nothing_of_next_sentences(took):

@@ -70,8 +70,8 @@ def test_one_pretraining_for_each_corpus_tells_no_variance(spec, made_up):
     records = [made_up(pretrained(spec, seed, 0, task)) for seed in (0, 1) for task in ("imdb", "ag_news")]
     told = of_pretrainings([*records, made_up(spec)])
     assert told.kind == "warning"
-    assert told.text.startswith("2 further pre-trainings are behind")
-    assert "no interval has it" in told.text
+    assert told.text.startswith("The recorded runs rest on 2 further pre-trainings")
+    assert "no interval includes it" in told.text
 
 
 def test_the_variance_between_pretrainings_is_that_of_their_means(spec, made_up):
@@ -83,10 +83,10 @@ def test_the_variance_between_pretrainings_is_that_of_their_means(spec, made_up)
     assert told.kind == "note"
     assert "In 1 cells" in told.text
     assert f"standard deviation of {100 * np.sqrt(found.draw):.2f} points" in told.text
-    assert f"the same one, of {100 * np.sqrt(found.seed):.2f} points" in told.text
+    assert f"of {100 * np.sqrt(found.seed):.2f} points between runs that start from the same one" in told.text
     assert found.draw == pytest.approx(0.16 / 2 - 0.02 / 2)
 
 
 def test_what_all_runs_begin_with_is_no_further_pretraining(spec, made_up):
     general = [made_up(pretrained(spec, seed, 0, "imdb")) for seed in (0, 1)]
-    assert of_pretrainings(general).text.startswith("0 further pre-trainings")
+    assert of_pretrainings(general).text.startswith("The recorded runs rest on 0 further pre-trainings")

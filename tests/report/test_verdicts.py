@@ -76,7 +76,7 @@ def test_a_decision_follows_from_the_interval(interval, gain, no_gain):
     assert decide(GAIN, effect(*interval))[0] == gain
     assert decide(NO_GAIN, effect(*interval))[0] == no_gain
     few = decide(GAIN, effect(*interval, runs=2))
-    assert few == (OPEN, "2 runs of each, and fewer than 3 decide nothing")
+    assert few == (OPEN, "2 runs of each; fewer than 3 decide nothing")
 
 
 @pytest.mark.parametrize(("failed", "runs", "decision"), [(3, 5, OPEN), (5, 5, OPEN), (6, 6, HOLDS), (0, 5, OPEN)])
@@ -214,7 +214,7 @@ def test_what_needs_further_pre_training_is_not_tested_where_heads_stay_at_chanc
         )
         if not finding.part.untested and pretrained and finding.effect:
             assert finding.decision == UNTESTED
-            assert "next sentences are told no better than by chance (49.8% of 200 pairs)" in finding.reason
+            assert "NSP is no better than chance (49.8% of 200 pairs right)" in finding.reason
         assert finding.effect == other.effect  # it is shown all the same
 
 
@@ -258,7 +258,8 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
     assert 'href="layers.html#runs" title="runs ' in second[5].myst
     assert (
         second[1].myst
-        == "{doc}`Joining the last third of the layers (four of twelve) gains nothing over the last. <layers>`"
+        == "{doc}`Joining the last third of the layers (four of twelve) gains nothing over the last layer alone. "
+        "<layers>`"
     )
     assert last[2:] == [
         "–",

@@ -84,7 +84,7 @@ def test_what_lies_beside_the_weights_is_known_by_its_digest(name, capsys):
     (folder / name).write_bytes(whole.replace(b"0", b"1", 1))
     assert make_encoder(pretrained()) == (name != "record.json")  # the record in the store knows the weights too
     told = capsys.readouterr().err
-    assert name == "record.json" or f"{folder.name}.damaged holds another {name} than was made" in told
+    assert name == "record.json" or f"{folder.name}.damaged holds a different {name} than was made" in told
 
 
 def test_what_is_set_aside_a_second_time_leaves_the_first_where_it_is():

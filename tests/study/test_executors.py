@@ -99,7 +99,7 @@ def test_a_job_that_loses_every_worker_ends_it_all(spec):
     jobs = jobs_for([spec])
     with ThreadPoolExecutor(1) as pool:
         log = Log(**{spec.id: [WorkerLost(0, "node")] * LOSSES})
-        with pytest.raises(StudyError, match=f"was lost {LOSSES} times .* has it memory enough"):
+        with pytest.raises(StudyError, match=f"was lost {LOSSES} times .* does it have enough memory"):
             list(do(jobs, pool.submit, log))
     assert len(log.asked) == LOSSES
 

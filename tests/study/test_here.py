@@ -11,9 +11,9 @@ def test_what_runs_need_is_told_in_a_few_sentences(spec, monkeypatch):
     other = spec.variant({"data": {"name": "sogou"}, "encoder": {"name": "minilm-l6-uncased"}})
     texts, absent, encoders, device = here.needs([spec, other, BagOfWordsSpec(data=DataSpec(name="rotten_tomatoes"))])
     folder = "in the folder of TCSTUDY_DATA"
-    without = "not available here (their runs are counted, and left out if they are run here)"
+    without = "not available here (their runs are counted, but skipped here)"
     assert texts == f"Texts {folder}: bbc_news, rotten_tomatoes; {without}: sogou."
-    assert absent.startswith("sogou is taken from a local folder only: put sogou/train.parquet")
+    assert absent.startswith("sogou is read from a local folder only: put sogou/train.parquet")
     assert encoders == "Encoders in a local folder: tiny; in the package index: minilm-l6-uncased."
     assert device == f"Device: no GPU, {here.cores()} cores; training takes up to about 2.6 GiB of 8.0 GiB of memory."
     assert here.needs([]) == []

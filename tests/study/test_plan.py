@@ -258,7 +258,7 @@ def test_an_encoder_of_the_hub_has_a_size_once_it_is_fetched(tmp_path, monkeypat
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     encoder = EncoderSpec(name="owner/bert", revision="0" * 40)
-    with pytest.raises(StudyError, match=r"owner/bert costs cannot be said before it is fetched"):
+    with pytest.raises(StudyError, match=r"The cost of owner/bert cannot be estimated before it is fetched"):
         planned([from_encoder(encoder)])
     folder = tmp_path / "models--owner--bert" / "snapshots" / ("0" * 40)
     folder.mkdir(parents=True)
@@ -405,7 +405,7 @@ def test_hours_here_are_those_of_the_latest_device_of_its_kind():
     new = [as_recorded(run, 1.0, device="cpu, 8 threads", made="2026-02-01") for run in runs]
     gpu = [as_recorded(run, 0.1, device="NVIDIA L4, bf16", made="2026-03-01") for run in runs]
     found = recorded_speed([*new, *old, *gpu], [], "cpu")
-    assert "3 recorded trainings took (cpu, 8 threads)" in found.told
+    assert "3 recorded trainings (cpu, 8 threads)" in found.told
     assert found.seconds(PlannedWork("fine-tuning", "bert-base-uncased", run_work(runs[0], BASE))) < 2
     assert recorded_speed([*gpu, as_bag()], [], "cpu") is None
     unknown = RUN.variant({"encoder": {"name": "owner/bert", "revision": "0" * 40}})
@@ -424,10 +424,10 @@ def test_hours_are_told_for_what_is_here_or_what_a_profile_is_made_for(monkeypat
         monkeypatch.setattr(speed_module, "has_gpu", lambda gpu=gpu: gpu)
         speeds = choose_speeds(plans, ["a100", None, None], here)
         assert [speed.device if speed else None for speed in speeds] == expected
-        assert any("No GPU is found" in speed.told for speed in speeds if speed) is not gpu
+        assert any("There is no GPU" in speed.told for speed in speeds if speed) is not gpu
     assert {speed.device for speed in choose_speeds(plans, ["a100", None, None], here, "l4") if speed} == {"l4"}
     [unknown, *_] = choose_speeds(plans, [None] * 3, None)
-    assert (unknown.device, "No record tells" in unknown.told) == ("h100", True)
+    assert (unknown.device, "No record shows" in unknown.told) == ("h100", True)
 
 
 def test_a_gpu_that_is_here_is_known_by_its_name_or_its_records(monkeypatch):
@@ -468,7 +468,7 @@ def test_the_command_tells_a_table_and_the_same_as_json(spec, tmp_path):
     assert printed["here"][0] == "Texts in the folder of TCSTUDY_DATA: bbc_news."
     assert "no two runs of two variants are recorded" in " ".join(table.split())
     checked = CliRunner().invoke(app, ["run", "--check", str(parameters)]).stdout
-    assert checked.endswith("fine; 12 runs, 0 recorded, 0 shared with files before\n")
+    assert checked.endswith("valid; 12 runs, 0 recorded, 0 from earlier files\n")
 
 
 def test_the_command_tells_what_the_comparisons_of_recorded_runs_can_tell(spec, tmp_path, monkeypatch):

@@ -91,7 +91,7 @@ def test_every_kind_of_file_has_its_finding_and_stays_as_it_is(store, neighbours
     }
     told = {finding.subject: finding.sentence for finding in findings}
     assert f"the record of {other_name.stem} under another name" in told[f"{'0' * 16}.json"]
-    assert "it is not used, and made again" in told[cut.name]
+    assert "it is not used, and will be made again" in told[cut.name]
     assert "newer version" in told[newer.name]
     assert content(store.folder) == before
 
@@ -102,12 +102,12 @@ def test_a_record_of_an_encoder_that_is_not_here_is_whole_and_not_understood(sto
     records, [finding] = read_all(store)
     assert not records
     assert finding.state == "warn"
-    assert "is whole, but cannot be understood here" in finding.sentence
+    assert "is intact, but cannot be understood here" in finding.sentence
     assert not failed(verify(Settings.read()))
 
 
 def test_a_missing_folder_is_told(store):
-    with pytest.raises(StudyError, match="is no folder of records"):
+    with pytest.raises(StudyError, match="is not a folder of records"):
         read_all(store)
 
 
@@ -135,10 +135,10 @@ def test_records_are_chosen_by_page_data_set_and_letters_of_their_variant(spec):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"outcome": "diverged"}, "It says diverged, which does not go with its predictions"),
-        ({"test": None}, "It says finished, which does not go with its predictions"),
-        ({"data": "used_test"}, "predictions of another number of documents than were tested"),
-        ({"test": "classes"}, "It has a class that bbc_news has not"),
+        ({"outcome": "diverged"}, "It says diverged, which does not match its predictions"),
+        ({"test": None}, "It says finished, which does not match its predictions"),
+        ({"data": "used_test"}, "number of predictions is not that of the tested documents"),
+        ({"test": "classes"}, "It has a class that bbc_news does not have"),
     ],
 )
 def test_parts_that_contradict_each_other_are_found_though_the_digest_is_right(store, spec, changes, sentence):
@@ -178,7 +178,7 @@ def test_records_of_earlier_meanings_and_without_digests_are_counted(store, neig
     for run, changes in zip(neighbours, ({}, {}, {"semantics": SEMANTICS - 1}, {"schema_version": 1}), strict=True):
         store.put(made(run).model_copy(update=changes))
     [records] = verify(Settings.read())
-    assert records.sentence.startswith("4 are whole. 1 of them were made before records held a digest. 1 are of an")
+    assert records.sentence.startswith("4 are intact. 1 of them were made before records held a digest. 1 have an")
 
 
 def test_weights_that_are_not_what_was_made_are_found(store, spec):
@@ -284,7 +284,7 @@ def test_the_command_lists_what_is_asked_for(project, store, call, monkeypatch):
         "tcstudy: there is no page 'longtexts'; did you mean 'long_texts'?\n",
     )
     assert "did you mean 'bbc_news'" in call("results", "list", "--dataset", "bbc").err
-    assert "is no folder of records" in call("results", "list", "--results", "elsewhere").err
+    assert "is not a folder of records" in call("results", "list", "--results", "elsewhere").err
 
 
 def test_the_command_verifies_and_names_the_file(project, store, call):

@@ -114,7 +114,7 @@ def test_a_damaged_record_is_set_aside_and_made_again(spec, damage, capsys):
     path.write_text(damage(path.read_text()), encoding="latin-1")
     assert run(spec).test == record.test
     assert files(store().folder) == [f"{spec.id}.damaged", f"{spec.id}.json"]
-    assert "set aside, the run is made again" in capsys.readouterr().err
+    assert "set aside, and the run is made again" in capsys.readouterr().err
 
 
 def test_a_record_made_outside_a_checkout_is_read(spec, monkeypatch):
@@ -160,6 +160,6 @@ def test_two_processes_that_want_the_same_run_make_it_once(spec):
 def test_a_set_that_only_a_local_folder_could_have_is_left_out_with_a_reason(spec, capsys):
     sogou = spec.variant({"data.name": "sogou"})
     assert list(run_all({"bbc": spec, "sogou": sogou})) == ["bbc"]
-    assert "run 2 of 2: sogou: left out: sogou is taken from a local folder only" in capsys.readouterr().err
-    with pytest.raises(StudyError, match="taken from a local folder only"):
+    assert "run 2 of 2: sogou: left out: sogou is read from a local folder only" in capsys.readouterr().err
+    with pytest.raises(StudyError, match="read from a local folder only"):
         run(sogou)

@@ -77,7 +77,7 @@ def test_a_number_that_was_changed_is_noticed_and_the_file_kept(recorded, capsys
     changed = path.read_text()
     assert run(spec).test == whole.test
     assert path.with_suffix(".damaged").read_text() == changed
-    assert "its digest is not that of what it says): set aside, the run is made again" in capsys.readouterr().err
+    assert "its digest does not match its content): set aside, and the run is made again" in capsys.readouterr().err
 
 
 def test_a_record_without_its_digest_is_damaged(recorded):
@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_no_half_record_and_those_before_intact(spec, small_d
     disk = small_disk("16k")
     monkeypatch.setenv("TCSTUDY_RESULTS", str(disk / "runs"))
     first = run(spec)
-    with pytest.raises(StudyError, match=r"The disk of .* is full: what was finished is kept; make room"):
+    with pytest.raises(StudyError, match=r"The disk of .* is full. All finished work is kept: free some space"):
         run_all({seed: spec.variant({"seed": seed}) for seed in range(8)})
     whole = store().paths()
     assert 0 < len(whole) < 8
