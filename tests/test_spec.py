@@ -44,7 +44,7 @@ def test_a_spec_survives_json(changes):
         ({"data": {"name": "imbd"}}, "data: 'imbd' is not a data set of the catalogue; did you mean 'imdb'?"),
         ({"data": {"name": "imdb", "trian": 5}}, "data: `trian` is not a key of DataSpec; did you mean 'train'?"),
         ({"data": {"name": "imdb", "train": "5"}}, "data.train: '5' (str) is given; it should be a valid integer"),
-        ({"data": {"name": "trec", "test": 501}}, "data: test asks for 501 documents, trec has 500 to test on"),
+        ({"data": {"name": "trec", "test": 501}}, "data: test asks for 501 documents, but trec has 500 to test on"),
         ({"data": {}}, "data.name is missing"),
         ({"encoder": {"name": "minilm"}}, "is not an encoder of the catalogue or of TCSTUDY_ENCODERS; did you mean"),
         ({"encoder": {"name": "owner/bert"}}, "needs `revision`, the commit to use"),

@@ -161,7 +161,7 @@ def test_copies_that_differ_are_told(store, neighbours):
     store.put(made(neighbours[2], train=SPLIT.model_copy(update={"digest": "1"})))
     store.put(made(neighbours[3], digest="e"))
     warnings = {check.subject: check.sentence for check in verify(Settings.read()) if check.state == "warn"}
-    assert "made on 2 copies that differ" in warnings["bbc_news"]
+    assert "made with 2 copies that differ" in warnings["bbc_news"]
     assert "began with 2 different sets of weights" in warnings["tiny"]
 
 
@@ -192,7 +192,7 @@ def test_weights_that_are_not_what_was_made_are_found(store, spec):
     weights = Settings.read().weights / encoder.id
     (weights / "model.safetensors").write_bytes(b"other")
     [found] = [check for check in verify(Settings.read()) if check.state == "fail"]
-    assert f"{weights} holds another model.safetensors than was made" in found.sentence
+    assert f"{weights} holds a different model.safetensors than was made" in found.sentence
     weights.rename(weights.with_name("away"))
     assert not failed(checks := verify(Settings.read()))
     assert "Those of 1 encoders are not in" in checks[-1].sentence
