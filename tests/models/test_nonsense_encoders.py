@@ -299,6 +299,6 @@ def test_weights_of_the_hub_in_pytorchs_own_format_are_read_and_run_nothing(tmp_
         loaded = load_encoder(spec, dropout=0.0).body
         torch.testing.assert_close(loaded.embeddings.word_embeddings.weight, model.embeddings.word_embeddings.weight)
     else:
-        with pytest.raises(StudyError, match="cannot be had"):
+        with pytest.raises(StudyError, match="cannot be loaded"):
             load_encoder(spec, dropout=0.0)
     assert not (tmp_path / "sprung").exists()
