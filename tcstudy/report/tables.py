@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Notice:
-    """An admonition: its kind ("warning", "note", "tip"), title and Markdown text."""
+    """An admonition: its kind ("warning", "note", "tip"), title and Markdown text.
+
+    What comes from outside, names and messages, is put into the text by `escape_markdown`. In case it was not, nothing
+    in the text is HTML, leads to a script or ends the admonition.
+    """
 
     kind: str
     title: str
@@ -118,7 +123,15 @@ class Notice:
 
     def markdown(self) -> str:
         """The admonition as a MyST directive."""
-        return f"```{{admonition}} {self.title}\n:class: {self.kind}\n\n{self.text}\n```"
+        fence = "`" * (1 + max(2, *(len(run) for run in re.findall("`+", self.text)), 2))
+        text = _HTML.sub(lambda found: found[0] if found[1] else f"\\{found[0]}", self.text)
+        text = _SCHEME.sub(r"\1\\:", text)
+        return f"{fence}{{admonition}} {escape_markdown(self.title)}\n:class: {self.kind}\n\n{text}\n{fence}"
+
+
+_HTML = re.compile(r"(\{(?:doc|ref|numref|eq|cite:[pt])\}`[^`]*`)|<(?=[a-zA-Z/!?])")
+"""A reference, which may hold angle brackets of its own, or what begins an element of HTML."""
+_SCHEME = re.compile(r"\b(javascript|vbscript|data):", re.IGNORECASE)
 
 
 def escape_html(text: str) -> str:
