@@ -48,7 +48,7 @@ def _index_prose(app: Sphinx) -> None:
 
 
 def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    tags = _tags(app, context["title"], page, description(doctree) if doctree is not None else "")
+    tags = _tags(app, context.get("title", ""), page, description(doctree) if doctree is not None else "")
     context["metatags"] = "\n".join([context.get("metatags", ""), *tags])
 
 

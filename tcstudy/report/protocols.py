@@ -4,7 +4,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import error_cell, note
-from tcstudy.report.tables import Notice, Table
+from tcstudy.report.tables import Notice, Table, escape_markdown
 
 
 def differences(errors: pd.DataFrame) -> pd.DataFrame:
