@@ -123,14 +123,16 @@ class Notice:
 
     def markdown(self) -> str:
         """The admonition as a MyST directive."""
-        fence = "`" * (1 + max(2, *(len(run) for run in re.findall("`+", self.text)), 2))
-        text = _HTML.sub(lambda found: found[0] if found[1] else f"\\{found[0]}", self.text)
+        text = _FENCE.sub(lambda found: "".join(f"\\{character}" for character in found[0]), self.text)
+        text = _HTML.sub(lambda found: found[0] if found[1] else f"\\{found[0]}", text)
         text = _SCHEME.sub(r"\1\\:", text)
-        return f"{fence}{{admonition}} {escape_markdown(self.title)}\n:class: {self.kind}\n\n{text}\n{fence}"
+        return f"```{{admonition}} {escape_markdown(self.title)}\n:class: {self.kind}\n\n{text}\n```"
 
 
 _HTML = re.compile(r"(\{(?:doc|ref|numref|eq|cite:[pt])\}`[^`]*`)|<(?=[a-zA-Z/!?])")
 """A reference, which may hold angle brackets of its own, or what begins an element of HTML."""
+_FENCE = re.compile(r"`{3,}|~{3,}|:{3,}")
+"""What opens or closes a directive."""
 _SCHEME = re.compile(r"\b(javascript|vbscript|data):", re.IGNORECASE)
 
 
