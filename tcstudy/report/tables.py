@@ -125,7 +125,7 @@ class Notice:
         """The admonition as a MyST directive."""
         text = _FENCE.sub(lambda found: "".join(f"\\{character}" for character in found[0]), self.text)
         text = _HTML.sub(lambda found: found[0] if found[1] else f"\\{found[0]}", text)
-        text = _SCHEME.sub(r"\1\\:", text)
+        text = _SCRIPT.sub(r"]\\(", text)
         return f"```{{admonition}} {escape_markdown(self.title)}\n:class: {self.kind}\n\n{text}\n```"
 
 
@@ -133,7 +133,8 @@ _HTML = re.compile(r"(\{(?:doc|ref|numref|eq|cite:[pt])\}`[^`]*`)|<(?=[a-zA-Z/!?
 """A reference, which may hold angle brackets of its own, or what begins an element of HTML."""
 _FENCE = re.compile(r"`{3,}|~{3,}|:{3,}")
 """What opens or closes a directive."""
-_SCHEME = re.compile(r"\b(javascript|vbscript|data):", re.IGNORECASE)
+_SCRIPT = re.compile(r"\]\((?=\W*(?:javascript|vbscript|data)\b)", re.IGNORECASE)
+"""The middle of a link that leads to a script."""
 
 
 def escape_html(text: str) -> str:
