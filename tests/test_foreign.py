@@ -25,12 +25,18 @@ from tcstudy.catalog.wheels import WHEELS, Wheel
 from tcstudy.corpora import assets
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.experiments import LongTexts
-from tcstudy.report import tables
+from tcstudy.experiments.base import RunKey
+from tcstudy.publish.site import STATIC
+from tcstudy.report import stats, tables
+from tcstudy.report.cells import runs_behind
+from tcstudy.report.cost_tables import timed_on
 from tcstudy.report.documents import SeenText
+from tcstudy.report.measured import PageRecords
 from tcstudy.report.status import state_found
 from tcstudy.settings import Settings
-from tcstudy.spec import EncoderSpec, PretrainingSpec, WindowSpec
+from tcstudy.spec import EncoderSpec, PretrainingSpec, RunSpec, WindowSpec
 from tcstudy.study.encoders import encoder_store, make_encoder
+from tcstudy.study.record import Record
 from tcstudy.study.recorded import Shelf
 from tcstudy.study.run import run
 from tcstudy.study.store import Damaged, Store, _digest
@@ -41,6 +47,12 @@ PAGE = {
     "data": [{"name": "rotten_tomatoes", "train": 4, "validation": 2, "test": 4}],
     "window": {"length": 12},
     "methods": ["head-only"],
+    "training": {"batch_size": 4, "epochs": 1},
+}
+
+RUN = {
+    "data": {"name": "rotten_tomatoes", "train": 4, "validation": 2, "test": 4},
+    "window": {"length": 12},
     "training": {"batch_size": 4, "epochs": 1},
 }
 
@@ -362,6 +374,9 @@ def test_hostile_texts_and_names_are_shown_in_a_built_page_and_do_nothing(tmp_pa
         tables.Fold(HOSTILE[0], tables.Table(("c",), [(HOSTILE[1],)], HOSTILE[3], "tab-b"), "fold"),
         tables.run_with(experiment),
         state_found({"long_texts": experiment}, Shelf.read()),
+        *told_by(hostile_record(named)),
+        *(tables.Notice("note", text, text) for text in HOSTILE),
+        tables.Notice("tip", "Escaped", f"Told by ` and *: {tables.escape_markdown(LETTERS)}"),
     ]
     page = built(tmp_path / "book", shown)
     seen = Seen(page)
@@ -372,6 +387,45 @@ def test_hostile_texts_and_names_are_shown_in_a_built_page_and_do_nothing(tmp_pa
     assert "/etc/passwd" in seen.text
     assert "root:" not in seen.text
     assert "onerror" in seen.text
+    spaced = " ".join(seen.text.split())
+    assert f"Told by ` and *: {LETTERS}" in spaced
+    assert spaced.count(f"device {LETTERS}") == 2  # once in a sentence, once in a table
+    for field in ("system", "library", "origin"):
+        assert f"{field} {LETTERS}" in spaced, field
+
+
+LETTERS = "<script>alert(1)</script> {eval-rst} `x` ](javascript:alert(2)) ::: | a *b* _c_ $d$ \\ &lt; # {doc}`e`"
+"""What must be shown letter by letter, whatever field it comes in."""
+
+
+def hostile_record(encoder: str) -> Record:
+    """The record of a run, made by whoever passed it on, with markup in every string that a page shows."""
+    record = run(RunSpec.model_validate(RUN | {"encoder": {"name": encoder}}))
+    machine = record.provenance.model_copy(
+        update={
+            "device": f"device {LETTERS}",
+            "system": f"system {LETTERS}",
+            "libraries": {f"library {LETTERS}\n{LETTERS}": "1"},
+            "made": LETTERS,
+            "encoder_digest": LETTERS,
+        }
+    )
+    data = record.data.model_copy(update={"origin": f"origin {LETTERS}"})
+    return record.model_copy(update={"provenance": machine, "data": data})
+
+
+def told_by(record: Record) -> list:
+    """All that the pages show of where a record was made, and of what."""
+    key, other = RunKey(LETTERS, LETTERS, 0), record.provenance.model_copy(update={"device": "another"})
+    several = {key: record, key._replace(seed=1): record.model_copy(update={"provenance": other})}
+    page = PageRecords({}, several)
+    return [
+        tables.made_with({key: record}, "made"),
+        tables.documents_used({key: record}, "used"),
+        runs_behind({key: record}, "behind"),
+        timed_on({"page": page}),
+        stats.cut_by_window({key: record}, 12),
+    ]
 
 
 def built(source: Path, shown: list) -> str:
@@ -387,7 +441,7 @@ def built(source: Path, shown: list) -> str:
     shutil.copy(ROOT / "book" / "references.bib", source / "book")
     shutil.copy(ROOT / "book" / "favicon.svg", source / "book")
     shutil.copy(ROOT / "_config.yml", source)
-    (source / "_vendor").mkdir()
+    shutil.copytree(STATIC, source / "_vendor")
     (source / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source), "-q"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -17,6 +17,7 @@ from tcstudy.publish.parameters import ParameterFile
 from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
 from tcstudy.study.encoders import encoder_store
+from tcstudy.study.sets import set_spec, sets_store
 from tcstudy.study.store import run_store
 from tcstudy.study.work import texts_read
 
@@ -107,8 +108,9 @@ def _package() -> Iterator[Path]:
 def _records(file: ParameterFile, settings: Settings) -> Iterable[Path]:
     runs, encoders = run_store(), encoder_store()
     specs = file.experiment.runs().values()
-    if file.experiment.texts():  # it shows data sets, not records
-        return []
+    if texts := file.experiment.texts():  # it shows data sets, not records
+        sets = (set_spec(name, file.experiment.encoder) for name in texts)
+        return [sets_store().found_at(spec) for spec in sets if spec]
     if not specs:
         return [*runs.known_paths(), *encoders.known_paths(), *sorted((settings.published / "bench").glob("*.json"))]
     made = dict.fromkeys(part for spec in specs if isinstance(spec, RunSpec) for part in spec.encoder.made_on_the_way())

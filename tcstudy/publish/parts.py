@@ -20,6 +20,7 @@ from tcstudy.publish.freshness import page_source
 from tcstudy.publish.pages import executed_page
 from tcstudy.publish.parameters import ParameterFile, read_all
 from tcstudy.publish.profile import by_page, has_parameters, profile_folder
+from tcstudy.report.cells import RUNS
 from tcstudy.report.sweep import sweep_tables
 from tcstudy.report.tables import escape_markdown
 from tcstudy.settings import Settings
@@ -28,6 +29,9 @@ FRONT = "index"
 """The page that opens the book; it is none of one's own run."""
 OWN = "own"
 """The folder of the pages of one's own run."""
+
+KEPT = ("kernelspec", "language_info")
+"""What a published notebook says of itself."""
 
 _INSTALL = """\
 import importlib.util
@@ -131,8 +135,7 @@ def _place(
     notebook = _published(nbformat.read(executed, as_version=4), name)
     if beside is not None:
         notebook = _as_own(notebook, name if name == file.page else f"{name}-{file.page}", beside)
-        if name != file.page:
-            _retitle(notebook, name)
+        _retitle(notebook, name if name != file.page else "")
     if address:
         install = nbformat.v4.new_code_cell(_INSTALL.format(address=address), metadata={"tags": ["remove-cell"]})
         notebook.cells.insert(0, install)
@@ -140,15 +143,22 @@ def _place(
 
 
 def _retitle(notebook: nbformat.NotebookNode, name: str) -> None:
-    """Let the title of a page say which of several it is."""
+    """Let the title of a page of one's own run say that it is one, and which of several."""
     cell = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
     title, *rest = cell.source.split("\n")
-    cell.source = "\n".join([f"{title}: {escape_markdown(name)}", *rest])
+    which = f": {escape_markdown(name)}" if name else ""
+    cell.source = "\n".join([f"{title}{which} (your run)", *rest])
 
 
 def _published(notebook: nbformat.NotebookNode, page: str) -> nbformat.NotebookNode:
-    """The executed page without papermill's cell and progress lines, with links to its sources."""
+    """The executed page without papermill's cell and progress lines, with links to its sources.
+
+    What papermill tells of the machine, paths for example, is left out.
+    """
+    notebook.metadata = {key: notebook.metadata[key] for key in KEPT if key in notebook.metadata}
     for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
         if cell.cell_type == "code":
@@ -207,7 +217,7 @@ def _write_substitute(settings: Settings, page: str, missing: str, own: bool, ta
         "```{admonition} Not part of the published study yet\n:class: warning\n\n"
         f"This page is shown when all it needs is there: {missing}.{elsewhere}\n```"
     )
-    text = "\n\n".join([title, notice, opening])
+    text = "\n\n".join([title, f'<a id="{RUNS}"></a>', notice, opening])  # cells of other pages may lead there
     (target / "book" / f"{page}.md").write_text(text + "\n", encoding="utf-8")
 
 
@@ -216,9 +226,9 @@ def _append_own(target: Path, files: Sequence[ParameterFile], names: Sequence[st
     experiments = {name: file.experiment for name, file in zip(names, files, strict=True)}
     text = (
         "# Your own run\n\n"
-        f"These pages were run on this machine, by the parameter files of `{files[0].folder}`. They are the same pages "
-        "as those of the published study, with other parameters; what was changed in them or in their parameters shows "
-        "here.\n\n"
+        f"These pages were run on this machine, by the parameter files of {escape_markdown(files[0].folder)}. They are "
+        "the same pages as those of the published study, with other parameters; what was changed in them or in their "
+        "parameters shows here.\n\n"
         + "".join(f"{table.markdown()}\n\n" for table in sweep_tables(experiments))
         + "```{tableofcontents}\n```\n"
     )

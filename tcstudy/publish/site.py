@@ -21,6 +21,8 @@ LAUNCHERS = {
     "colab_url": "https://colab.research.google.com",
     "notebook_interface": "jupyterlab",
 }
+STATIC = Path(__file__).parent / "static"
+"""The book's own script and style sheet."""
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 
 
@@ -61,6 +63,7 @@ def assemble(settings: Settings, profile: str | None) -> Path:
     address = _public_address(settings.project)
     _write_config(settings.project, target, address)
     _copy_mathjax(target / "_vendor" / "mathjax")
+    shutil.copytree(STATIC, target / "_vendor", dirs_exist_ok=True)
     place_pages(settings, profile, target, address)
     return target
 
@@ -83,6 +86,8 @@ def _write_config(root: Path, target: Path, address: str | None) -> None:
         options = config["sphinx"]["config"]["html_theme_options"]
         options |= {"repository_url": address, "use_repository_button": True, "use_issues_button": True}
         if urlsplit(address).hostname == "github.com":
+            owner, name = urlsplit(address).path.strip("/").split("/")
+            config["sphinx"]["config"]["html_baseurl"] = f"https://{owner.lower()}.github.io/{name}/"
             options |= {"repository_branch": "gh-pages", "path_to_docs": "_sources", "launch_buttons": LAUNCHERS}
     (target / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 

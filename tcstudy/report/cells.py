@@ -1,20 +1,25 @@
 """Cells with errors, changes and their intervals, the runs behind them, and the note that explains a table's cells."""
 
+import functools
+import html
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
+from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.intervals import LEAST_RUNS, LEVEL, holm
 from tcstudy.report.stats import by_cell
 from tcstudy.report.tables import Fold, Markup, Table, escape_html, escape_markdown, percent
+from tcstudy.settings import Settings
 from tcstudy.study.record import Record
+from tcstudy.study.store import run_store
 
 RUNS = "runs"  # the place on a page where its runs are listed
 
 
-def error_cell(cell: pd.Series, unit: str = "%") -> str:
+def error_cell(cell: pd.Series, unit: str = "%", page: str = "") -> str:
     """Mean error of a cell with its interval, and, where it was compared, the difference in points with its own.
 
     Or what happened instead. Its runs are shown when it is pointed at.
@@ -22,13 +27,14 @@ def error_cell(cell: pd.Series, unit: str = "%") -> str:
     Args:
         cell: a row of `stats.errors`.
         unit: after the mean.
+        page: that lists its runs, if it is another one.
     """
     if cell["diverged"] == cell["runs"]:
-        return with_runs("did not converge", cell["ids"])
+        return with_runs("did not converge", cell["ids"], page)
     mean, low, high = (percent(cell[name]).removesuffix("%") for name in ("mean", "low", "high"))
     lost = f", {cell['diverged']} of {cell['runs']} did not converge" if cell["diverged"] else ""
     change = f"; {change_cell(*cell[['change', 'change_low', 'change_high']])}" if pd.notna(cell["change"]) else ""
-    return with_runs(f"{mean}{unit} ({low}–{high}{lost}){change}", cell["ids"])
+    return with_runs(f"{mean}{unit} ({low}–{high}{lost}){change}", cell["ids"], page)
 
 
 def percent_range(cell: pd.Series) -> str:
@@ -65,11 +71,40 @@ def share_cell(mean: float, low: float, high: float, unit: str = "%") -> str:
     return f"{centre}{unit} ({' to '.join(ends)})"
 
 
-def with_runs(text: str, ids: Iterable[str]) -> Markup:
-    """A cell that shows its runs when it is pointed at, and leads to the list of the page's runs."""
-    title = f"runs {', '.join(ids)}"
-    link = f'<a href="#{RUNS}" title="{title}" style="color: inherit; text-decoration: none">'
-    return Markup(text, f"{link}{escape_markdown(text)}</a>", f'<span title="{title}">{escape_html(text)}</span>')
+def with_runs(text: str, ids: Iterable[str], page: str = "") -> Markup:
+    """A cell that tells its runs' errors when it is pointed at, focused or touched, and leads to the list of runs.
+
+    Args:
+        text: of the cell.
+        ids: of the runs' records.
+        page: that lists them, if it is another one.
+    """
+    told = html.escape("; ".join(_run_told(name, Settings.read()) for name in ids)).replace("|", "&#124;")
+    link = f'<a class="cell-runs" href="{page and f"{page}.html"}#{RUNS}" data-runs="{told}">'
+    return Markup(text, f"{link}{escape_markdown(text)}</a>", f'<span title="{told}">{escape_html(text)}</span>')
+
+
+@functools.lru_cache(maxsize=10_000)  # a run stands in many cells
+def _run_told(name: str, settings: Settings) -> str:
+    """The data set, seed and error of the run of that record."""
+    store = run_store()
+    for folder in (store.folder, store.behind.folder if store.behind else store.folder):
+        try:
+            record = store.read(folder / f"{name}.json")
+        except (StudyError, OSError):
+            continue
+        return (
+            f"{dataset_title(record.spec.data.name)}, {_place(record.spec.seed, record.spec.data.draw)}: {_end(record)}"
+        )
+    return f"run {name}"
+
+
+def _place(seed: int, draw: int) -> str:
+    return f"seed {seed}" + (f", draw {draw}" if draw else "")
+
+
+def _end(record: Record) -> str:
+    return percent(record.error_rate) if record.test else "did not converge"
 
 
 def counted(errors: pd.DataFrame) -> str:
@@ -103,7 +138,7 @@ def note(errors: pd.DataFrame, documents: str = "test documents") -> str:
         said = f"A single seed; in brackets the 95% interval over {of}. What another seed would give is not in it."
     else:
         said = f"Mean over {counted(errors)}, in brackets its 95% interval over runs and {of}."
-    return " ".join([said, *_compared(errors), "Point at a cell to see its runs."])
+    return " ".join([said, *_compared(errors), "Point at a cell, or touch it, to see its runs."])
 
 
 def _compared(errors: pd.DataFrame) -> list[str]:
@@ -152,10 +187,10 @@ def runs_behind(records: Mapping[RunKey, Record], page: str) -> Fold:
 
 
 def _named(runs: Mapping[RunKey, Record]) -> Markup:
-    several = len({key.draw for key in runs}) > 1
-    places = [f"seed {key.seed}" + (f", draw {key.draw}" if several else "") for key in runs]
     plain, myst = (
-        "; ".join(f"{quote}{record.id}{quote} ({place})" for place, record in zip(places, runs.values(), strict=True))
+        "; ".join(
+            f"{_place(key.seed, key.draw)}: {_end(record)} ({quote}{record.id}{quote})" for key, record in runs.items()
+        )
         for quote in ("", "`")
     )
     return Markup(plain, myst)

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
-from tcstudy.report.cells import error_cell, note, share_cell
+from tcstudy.report.cells import error_cell, note, share_cell, with_runs
 from tcstudy.report.contrasts import Effect
 from tcstudy.report.cost import frontier, saves_errors
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.plan import rounded
-from tcstudy.report.tables import Notice, Table, percent
-from tcstudy.report.verdict_tables import chapter, leading_to
+from tcstudy.report.tables import Notice, Table, escape_markdown, percent
+from tcstudy.report.verdict_tables import chapter
 
 
 def duration(hours: float) -> str:
@@ -48,9 +48,8 @@ def methods_table(points: pd.DataFrame, name: str) -> Table:
         for place, cell in cells.sort_values("hours").iterrows():
             unbeaten = [by for by, on in kept.items() if on[place]]
             prices = [duration(cell["hours"]), duration(cell["made_hours"]), operations_cell(cell["operations"])]
-            rows.append(
-                [cell["variant"], dataset_title(dataset), error_cell(cell), *prices, " and ".join(unbeaten) or "–"]
-            )
+            error = error_cell(cell, page=cell["page"])
+            rows.append([cell["variant"], dataset_title(dataset), error, *prices, " and ".join(unbeaten) or "–"])
     head = ("method", "data set", "test error", "time", "of it for its encoder", "operations", "unbeaten by")
     caption = "What each method costs who has one task, and the error that it leaves"
     return Table(head, rows, caption, name, note(points) if len(points) else "")
@@ -66,7 +65,7 @@ def bought_table(bought: pd.DataFrame, name: str) -> Table:
     rows = [
         [
             row.choice,
-            leading_to(_saved(row.effect), row.page, row.runs) if row.effect else row.reason,
+            with_runs(_saved(row.effect), row.runs, row.page) if row.effect else row.reason,
             duration(row.hours),
             duration(row.shared_hours),
             operations_cell(row.operations),
@@ -149,6 +148,6 @@ def timed_on(pages: Mapping[str, PageRecords]) -> Notice:
     if len(devices) < 2:
         text = "All times were taken on one kind of machine."
     else:
-        named = "; ".join(f"{device}, {system}" for device, system in sorted(devices))
+        named = "; ".join(escape_markdown(f"{device}, {system}") for device, system in sorted(devices))
         text = f"Times were taken on {len(devices)} kinds of machine ({named}): compare operations rather than hours."
     return Notice("note", "The clock", f"{text} What else ran on it meanwhile made times longer; operations are exact.")

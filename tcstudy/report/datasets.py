@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from tcstudy.catalog.datasets import DATASETS, PAPER_DATASETS, dataset_facts
-from tcstudy.corpora.loading import Source
 from tcstudy.report.published import published
 from tcstudy.report.stats import length_summary
 from tcstudy.report.tables import Markup, Table, escape_markdown, percent
+from tcstudy.study.sets import SetFound
 
 _PRINTED = {
     "classes": "classes",
@@ -20,20 +18,19 @@ _PRINTED = {
 }
 
 
-def beside_paper(sources: Mapping[str, Source], lengths: Mapping[str, np.ndarray], limit: int) -> Table:
+def beside_paper(sets: Mapping[str, SetFound], limit: int) -> Table:
     """Table 1: for each set the numbers found here, and below them the paper's.
 
     Args:
-        sources: the sets that were loaded.
-        lengths: wordpieces of each of their texts, shape (texts,).
+        sets: the sets that were looked at.
         limit: wordpieces above which a text counts as long.
     """
     printed = published("table-1").set_index(["row", "column"])["value"]
     rows = []
-    for name in [*PAPER_DATASETS, *(name for name in sources if name not in PAPER_DATASETS)]:
+    for name in [*PAPER_DATASETS, *(name for name in sets if name not in PAPER_DATASETS)]:
         facts = dataset_facts(name)
-        if name in sources:
-            summary = length_summary(lengths[name], limit)
+        if name in sets:
+            summary = length_summary(sets[name].lengths.unpack(), limit)
             rows.append(
                 [
                     facts.title,
@@ -43,8 +40,8 @@ def beside_paper(sources: Mapping[str, Source], lengths: Mapping[str, np.ndarray
                     f"{summary['mean']:.0f}",
                     f"{summary['longest']:,.0f}",
                     percent(summary["long"], 2),
-                    f"{len(sources[name].train):,}",
-                    f"{len(sources[name].test):,}",
+                    f"{sets[name].train.rows:,}",
+                    f"{sets[name].test.rows:,}",
                 ]
             )
         if name in PAPER_DATASETS:
@@ -66,18 +63,18 @@ def beside_paper(sources: Mapping[str, Source], lengths: Mapping[str, np.ndarray
     return Table(head, rows, "The data sets: numbers found here and the paper's Table 1", "tab-datasets")
 
 
-def found(sources: Mapping[str, Source]) -> Table:
+def found(sets: Mapping[str, SetFound]) -> Table:
     """Where each set came from, what copy it is, and its duplicates."""
     rows = [
         [
-            source.facts.title,
-            source.origin,
-            f"train {source.train_report.copy_known_as}; test {source.test_report.copy_known_as}",
-            f"{source.repeated_in_train:,}",
-            f"{source.repeated_in_test:,}",
-            f"{len(source.train) - len(source.usable):,}",
+            dataset_facts(name).title,
+            found.origin,
+            f"train {found.train.copy_known_as}; test {found.test.copy_known_as}",
+            f"{found.repeated_in_train:,}",
+            f"{found.repeated_in_test:,}",
+            f"{found.dropped:,}",
         ]
-        for source in sources.values()
+        for name, found in sets.items()
     ]
     head = ("data set", "origin", "copy", "repeated in train", "repeated in test", "in both: dropped from train")
     return Table(head, rows, "Copies that were loaded, and their duplicates", "tab-found")

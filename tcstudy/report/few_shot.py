@@ -11,7 +11,7 @@ from tcstudy.report.cells import error_cell, note, share_cell
 from tcstudy.report.frame import NONE, every_column, of_variants
 from tcstudy.report.reductions import reductions
 from tcstudy.report.stats import errors
-from tcstudy.report.tables import Notice, Table, percent
+from tcstudy.report.tables import Notice, Table, escape_markdown, percent
 from tcstudy.study.record import Record
 
 
@@ -108,15 +108,16 @@ def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]
     """
     paragraphs = []
     for dataset, cells in reductions_by_documents(records, compared).groupby("dataset", sort=False):
+        title = escape_markdown(dataset_title(dataset))
         known = cells.dropna(subset="reduction")
         if known.empty:
-            paragraphs.append(f"{dataset_title(dataset)}: on no subset did runs with both encoders converge.")
+            paragraphs.append(f"{title}: on no subset did runs with both encoders converge.")
             continue
         fewest, most = known.iloc[0], known.iloc[-1]
         largest = known.loc[known["reduction"].idxmax()]
         reduction = share_cell(largest["reduction"], largest["low"], largest["high"])
         paragraphs.append(
-            f"{dataset_title(dataset)}: further pre-training changes the mean error from {percent(fewest['plain'])} to "
+            f"{title}: further pre-training changes the mean error from {percent(fewest['plain'])} to "
             f"{percent(fewest['pretrained'])} with {fewest['labelled']:,} labelled documents, and from "
             f"{percent(most['plain'])} to {percent(most['pretrained'])} with {most['labelled']:,}. "
             + (

@@ -4,7 +4,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import percent_range
-from tcstudy.report.tables import Notice
+from tcstudy.report.tables import Notice, escape_markdown
 
 
 def lowest_errors(errors: pd.DataFrame, reference: str) -> Notice:
@@ -21,7 +21,8 @@ def lowest_errors(errors: pd.DataFrame, reference: str) -> Notice:
 
 
 def _paragraph(dataset: str, cells: pd.DataFrame, reference: str) -> str:
-    title = dataset_title(dataset)
+    title, reference = escape_markdown(dataset_title(dataset)), escape_markdown(reference)
+    cells = cells.assign(variant=cells["variant"].map(escape_markdown))
     converged = cells.dropna(subset="mean").set_index("variant")
     if converged.empty:
         return f"{title}: no run converged."

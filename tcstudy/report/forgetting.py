@@ -12,7 +12,7 @@ from tcstudy.report.cells import error_cell, note
 from tcstudy.report.frame import every_column, of_variants
 from tcstudy.report.intervals import mean, rate, spread_of_runs
 from tcstudy.report.stats import by_cell, errors
-from tcstudy.report.tables import Notice, Table
+from tcstudy.report.tables import Notice, Table, escape_markdown
 from tcstudy.study.record import Record
 
 
@@ -131,7 +131,7 @@ def forgetting_found(cells: pd.DataFrame) -> Notice:
     """
     sentences = []
     for dataset, all_rows in cells.groupby("dataset", sort=False):
-        title = dataset_title(dataset)
+        title = escape_markdown(dataset_title(dataset))
         corrected = all_rows[all_rows["corrected"]].sort_values("rate")
         measured = corrected.dropna(subset="forgotten")
         if len(measured):

@@ -5,13 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tcstudy.catalog.datasets import dataset_title
+from tcstudy.catalog.datasets import dataset_facts, dataset_title
+from tcstudy.corpora.loading import load_corpus
 from tcstudy.encoding.tokens import load_vocabulary
+from tcstudy.encoding.windows import spans
+from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.hard_documents import HardDocuments
-from tcstudy.report.documents import SeenText, corpus_or_reason
+from tcstudy.report.documents import SeenText, may_stand_here
 from tcstudy.report.tables import Notice, Table, percent
-from tcstudy.spec import DataSpec
+from tcstudy.spec import DataSpec, WindowSpec
 from tcstudy.study.lengths import lengths_of
 from tcstudy.study.record import Record
 
@@ -135,8 +138,8 @@ def chosen(documents: pd.DataFrame, shown: int) -> pd.DataFrame:
     return pd.concat(parts).sort_values("dataset", kind="stable")
 
 
-def texts(experiment: HardDocuments, rows: pd.DataFrame) -> Iterator[Notice | SeenText]:
-    """The texts of chosen documents, loaded now, as each method showed them to the encoder; or why they are missing.
+def texts(experiment: HardDocuments, rows: pd.DataFrame) -> Iterator[Notice | SeenText | Table]:
+    """Chosen documents as each method showed them to the encoder; where their texts may not stand here, which parts.
 
     Args:
         experiment: of the page.
@@ -145,13 +148,59 @@ def texts(experiment: HardDocuments, rows: pd.DataFrame) -> Iterator[Notice | Se
     windows = [experiment.window_for(method) for method in experiment.methods]
     by_name: dict[str, DataSpec] = {data.name: data for data in experiment.data}
     for dataset, of_set in rows.groupby("dataset", sort=False):
-        corpus = corpus_or_reason(by_name[dataset])
-        if isinstance(corpus, Notice):
-            yield corpus
+        if not may_stand_here(dataset, experiment.profile):
+            yield parts_seen(of_set, windows, f"tab-hard-parts-{dataset}")
             continue
-        vocabulary = load_vocabulary(experiment.encoder_for(dataset))
+        try:
+            corpus, vocabulary = load_corpus(by_name[dataset]), load_vocabulary(experiment.encoder_for(dataset))
+        except StudyError:
+            yield parts_seen(of_set, windows, f"tab-hard-parts-{dataset}")
+            continue
         for row in of_set.itertuples():
             document = corpus.test[int(row.document)]
             kind = f"{row.kind}: {row.only}" if row.only else row.kind
             label = f"{corpus.facts.title}, {corpus.facts.classes[document['label']]}, {kind}"
             yield SeenText(document["text"], label, vocabulary, windows)
+
+
+def parts_seen(rows: pd.DataFrame, windows: Sequence[WindowSpec], name: str) -> Table:
+    """Which wordpieces of chosen documents of one data set each method showed to the encoder, without their texts.
+
+    Args:
+        rows: as `chosen` gives them.
+        windows: of the methods.
+        name: target of cross-references.
+    """
+    facts = dataset_facts(rows["dataset"].iloc[0])
+    cells = [
+        [
+            f"{row.document + 1:,}",
+            facts.classes[row.label],
+            f"{row.kind}: {row.only}" if row.only else row.kind,
+            percent(row.wrong),
+            f"{row.length:,}",
+            *(_told(spans(row.length, window)) for window in windows),
+        ]
+        for row in rows.itertuples()
+    ]
+    head = (
+        "test document",
+        "class",
+        "kind",
+        "runs that are wrong",
+        "wordpieces",
+        *(window.method for window in windows),
+    )
+    return Table(
+        head,
+        cells,
+        f"Documents of {facts.title}, and which of their wordpieces each method showed",
+        name,
+        "Its licence does not say that the texts may be passed on; documents are counted in the order of the runs.",
+    )
+
+
+def _told(fractions: Sequence[Sequence[tuple[int, int]]]) -> str:
+    if len(fractions) > 1:
+        return f"all, in {len(fractions)} windows"
+    return ", ".join(f"{start + 1}–{stop}" for start, stop in fractions[0] if stop > start)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import error_cell, note
-from tcstudy.report.tables import Notice, Table
+from tcstudy.report.tables import Notice, Table, escape_markdown
 
 
 def differences(errors: pd.DataFrame) -> pd.DataFrame:
@@ -57,7 +57,8 @@ def released_found(errors: pd.DataFrame) -> Notice:
             "No significant difference": cells[~same & ~shown],
         }
         told = [f"{verdict}: {_named(group)}." for verdict, group in groups.items() if len(group)]
-        paragraphs.append(f"{dataset_title(dataset)}, in points against the clean run. {' '.join(told)}")
+        title = escape_markdown(dataset_title(dataset))
+        paragraphs.append(f"{title}, in points against the clean run. {' '.join(told)}")
     if not paragraphs:
         paragraphs = ["No pair of runs converged."]
     elif (errors["runs"] == 1).all():

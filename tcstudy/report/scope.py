@@ -6,7 +6,7 @@ from tcstudy.experiments import Comparison
 from tcstudy.experiments.base import Experiment
 from tcstudy.report.encoders import heads_made_new
 from tcstudy.report.measured import PageRecords
-from tcstudy.report.tables import Notice
+from tcstudy.report.tables import Notice, escape_markdown
 from tcstudy.study.encoders import encoders_behind
 
 
@@ -43,7 +43,7 @@ def _sizes(experiment: Comparison) -> dict[str, str]:
     labelled = sorted({data.train for data in experiment.data if data.train})
     whole = ["all"] if any(data.train is None for data in experiment.data) else []
     return {
-        "Encoder": f"`{experiment.encoder.name}`",
+        "Encoder": escape_markdown(experiment.encoder.name),
         "window": f"{experiment.window.length:,} wordpieces",
         "labelled documents of a set": " or ".join([*(f"{number:,}" for number in labelled), *whole]),
         "fine-tuning": f"{training.epochs} epochs at {training.learning_rate:g}",

@@ -19,7 +19,7 @@ from tcstudy.report.intervals import (
     spread,
     wrong_matrix,
 )
-from tcstudy.report.tables import Notice, percent
+from tcstudy.report.tables import Notice, escape_markdown, percent
 from tcstudy.spec import WindowSize
 from tcstudy.study.lengths import lengths_of
 from tcstudy.study.record import Record
@@ -190,7 +190,9 @@ def cut_by_window(records: Mapping[RunKey, Record], length: int) -> Notice:
         if tested:
             share = share_cut(lengths_of(tested[0]), length)
             documents = tested[0].test.documents
-            told.append(f"{percent(share)} of the {documents:,} test documents of {dataset_title(dataset)}")
+            told.append(
+                f"{percent(share)} of the {documents:,} test documents of {escape_markdown(dataset_title(dataset))}"
+            )
     text = f"The window of {length} wordpieces cuts {'; '.join(told)}." if told else "No run converged."
     return Notice("note", "What the window cuts", text)
 

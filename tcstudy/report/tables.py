@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Notice:
-    """An admonition: its kind ("warning", "note", "tip"), title and Markdown text."""
+    """An admonition: its kind ("warning", "note", "tip"), title and Markdown text.
+
+    What comes from outside, names and messages, is put into the text by `escape_markdown`. In case it was not, nothing
+    in the text is HTML, leads to a script or ends the admonition.
+    """
 
     kind: str
     title: str
@@ -118,7 +123,18 @@ class Notice:
 
     def markdown(self) -> str:
         """The admonition as a MyST directive."""
-        return f"```{{admonition}} {self.title}\n:class: {self.kind}\n\n{self.text}\n```"
+        text = _FENCE.sub(lambda found: "".join(f"\\{character}" for character in found[0]), self.text)
+        text = _HTML.sub(lambda found: found[0] if found[1] else f"\\{found[0]}", text)
+        text = _SCRIPT.sub(r"]\\(", text)
+        return f"```{{admonition}} {escape_markdown(self.title)}\n:class: {self.kind}\n\n{text}\n```"
+
+
+_HTML = re.compile(r"(\{(?:doc|ref|numref|eq|cite:[pt])\}`[^`]*`)|<(?=[a-zA-Z/!?])")
+"""A reference, which may hold angle brackets of its own, or what begins an element of HTML."""
+_FENCE = re.compile(r"`{3,}|~{3,}|:{3,}")
+"""What opens or closes a directive."""
+_SCRIPT = re.compile(r"\]\((?=\W*(?:javascript|vbscript|data)\b)", re.IGNORECASE)
+"""The middle of a link that leads to a script."""
 
 
 def escape_html(text: str) -> str:

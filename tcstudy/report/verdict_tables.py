@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
-from tcstudy.report.cells import RUNS, share_cell, together
+from tcstudy.report.cells import share_cell, together, with_runs
 from tcstudy.report.claim_rules import SMALLEST, Part
 from tcstudy.report.claim_sources import printed_effects
 from tcstudy.report.claims import Claim
 from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.reproduction_tables import answer_cell, marks
-from tcstudy.report.tables import Markup, Notice, Table, escape_html, escape_markdown, percent
+from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, percent
 from tcstudy.report.verdicts import DECISIONS, FAILS, HOLDS, OPEN, UNTESTED, Finding, Verdict
 
 
@@ -69,14 +69,7 @@ def effect_cell(finding: Finding, page: str) -> str:
     if finding.effect is None:
         return "–"
     effect = finding.effect
-    return leading_to(share_cell(effect.mean, effect.low, effect.high), page, finding.runs)
-
-
-def leading_to(text: str, page: str, runs: Sequence[str]) -> Markup:
-    """A cell that shows its runs when it is pointed at, and leads to the list of them on `page`."""
-    shown = f"runs {', '.join(runs)}"
-    link = f'<a href="{page}.html#{RUNS}" title="{shown}" style="color: inherit; text-decoration: none">'
-    return Markup(text, f"{link}{escape_markdown(text)}</a>", f'<span title="{shown}">{escape_html(text)}</span>')
+    return with_runs(share_cell(effect.mean, effect.low, effect.high), finding.runs, page)
 
 
 def paper_cell(share: float | None) -> str:

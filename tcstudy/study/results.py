@@ -15,6 +15,7 @@ from tcstudy.study.checks import Check
 from tcstudy.study.encoders import EncoderRecord, encoder_store, what_is_wrong
 from tcstudy.study.lengths import lengths_store
 from tcstudy.study.record import Predictions, Record
+from tcstudy.study.sets import sets_store
 from tcstudy.study.store import WITH_DIGEST, AnyRecord, Damaged, Newer, Store, run_store
 
 
@@ -103,9 +104,10 @@ def verify(settings: Settings) -> list[Check]:
     findings = [Check("ok", "records", _counted(runs)), *findings, *_inconsistent(runs)]
     if encoders or of_encoders:
         findings += [Check("ok", "encoders", _counted(encoders)), *of_encoders]
-    if (kept := lengths_store()).known_paths():
-        of_documents, of_lengths = read_all(kept)
-        findings += [Check("ok", "lengths", _counted(of_documents)), *of_lengths]
+    for subject, kept in (("lengths", lengths_store()), ("data sets", sets_store())):
+        if kept.known_paths():
+            whole, of_kept = read_all(kept)
+            findings += [Check("ok", subject, _counted(whole)), *of_kept]
     return [*findings, *_weights(encoders, settings.weights), *_copies(runs)]
 
 

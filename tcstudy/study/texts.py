@@ -26,17 +26,19 @@ def other_texts_of_run(record: "Record") -> str | None:
     Texts are compared where this machine can read them without fetching anything; elsewhere a record stands for itself.
     """
     if record.read:
-        return _other(record.read)
+        return other_texts(record.read)
     own = Digests(record.data.train.digest, record.data.test.digest)
-    return _other({record.spec.data.name: own}) or _other_texts_of_stages(record)
+    return other_texts({record.spec.data.name: own}) or _other_texts_of_stages(record)
 
 
 def other_texts_of_encoder(record: "EncoderRecord") -> str | None:
     """The same of the texts that were read while an encoder was made."""
     if record.read or not record.text:
-        return _other(record.read)
+        return other_texts(record.read)
     trained_on = {used.name: used.digest for used in record.text.sets if used.digest}
-    return _other({name: Digests(digest, here.test) for name, digest in trained_on.items() if (here := _here(name))})
+    return other_texts(
+        {name: Digests(digest, here.test) for name, digest in trained_on.items() if (here := _here(name))}
+    )
 
 
 def _other_texts_of_stages(record: "Record") -> str | None:
@@ -50,7 +52,8 @@ def _other_texts_of_stages(record: "Record") -> str | None:
     return next((why for made in found if made and (why := other_texts_of_encoder(made))), None)
 
 
-def _other(read: Mapping[str, tuple[str, str]]) -> str | None:
+def other_texts(read: Mapping[str, tuple[str, str]]) -> str | None:
+    """The same of the content digests of training and test split by data set."""
     for name, (train, test) in read.items():
         here = _here(name)
         if here is not None and here != (train, test):

@@ -35,6 +35,8 @@ def executed(project, profile: str, page: str) -> None:
     code = nbformat.v4.new_code_cell("1", outputs=[table])
     code.metadata["mystnb"] = {"figure": {"name": "fig-x", "caption": "A figure."}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(TEXT), code])
+    notebook.metadata |= {"papermill": {"input_path": "/home/somebody/page.ipynb"}, "kernelspec": {"name": "python3"}}
+    code.metadata["papermill"] = {"duration": 1.0}
     folder = pages_folder(Settings.read(), profile)
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, folder / f"{page}.ipynb")
@@ -83,9 +85,12 @@ def test_the_published_study_is_the_main_part_and_ones_own_run_stands_below(publ
 
     main, own = (nbformat.read(place / "cost.ipynb", as_version=4).cells for place in (folder, folder / "own"))
     assert (main[0].source, main[1].outputs[0].data["text/markdown"]) == (TEXT, OUTPUT)
-    assert own[0].source == "# A page\n\n{numref}`own-tab-x` and {doc}`layers` and {doc}`../method`"
+    assert own[0].source == "# A page (your run)\n\n{numref}`own-tab-x` and {doc}`layers` and {doc}`../method`"
     assert ":name: own-tab-x\n" in own[1].outputs[0].data["text/markdown"]
     assert own[1].metadata["mystnb"]["figure"]["name"] == "own-fig-x"
+    for place in (folder, folder / "own"):  # downloads tell nothing of the machine
+        assert "papermill" not in (place / "cost.ipynb").read_text()
+        assert nbformat.read(place / "cost.ipynb", as_version=4).metadata == {"kernelspec": {"name": "python3"}}
 
     contents = yaml.safe_load((folder.parent / "_toc.yml").read_text())
     [chapter] = contents["parts"][-1]["chapters"]
@@ -123,10 +128,10 @@ def test_several_files_of_one_page_are_own_pages_with_a_table_across_them(publis
     assert sorted(path.stem for path in folder.glob("*.ipynb")) == ["fast", "slow"]
     cells = nbformat.read(folder / "slow.ipynb", as_version=4).cells
     assert cells[0].source == (
-        "# A page: slow\n\n{numref}`own-slow-layers-tab-x` and {doc}`../layers` and {doc}`../method`"
+        "# A page: slow (your run)\n\n{numref}`own-slow-layers-tab-x` and {doc}`../layers` and {doc}`../method`"
     )
     front = (folder / "index.md").read_text()
-    assert "by the parameter files of `my sweep`" in front
+    assert "by the parameter files of my sweep." in front
     rows = [line.split(" | ") for line in front.splitlines() if line.startswith("| {doc}`slow <slow>` | ")]
     assert [row[1:4] for row in rows][2:] == [["0.001", "BBC News", "all mean"], ["0.001", "BBC News", "pooler"]]
     assert all(re.fullmatch(r"\d+\.\d% \(\d+\.\d–\d+\.\d\) \|", row[4]) for row in rows)

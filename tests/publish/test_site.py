@@ -1,6 +1,10 @@
+import json
 import re
+import struct
 import subprocess
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
@@ -36,8 +40,74 @@ def test_the_book_is_built_strictly_and_asks_nothing_of_the_network(project):
     assert "runs: " not in page  # progress lines
     assert page.count('class="reference internal" href="#fig-long-texts-length"') == 1
     assert (html / "_static" / "mathjax" / "tex-chtml.js").exists()
+    assert not broken_links(html)
+    front, method = ((html / "book" / f"{name}.html").read_text() for name in ("index", "method"))
+    assert "tex-chtml.js" not in front  # it has no formula
+    assert "tex-chtml.js" in method
+    assert '<meta name="description" content="' in front
+    assert 'property="og:image" content="../_static/social.png"' in front
+    assert image_size(html / "_static" / "social.png") == (1200, 630)
+    assert 'rel="canonical"' not in front  # the checkout has no public home
+    assert all(loaded(path) < 1_500_000 for path in (html / "book").glob("*.html") if path.name != "method.html")
+    index = json.loads((html / "searchindex.js").read_text().removeprefix("Search.setIndex(").removesuffix(")"))
+    assert "book/long_texts" in index["docnames"]
+    assert "matplotlib" not in index["terms"]  # which is in every page's code
+    assert "hierarch" in index["terms"]
     sources = list((html / "_downloads").rglob("*.txt"))
     assert {path.name for path in sources} >= {"long_texts.md.txt", "long_texts.yaml.txt", "long_texts.py.txt"}
+
+
+class Page(HTMLParser):
+    """The places within a page, what it links to, and what it loads."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.places, self.links, self.files = set(), [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.places |= {given[name] for name in ("id", "name") if given.get(name)}
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+        if tag in ("script", "img") and given.get("src"):
+            self.files.append(given["src"])
+        if tag == "link" and given.get("rel") == "stylesheet":
+            self.files.append(given["href"])
+
+
+def broken_links(folder: Path) -> list[str]:
+    """Links within a site that lead to no file, or to no place of it."""
+    pages = {path.resolve(): Page(path) for path in folder.rglob("*.html")}
+    broken = []
+    for path, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link == "#":
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            place = unquote(parts.fragment)
+            if not target.exists() or (place and target in pages and place not in pages[target].places):
+                broken.append(f"{path.relative_to(folder.resolve())}: {link}")
+    return broken
+
+
+def loaded(path: Path) -> int:
+    """Bytes of a page with its scripts, styles, pictures and the font of icons."""
+    files = {(path.parent / unquote(urlsplit(name).path)).resolve() for name in Page(path).files}
+    fonts = path.parents[1].rglob("fa-solid-900.woff2")
+    return sum(file.stat().st_size for file in {path, *files, *fonts} if file.is_file())
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG, from its first chunk."""
+    return struct.unpack(">II", path.read_bytes()[16:24])
+
+
+def test_a_crawler_finds_broken_links(tmp_path):
+    (tmp_path / "a.html").write_text('<a href="b.html#x"></a><a href="b.html#y"></a><a href="c.html"></a><a href="#z">')
+    (tmp_path / "b.html").write_text('<p id="x"><a href="https://elsewhere.org/#q"></a>')
+    assert broken_links(tmp_path) == ["a.html: b.html#y", "a.html: c.html", "a.html: #z"]
 
 
 def test_a_page_that_was_not_run_is_told(project):

@@ -3,6 +3,7 @@ import pytest
 
 from tcstudy.experiments.base import RunKey
 from tcstudy.report import cells
+from tcstudy.study.run import run
 
 
 @pytest.fixture
@@ -18,8 +19,15 @@ def test_an_error_stands_with_its_interval_and_its_runs(cell):
     assert shown == "10.0% (5.0–25.0)"
     compared = cell(change=-0.02, change_low=-0.03, change_high=-0.01)
     assert cells.error_cell(compared, unit="") == "10.0 (5.0–25.0); -2.0 (-3.0 to -1.0)"
-    assert shown.html == '<span title="runs 0a, 0b">10.0% (5.0–25.0)</span>'
-    assert 'href="#runs" title="runs 0a, 0b"' in shown.myst
+    assert shown.html == '<span title="run 0a; run 0b">10.0% (5.0–25.0)</span>'
+    assert '<a class="cell-runs" href="#runs" data-runs="run 0a; run 0b">' in shown.myst
+
+
+def test_a_cell_tells_the_errors_of_its_runs(spec):
+    record = run(spec)
+    shown = cells.with_runs("a|b", [record.id], "layers").myst
+    told = f"BBC News, seed {spec.seed}: {record.error_rate:.1%}"
+    assert shown == f'<a class="cell-runs" href="layers.html#runs" data-runs="{told}">a\\|b</a>'
 
 
 def test_a_seed_that_did_not_converge_is_said(cell):
@@ -54,7 +62,7 @@ def test_the_note_counts_runs_documents_and_comparisons(errors_frame):
         "Mean over 2 to 3 seeds, in brackets its 95% interval over runs and test documents (IMDb 10, TREC 1,500). "
         "After the semicolon the difference from a in points, on the same documents with the same seeds, with its 95% "
         "interval: where that holds no zero, they differ. It is a single comparison. "
-        "With fewer than 3 runs none is shown. Point at a cell to see its runs."
+        "With fewer than 3 runs none is shown. Point at a cell, or touch it, to see its runs."
     )
     rows[("trec", "c")] = {"reference": "d", "p": 0.1}
     assert "the difference from what it is compared with in points" in cells.note(errors_frame(rows))
@@ -77,7 +85,7 @@ def test_every_run_behind_a_cell_is_named(made_up, spec):
     first, second = records.values()
     fold = cells.runs_behind(records, "page")
     assert fold.anchor == cells.RUNS
-    assert fold.table.rows == [["IMDb", "a", f"{first.id} (seed 0); {second.id} (seed 1)"]]
-    assert "seed 0, draw 0" not in fold.markdown()
+    assert fold.table.rows == [["IMDb", "a", f"seed 0: 0.0% ({first.id}); seed 1: 0.0% ({second.id})"]]
+    assert "draw 0" not in fold.markdown()
     drawn = {RunKey("imdb", "a", 0, draw): record for draw, record in enumerate(records.values())}
-    assert "(seed 0, draw 1)" in cells.runs_behind(drawn, "page").table.rows[0][2]
+    assert "seed 0, draw 1: 0.0%" in cells.runs_behind(drawn, "page").table.rows[0][2]

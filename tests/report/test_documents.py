@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcstudy.encoding.tokens import load_vocabulary
+from tcstudy.errors import StudyError
 from tcstudy.experiments.long_texts import METHODS
-from tcstudy.report.documents import SeenText, as_written
-from tcstudy.spec import EncoderSpec, WindowSpec
+from tcstudy.report import documents
+from tcstudy.report.documents import SHORT, SeenText, as_written, examples
+from tcstudy.spec import DataSpec, EncoderSpec, WindowSpec
 
 
 def seen(text: str, length: int = 8) -> str:
@@ -101,3 +103,29 @@ def test_any_text_comes_back_out_of_html(text):
 
 def test_an_empty_text_can_be_shown():
     assert "0 wordpieces" in seen("")
+
+
+IMDB = DataSpec(name="imdb", train=4, validation=2, test=4)
+
+
+def test_for_texts_that_may_not_be_passed_on_stand_those_of_an_encyclopedia(monkeypatch):
+    texts = ["market bank", "film actor " * 6, "goal team phone " * 30]
+    monkeypatch.setattr(documents, "read_bundled", lambda facts: {"test": {"text": [texts[1], texts[2], texts[0]]}})
+    windows = [WindowSpec(method="head+tail", length=512, head=128)]
+    told, shorter, *shown = examples(IMDB, EncoderSpec(name="tiny"), windows)
+    assert "summaries of Wikipedia's vital articles {cite:p}`wikipedia2024vital`, CC BY-SA 4.0" in told.text
+    assert "None of these texts fills 512 wordpieces; below windows are 64." in shorter.text
+    assert [text.text for text in shown] == texts
+    assert [(window.length, window.head) for window in shown[0].windows] == [(SHORT, 16)]
+    assert [text.windows for text in list(examples(IMDB, EncoderSpec(name="tiny"), [WindowSpec(length=32)]))[1:]] == [
+        [WindowSpec(length=32)]
+    ] * 3
+
+
+def test_no_message_of_a_library_stands_in_place_of_texts(monkeypatch):
+    def gone(facts):
+        raise StudyError("ConnectionError: <script>")
+
+    monkeypatch.setattr(documents, "read_bundled", gone)
+    [told] = examples(IMDB, EncoderSpec(name="tiny"), [WindowSpec(length=32)])
+    assert told.text == "No text could be had when this page was made."

@@ -4,8 +4,7 @@ import pytest
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments import HardDocuments
 from tcstudy.report import hard_documents as report
-from tcstudy.report.documents import SeenText
-from tcstudy.report.tables import Notice
+from tcstudy.report.documents import may_stand_here
 from tcstudy.study.lengths import lengths_of
 from tcstudy.study.record import Predictions
 from tcstudy.study.run import run_all
@@ -94,11 +93,20 @@ def test_texts_are_those_of_the_test_split(experiment):
     assert all(report.NEVER in text.label for text in texts)
 
 
-def test_texts_that_are_not_here_are_told(experiment, records, monkeypatch):
-    def absent(data):
-        return Notice("note", "Texts", "They are not on this machine.")
+def test_of_texts_that_may_not_stand_here_the_parts_are_told(experiment, records, monkeypatch):
+    monkeypatch.setattr(report, "may_stand_here", lambda name, profile: False)
+    monkeypatch.setattr(report, "load_corpus", lambda data: pytest.fail("texts were read"))
+    rows = report.hardness(records).assign(length=[3, 10, 11, 25, 30])
+    [table] = report.texts(experiment, report.chosen(rows, 1))
+    cells = {row[0]: row[1:] for row in table.rows}
+    assert cells["5"] == ["business", report.NEVER, "100.0%", "30", "1–10", "21–30", "1–3, 24–30"]
+    assert cells["2"] == ["business", report.FLIPS, "33.3%", "10", "1–10", "1–10", "1–10"]
 
-    monkeypatch.setattr(report, "corpus_or_reason", absent)
-    [told] = report.texts(experiment, report.chosen(report.hardness(records), 1))
-    assert told.text == "They are not on this machine."
-    assert not isinstance(told, SeenText)
+
+def test_in_the_published_study_stand_texts_that_every_machine_has(monkeypatch, tmp_path):
+    names = ("bbc_news", "general", "imdb", "ag_news")
+    assert [may_stand_here(name, "mini") for name in names] == [True, True, False, False]
+    monkeypatch.setenv("TCSTUDY_DATA", str(tmp_path))
+    (tmp_path / "imdb").mkdir()
+    assert not may_stand_here("imdb", "mini")
+    assert may_stand_here("imdb", "mine")

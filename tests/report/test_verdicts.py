@@ -255,7 +255,7 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
         scale,
         FAILS,
     ]
-    assert 'href="layers.html#runs" title="runs ' in second[5].myst
+    assert 'href="layers.html#runs" data-runs="run ' in second[5].myst
     assert (
         second[1].myst
         == "{doc}`Joining the last third of the layers (four of twelve) gains nothing over the last layer alone. "

