@@ -35,6 +35,8 @@ import importlib.util
 if importlib.util.find_spec("tcstudy") is None:  # on Colab, for example
     get_ipython().run_line_magic("pip", "install --quiet git+{address}")"""
 
+SVG = "image/svg+xml"
+_POINTS = re.compile(r'<svg [^>]*?width="([\d.]+)pt"')
 _LABEL = re.compile(r"(:(?:name|label): )(\S+)")
 _REFERENCE = re.compile(r"(\{(?:ref|numref|eq)\}`(?:[^`<]*<)?)([\w-]+)")
 _DOCUMENT = re.compile(r"(\{doc\}`(?:[^`<]*<)?)([\w-]+)")
@@ -147,18 +149,34 @@ def _retitle(notebook: nbformat.NotebookNode, name: str) -> None:
 
 
 def _published(notebook: nbformat.NotebookNode, page: str) -> nbformat.NotebookNode:
-    """The executed page without papermill's cell and progress lines, with links to its sources."""
+    """The executed page without papermill's cell and progress lines, with links to its sources.
+
+    A figure's finding becomes its alternative text, and its width that of the image, which so leads to the file itself.
+    """
     for cell in notebook.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            for output in cell.outputs:
+                if alt := output.get("metadata", {}).get(SVG, {}).get("alt"):
+                    image = cell.metadata.setdefault("mystnb", {}).setdefault("image", {})
+                    image |= {"alt": alt, "width": _width(output.data[SVG])}
     links = ", ".join(
         f"{{download}}`{label} <sources/{page}{suffix}.txt>`"
         for label, suffix in [("this page as text", ".md"), ("its parameters", ".yaml"), ("its experiment", ".py")]
     )
     notebook.cells.append(nbformat.v4.new_markdown_cell(f"Sources: {links}."))
     return notebook
+
+
+def _width(svg: str) -> str:
+    """The width of a picture of matplotlib in the pixels of a page.
+
+    >>> _width('<svg xmlns="http://www.w3.org/2000/svg" width="403.2pt" height="100pt">')
+    '538px'
+    """
+    return f"{float(_POINTS.search(svg)[1]) * 96 / 72:.0f}px"
 
 
 def _as_own(notebook: nbformat.NotebookNode, name: str, beside: Set[str]) -> nbformat.NotebookNode:

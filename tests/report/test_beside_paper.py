@@ -57,11 +57,11 @@ def test_gains_by_hand(made_up, spec):
     assert [cell.split(" (")[0] for cell in ours] == [
         "BERT-MFiT-FiT against BERT-FiT",
         "25.0",
-        "-100.0",
+        "−100.0",
         "–",
         "–",
         "–",
-        "-37.5",
+        "−37.5",
     ]
     assert papers == ["paper", "–", "0.7", "3.9", "1.0", "4.2", "2.5"]  # (5.40 - 5.36) / 5.40 and so on
     assert "Of the 3 comparisons 0 have such an interval" in table.note  # ten documents show nothing
