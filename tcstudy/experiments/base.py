@@ -33,6 +33,16 @@ MOST_RUNS = 50_000
 """Of one page: a mistake in its lists should not fill the memory with runs."""
 
 
+def rate_text(rate: float) -> str:
+    """A learning rate as all pages write it.
+
+    >>> rate_text(2e-5), rate_text(0.000125)
+    ('2e-5', '1.25e-4')
+    """
+    digits, exponent = f"{rate:e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
+
+
 class RunKey(NamedTuple):
     """Where a run stands in its experiment's table; `draw` counts the samples of training documents."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from tcstudy.errors import StudyError
-from tcstudy.experiments.base import Experiment, FineTuningExperiment, RunKey
+from tcstudy.experiments.base import Experiment, FineTuningExperiment, RunKey, rate_text
 from tcstudy.experiments.layer_decay import LayerDecay
 from tcstudy.spec import Optimizer, RunSpec, WindowSpec
 from tcstudy.value import Number
@@ -20,8 +20,7 @@ def rate_name(rate: float) -> str:
     >>> rate_name(2e-5), rate_name(0.000125)
     ('lr 2e-5', 'lr 1.25e-4')
     """
-    digits, exponent = f"{rate:e}".split("e")
-    return f"lr {float(digits):g}e{int(exponent)}"
+    return f"lr {rate_text(rate)}"
 
 
 class BaseRate(FineTuningExperiment):

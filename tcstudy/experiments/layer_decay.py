@@ -4,14 +4,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tcstudy.experiments.base import FineTuningExperiment, RunKey
+from tcstudy.experiments.base import FineTuningExperiment, RunKey, rate_text
 from tcstudy.spec import RunSpec, WindowSpec
 from tcstudy.value import Number
 
 
 def decay_name(rate: float, decay: float) -> str:
     """How tables call a rate of the top layer with a decay."""
-    return f"lr {rate:g} decay {decay:.2f}"
+    return f"lr {rate_text(rate)} decay {decay:.2f}"
 
 
 class LayerDecay(FineTuningExperiment):

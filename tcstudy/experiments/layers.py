@@ -15,17 +15,6 @@ Join = Literal["concat", "mean", "max"]
 _PRINTED_GROUPS = {"first 4": "first third", "last 4": "last third", "all 12": "all"}
 
 
-def paper_variant(row: str) -> str:
-    """What a row of the paper's Table 3, for the twelve layers of BERT-base, is called for an encoder of any depth.
-
-    >>> paper_variant("layer 3"), paper_variant("first 4 concat")
-    ('layer 3 of 12', 'first third concat')
-    """
-    for theirs, ours in _PRINTED_GROUPS.items():
-        row = row.replace(theirs, ours)
-    return f"{row} of 12" if row.startswith("layer ") else row
-
-
 class Layers(FineTuningExperiment):
     """Every single layer, groups of layers joined, and the pooler.
 
@@ -88,3 +77,15 @@ class Layers(FineTuningExperiment):
                 "put it into the folder that TCSTUDY_ENCODERS names"
             )
         return facts.layers
+
+    def paper_variant(self, row: str) -> str:
+        """What a row of the paper's Table 3, for the twelve layers of BERT-base, is called here.
+
+        A single layer is called as the one of this encoder at the same share of the depth, where there is one.
+        """
+        for theirs, ours in _PRINTED_GROUPS.items():
+            row = row.replace(theirs, ours)
+        if not row.startswith("layer "):
+            return row
+        above, rest = divmod((int(row.removeprefix("layer ")) + 1) * self.depth(), 12)
+        return f"{row} of 12" if rest else f"layer {above - 1} of {self.depth()}"

@@ -14,6 +14,7 @@ from tcstudy.catalog.encoders import encoder_facts, fetched_facts
 from tcstudy.corpora.loading import load_source
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.errors import StudyError
+from tcstudy.experiments.base import rate_text
 from tcstudy.experiments.own_texts import BAG_OF_WORDS, PRETRAINED, OwnTexts
 from tcstudy.publish.pages import execute
 from tcstudy.report.own_texts import Measured, Recommendation, measured, recommendation
@@ -185,7 +186,7 @@ def model_card(
     facts, spec = source.facts, experiment.final(own.method)
     stages = "".join(
         f"- further pre-training on these texts: {stage.recipe.steps:,} updates of {stage.recipe.batch_size} pairs of "
-        f"{stage.recipe.length} wordpieces, learning rate {stage.recipe.learning_rate:g}\n"
+        f"{stage.recipe.length} wordpieces, learning rate {rate_text(stage.recipe.learning_rate)}\n"
         for stage in spec.encoder.stages
         if own.method == PRETRAINED
     )
@@ -214,7 +215,7 @@ its own error cannot be measured on them. {found.reason}
 **Recipe.**
 - encoder: {spec.encoder.name}{f" at {spec.encoder.revision}" if spec.encoder.revision else ""}
 {stages}- fine-tuning: {spec.training.epochs} epochs, batches of {spec.training.batch_size}, learning rate
-  {spec.training.learning_rate:g}, seed {spec.seed}; the weights after the last epoch
+  {rate_text(spec.training.learning_rate)}, seed {spec.seed}; the weights after the last epoch
 
 **Window.** {window.length} wordpieces of a text, {window.method}.
 

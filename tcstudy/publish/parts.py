@@ -39,6 +39,8 @@ import importlib.util
 if importlib.util.find_spec("tcstudy") is None:  # on Colab, for example
     get_ipython().run_line_magic("pip", "install --quiet git+{address}")"""
 
+SVG = "image/svg+xml"
+_POINTS = re.compile(r'<svg [^>]*?width="([\d.]+)pt"')
 _LABEL = re.compile(r"(:(?:name|label): )(\S+)")
 _REFERENCE = re.compile(r"(\{(?:ref|numref|eq)\}`(?:[^`<]*<)?)([\w-]+)")
 _DOCUMENT = re.compile(r"(\{doc\}`(?:[^`<]*<)?)([\w-]+)")
@@ -153,7 +155,8 @@ def _retitle(notebook: nbformat.NotebookNode, name: str) -> None:
 def _published(notebook: nbformat.NotebookNode, page: str) -> nbformat.NotebookNode:
     """The executed page without papermill's cell and progress lines, with links to its sources.
 
-    What papermill tells of the machine, paths for example, is left out.
+    What papermill tells of the machine, paths for example, is left out. A figure's finding becomes its alternative
+    text, and its width that of the image, which so leads to the file itself.
     """
     notebook.metadata = {key: notebook.metadata[key] for key in KEPT if key in notebook.metadata}
     for cell in notebook.cells:
@@ -163,12 +166,25 @@ def _published(notebook: nbformat.NotebookNode, page: str) -> nbformat.NotebookN
             cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            for output in cell.outputs:
+                if alt := output.get("metadata", {}).get(SVG, {}).get("alt"):
+                    image = cell.metadata.setdefault("mystnb", {}).setdefault("image", {})
+                    image |= {"alt": alt, "width": _width(output.data[SVG])}
     links = ", ".join(
         f"{{download}}`{label} <sources/{page}{suffix}.txt>`"
         for label, suffix in [("this page as text", ".md"), ("its parameters", ".yaml"), ("its experiment", ".py")]
     )
     notebook.cells.append(nbformat.v4.new_markdown_cell(f"Sources: {links}."))
     return notebook
+
+
+def _width(svg: str) -> str:
+    """The width of a picture of matplotlib in the pixels of a page.
+
+    >>> _width('<svg xmlns="http://www.w3.org/2000/svg" width="403.2pt" height="100pt">')
+    '538px'
+    """
+    return f"{float(_POINTS.search(svg)[1]) * 96 / 72:.0f}px"
 
 
 def _as_own(notebook: nbformat.NotebookNode, name: str, beside: Set[str]) -> nbformat.NotebookNode:

@@ -1,6 +1,6 @@
-"""Tables of many data sets, ours above the paper's, and what of the paper's was not run."""
+"""Our numbers and the paper's in one row, and what of the paper's was not run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -8,13 +8,16 @@ from tcstudy.catalog.datasets import absence, dataset_title
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
 from tcstudy.report.cells import error_cell, few, note, share_cell, together
 from tcstudy.report.reductions import reductions
-from tcstudy.report.stats import error_matrix, error_reduction, printed_matrix
+from tcstudy.report.stats import error_reduction, printed_matrix
 from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.study.record import Record
 
+Cells = Mapping[tuple[str, str], str]
+"""By variant and data set."""
+
 
 def errors(ours: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> Table:
-    """The errors of each variant and, in the row `paper` below, the paper's; a column for each data set of either.
+    """The errors of each variant on each data set that was run, and the paper's in the same row.
 
     Args:
         ours: as `stats.errors` gives them.
@@ -22,8 +25,9 @@ def errors(ours: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> T
         caption: without the unit.
         name: target of cross-references.
     """
-    cells = error_matrix(ours.assign(mean=[error_cell(row, unit="") for _, row in ours.iterrows()]))
-    return _stacked(cells, printed_matrix(printed).map(in_percent, digits=2), caption, name, note(ours))
+    cells = {(row["variant"], row["dataset"]): error_cell(row, unit="") for _, row in ours.iterrows()}
+    papers = {cell: in_percent(error, digits=2) for cell, error in printed.items()}
+    return _in_rows("variant", cells, papers, caption, name, note(ours))
 
 
 def side_by_side(ours: pd.DataFrame, printed: pd.Series, caption: str, name: str) -> Table:
@@ -47,7 +51,7 @@ def side_by_side(ours: pd.DataFrame, printed: pd.Series, caption: str, name: str
         for variant in variants
     ]
     head = [
-        "",
+        "variant",
         *(f"{dataset_title(name)}, here" for name in datasets),
         *(f"{dataset_title(name)}, paper" for name in papers),
     ]
@@ -67,16 +71,16 @@ def gains(
         name: target of cross-references.
     """
     ours = reductions(records, pairs)
-    cells = pd.Series(
-        [share_cell(row["mean"], row["low"], row["high"], "") for _, row in ours.iterrows()],
-        index=pd.MultiIndex.from_arrays([ours["variant"] + " against " + ours["reference"], ours["dataset"]]),
-    ).unstack(sort=False)
-    papers = _reductions(printed_matrix(printed), pairs).map(in_percent)
+    cells = {
+        (f"{row['variant']} against {row['reference']}", row["dataset"]): share_cell(*row[["mean", "low", "high"]], "")
+        for _, row in ours.iterrows()
+    }
+    papers = _reductions(printed_matrix(printed), pairs).rename_axis(index="row", columns="column").stack().dropna()
     said = (
-        "In brackets 95% intervals over runs and test documents; where one holds no zero, the errors differ. "
-        f"{together(ours['p'])}{few(ours['runs'])}"
+        "In brackets 95% intervals over runs and test documents; where one holds no zero, the errors differ. The mean "
+        f"of the paper's is over all its data sets. {together(ours['p'])}{few(ours['runs'])}"
     )
-    return _stacked(cells, papers, caption, name, said)
+    return _in_rows("comparison", cells, papers.map(in_percent).to_dict(), caption, name, said)
 
 
 def in_percent(share: float, digits: int = 1) -> str:
@@ -94,20 +98,17 @@ def _reductions(matrix: pd.DataFrame, pairs: Mapping[str, str]) -> pd.DataFrame:
     return reductions.assign(mean=reductions.mean(axis=1))
 
 
-def _stacked(ours: pd.DataFrame, papers: pd.DataFrame, caption: str, name: str, note: str) -> Table:
-    columns = sorted(dict.fromkeys([*ours.columns, *papers.columns]), key=lambda column: column == "mean")
-    rows = []
-    for variant in dict.fromkeys([*ours.index, *papers.index]):
-        if variant in ours.index:
-            rows.append([dataset_title(variant), *_cells(ours, variant, columns)])
-        if variant in papers.index:
-            name_of_row = "paper" if variant in ours.index else f"{dataset_title(variant)} (paper)"
-            rows.append([name_of_row, *_cells(papers, variant, columns)])
-    return Table(["", *(dataset_title(column) for column in columns)], rows, f"{caption}, in percent", name, note)
-
-
-def _cells(matrix: pd.DataFrame, variant: str, columns: Sequence[str]) -> list[str]:
-    return [cell if isinstance(cell, str) else "–" for cell in matrix.loc[variant].reindex(columns)]
+def _in_rows(what: str, ours: Cells, papers: Cells, caption: str, name: str, note: str) -> Table:
+    """A row for each of `ours`, and after those of a data set what the paper alone has on it."""
+    datasets = sorted(dict.fromkeys(dataset for _, dataset in ours), key=lambda dataset: dataset == "mean")
+    rows = [
+        [dataset_title(dataset), dataset_title(variant), ours.get(cell, "–"), papers.get(cell, "–")]
+        for dataset in datasets
+        for cell in dict.fromkeys([*ours, *papers])
+        for variant in cell[:1]
+        if cell[1] == dataset
+    ]
+    return Table(("data set", what, "here", "paper"), rows, f"{caption}, in percent", name, note)
 
 
 def not_run(experiment: FineTuningExperiment, records: Iterable[RunKey], printed: pd.Series) -> Table | Notice:
@@ -123,6 +124,17 @@ def not_run(experiment: FineTuningExperiment, records: Iterable[RunKey], printed
     if not missing:
         return Notice("note", "Not run", "Nothing: this page has all data sets of the paper's table.")
     asked_for = {data.name for data in experiment.data}
-    rows = [(dataset_title(name), (name in asked_for and absence(name)) or "not in this profile") for name in missing]
+    rows = [
+        (
+            dataset_title(name),
+            (name in asked_for and absence(name)) or "not in this profile",
+            "; ".join(
+                f"{dataset_title(row)} {in_percent(error, 2)}"
+                for (row, column), error in printed.items()
+                if column == name
+            ),
+        )
+        for name in missing
+    ]
     caption = "Data sets of the paper's table that were not run"
-    return Table(("data set", "reason"), rows, caption, f"not-run-{experiment.page}")
+    return Table(("data set", "reason", "the paper's errors, in percent"), rows, caption, f"not-run-{experiment.page}")

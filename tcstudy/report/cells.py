@@ -11,7 +11,7 @@ from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.intervals import LEAST_RUNS, LEVEL, holm
 from tcstudy.report.stats import by_cell
-from tcstudy.report.tables import Fold, Markup, Table, escape_html, escape_markdown, percent
+from tcstudy.report.tables import Fold, Markup, Table, escape_html, escape_markdown, minus, percent
 from tcstudy.settings import Settings
 from tcstudy.study.record import Record
 from tcstudy.study.store import run_store
@@ -51,11 +51,11 @@ def change_cell(mean: float, low: float, high: float, digits: int = 1) -> str:
     """A difference of shares with its interval, in percentage points, or a dash.
 
     >>> change_cell(-0.012, -0.02, 0.0)
-    '-1.2 (-2.0 to +0.0)'
+    '−1.2 (−2.0 to +0.0)'
     """
     if pd.isna(mean):
         return "–"
-    centre, *ends = (f"{round(100 * share, digits) + 0:+.{digits}f}" for share in (mean, low, high))
+    centre, *ends = (minus(f"{round(100 * share, digits) + 0:+.{digits}f}") for share in (mean, low, high))
     return f"{centre} ({' to '.join(ends)})"
 
 
@@ -63,11 +63,11 @@ def share_cell(mean: float, low: float, high: float, unit: str = "%") -> str:
     """A share with its interval, either of which may be below zero, or a dash.
 
     >>> share_cell(0.25, -0.1, 0.6)
-    '25.0% (-10.0 to 60.0)'
+    '25.0% (−10.0 to 60.0)'
     """
     if pd.isna(mean):
         return "–"
-    centre, *ends = (f"{round(100 * share, 1) + 0:.1f}" for share in (mean, low, high))
+    centre, *ends = (percent(share).removesuffix("%") for share in (mean, low, high))
     return f"{centre}{unit} ({' to '.join(ends)})"
 
 
@@ -118,6 +118,15 @@ def tested(errors: pd.DataFrame) -> str:
     """How many documents of each data set were tested on."""
     sizes = errors[errors["documents"] > 0].groupby("dataset", sort=False)["documents"].max()
     return ", ".join(f"{dataset_title(dataset)} {size:,}" for dataset, size in sizes.items()) or "none"
+
+
+def by_dataset(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each data set by the title of its panel in a figure.
+
+    Args:
+        cells: as `stats.errors` gives them.
+    """
+    return {panel_title(rows): rows for _, rows in cells.groupby("dataset", sort=False)}
 
 
 def panel_title(cells: pd.DataFrame) -> str:

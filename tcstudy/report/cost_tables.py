@@ -10,22 +10,8 @@ from tcstudy.report.contrasts import Effect
 from tcstudy.report.cost import frontier, saves_errors
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.plan import rounded
-from tcstudy.report.tables import Notice, Table, escape_markdown, percent
+from tcstudy.report.tables import Notice, Table, duration, escape_markdown, percent
 from tcstudy.report.verdict_tables import chapter
-
-
-def duration(hours: float) -> str:
-    r"""A time in the unit that suits it, or a dash.
-
-    >>> duration(0.01), duration(-0.5), duration(30)
-    ('36\xa0s', '-30.0\xa0min', '30.0\xa0h')
-    """
-    if pd.isna(hours):
-        return "–"
-    size = abs(hours)
-    if size >= 1:
-        return f"{hours:,.1f}\xa0h"
-    return f"{60 * hours:.1f}\xa0min" if size >= 1 / 60 else f"{round(3600 * hours) + 0}\xa0s"
 
 
 def operations_cell(operations: float) -> str:

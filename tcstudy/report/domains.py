@@ -13,7 +13,7 @@ from tcstudy.report.frame import RELATIONS, every_column, of_variants, relation
 from tcstudy.report.intervals import combined, estimate, spread
 from tcstudy.report.reductions import values_of
 from tcstudy.report.stats import error_matrix, error_reduction
-from tcstudy.report.tables import Table, percent
+from tcstudy.report.tables import Table, percent, points
 from tcstudy.study.record import Record
 
 Corpora = Mapping[str, Sequence[str]]
@@ -60,7 +60,7 @@ def intervals(errors: pd.DataFrame) -> pd.DataFrame:
     """
     compared = errors[errors["reference"].notna()]
     texts = [
-        "" if pd.isna(row["change"]) else f"{100 * row['change_low']:+.1f} to {100 * row['change_high']:+.1f}"
+        "" if pd.isna(row["change"]) else f"{points(row['change_low'])} to\n{points(row['change_high'])}"
         for _, row in compared.iterrows()
     ]
     return error_matrix(compared.assign(mean=texts)).fillna("")

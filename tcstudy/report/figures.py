@@ -1,171 +1,393 @@
-"""Figures: functions of data and an `Axes`; they compute nothing."""
+"""Kinds of figures: functions of data that draw panels, one below the other, and say what is to be seen.
 
-from collections.abc import Mapping, Sequence
+A kind computes nothing but its finding. All figures are vector graphics, with text as text, and so wide that a phone
+shows their letters nine pixels high.
+"""
 
+import io
+import itertools
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import matplotlib as mpl
 import pandas as pd
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.axis import XAxis, YAxis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from tcstudy.experiments.base import rate_text
+from tcstudy.report.tables import duration, minus, percent, points
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":", "-", "--", "-.")  # a line on another is seen through its gaps
+WIDTH = 5.6
+"""Inches; at 380 pixels, what a phone leaves of 420, letters of 10 points are 9.4 pixels high."""
+STYLE = {
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "text.parse_math": False,  # names of data sets and classes are shown letter by letter
+    "savefig.facecolor": "none",  # the page is the ground, in the dark as well
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tcstudy",
+}
+
+Lines = Mapping[str, pd.DataFrame]
+"""A frame for each line, by its label: a column for the horizontal axis, one for the vertical, and low and high."""
 
 
-def error_intervals(ax: Axes, errors: pd.DataFrame, title: str) -> None:
-    """Mean error of each variant as a dot, its interval as a line; the dot is open where no difference was shown.
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that says its finding: as the title of the picture, and as alternative text in the book.
+
+    Attributes:
+        figure: drawn.
+        finding: what is to be seen, in words and numbers that were computed from what is drawn.
+    """
+
+    figure: Figure
+    finding: str
+
+    def __post_init__(self) -> None:
+        plt.close(self.figure)  # else a notebook shows it a second time
+
+    def svg(self) -> str:
+        """The picture, the same letter by letter whenever it is drawn."""
+        file = io.StringIO()
+        with mpl.rc_context(STYLE):
+            facts = {"Title": self.finding, "Date": None, "Creator": None}
+            self.figure.savefig(file, format="svg", metadata=facts)
+        return file.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, dict]]:
+        data = {"image/svg+xml": self.svg(), "text/plain": self.finding}
+        return data, {"image/svg+xml": {"alt": self.finding}}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a figure.
+
+    Attributes:
+        column: of the frames.
+        label: with the unit.
+        written: how a number is written, on the axis and in the finding.
+        log: logarithmic.
+        ticks: where they are on a logarithmic axis; by default at the numbers that are there, if they are few.
+        zero: begins at zero.
+        line: has a line at zero.
+    """
+
+    column: str
+    label: str
+    written: Callable[[float], str]
+    log: bool = False
+    ticks: Sequence[float] = ()
+    zero: bool = False
+    line: bool = False
+
+
+def count(number: float) -> str:
+    """A count: "4,000"."""
+    return f"{number:,.0f}"
+
+
+def short(number: float) -> str:
+    """A number with the three digits that matter: "0.0123", "1,230"."""
+    return minus(f"{number:,.3g}") if abs(number) < 1000 else minus(f"{number:,.0f}")
+
+
+def plain(number: str) -> str:
+    """A number on an axis, without decimals that say nothing.
+
+    >>> plain("20.0%"), plain("1.05")
+    ('20%', '1.05')
+    """
+    return re.sub(r"\.0+(?!\d)", "", number)
+
+
+TEST_ERROR = Axis("mean", "test error", percent, zero=True)
+VALIDATION_ERROR = Axis("mean", "validation error", percent, zero=True)
+CHANGE = Axis("mean", "change of the test error (points)", points, line=True)
+FORGOTTEN = Axis("mean", "rise of the MLM loss (nats)", short, line=True)
+ACCURACY = Axis("accuracy", "accuracy on held-out text", percent, zero=True)
+RATE = Axis("rate", "learning rate", rate_text, log=True)
+UPDATES = Axis("step", "updates", count)
+STEPS = Axis("steps", "steps of further pre-training", count)
+LABELLED = Axis("labelled", "labelled documents", count, log=True)
+DEPTH = Axis("depth", "depth of the layer", lambda share: percent(share, 0))
+TIMES = (1 / 3600, 10 / 3600, 1 / 60, 1 / 6, 1, 10, 100, 1000)
+HOURS = Axis("hours", "time, making the encoder included", duration, log=True, ticks=TIMES)
+
+
+@mpl.rc_context(STYLE)
+def intervals(panels: Mapping[str, pd.DataFrame], across: Axis = TEST_ERROR) -> Drawing:
+    """Means as dots with intervals as lines, a row for each variant; open where compared and not shown to differ.
+
+    For any page that compares variants: `intervals(cells.by_dataset(errors))` with `errors` of `stats.errors`. A dotted
+    line is at the mean of what the others are compared with.
 
     Args:
-        ax: drawn on.
-        errors: variant, mean, low, high, reference and differs of one data set; a dotted line is drawn at the mean of
-            each reference.
-        title: of the panel.
+        panels: variant, mean, low and high of each panel, by its title; reference and differs where there is one.
+        across: the axis of the means; `CHANGE` for differences.
     """
-    for mean in errors.loc[errors["variant"].isin(errors["reference"]), "mean"]:
-        ax.axvline(mean, color="grey", linestyle=":")
-    _dots(ax, errors)
-    ax.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    ax.set_xlabel("test error")
-    ax.set_title(title)
+    names = {title: [textwrap.fill(name, 26) for name in rows["variant"]] for title, rows in panels.items()}
+    heights = [(0.38 if any("\n" in name for name in of) else 0.27) * len(of) + 0.75 for of in names.values()]
+    figure, axes = stacked(heights)
+    told = []
+    for ax, (title, rows) in zip(axes, panels.items(), strict=False):
+        places = range(len(rows))
+        compared = rows["reference"] if "reference" in rows else pd.Series(index=rows.index, dtype=object)
+        shown = compared.isna() | rows.get("differs", False)
+        for mean in rows.loc[rows["variant"].isin(compared), "mean"]:
+            ax.axvline(mean, color="grey", linestyle=":")
+        ax.hlines(places, rows["low"], rows["high"], color=COLOURS[0], linewidth=3, alpha=0.4)
+        inside = [COLOURS[0] if one else "white" for one in shown]
+        ax.scatter(rows["mean"], places, s=36, facecolors=inside, edgecolors=COLOURS[0], zorder=3)
+        ax.set_yticks(places, names[title])
+        ax.set_ylim(len(rows) - 0.5, -0.5)
+        ax.grid(visible=False, axis="y")
+        _scale(ax.xaxis, replace(across, zero=False))
+        ax.set(title=textwrap.fill(title, 40), xlabel=across.label)
+        told.append(f"{title}: {across.label} {_ends(rows, across)}")
+        if compared.notna().any():
+            differing = ", ".join(rows.loc[compared.notna() & shown, "variant"]) or "none"
+            told.append(f"Shown to differ from {' or '.join(compared.dropna().unique())}: {differing}")
+    return with_finding(figure, told)
 
 
-def _dots(ax: Axes, rows: pd.DataFrame) -> None:
-    """Means as dots, from low to high as lines, the first variant on top; open where compared and not `differs`."""
-    places = range(len(rows))
-    ax.hlines(places, rows["low"], rows["high"], color=COLOURS[0], linewidth=3, alpha=0.4)
-    shown = rows["differs"] | rows["reference"].isna()
-    inside = [COLOURS[0] if one else "white" for one in shown]
-    ax.scatter(rows["mean"], places, s=36, facecolors=inside, edgecolors=COLOURS[0], zorder=3)
-    ax.set_yticks(places, rows["variant"])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.grid(axis="x", alpha=0.3)
-
-
-def error_by_length(ax: Axes, bins: pd.DataFrame, variants: Sequence[str], title: str) -> None:
-    """Error of each variant against the length of the document, with intervals beside each other.
+@mpl.rc_context(STYLE)
+def lines(
+    panels: Mapping[str, Lines], x: Axis | Sequence[Axis], y: Axis | Sequence[Axis], marker: bool = True
+) -> Drawing:
+    """Means as lines with markers over an axis, and what lies between low and high as bands.
 
     Args:
-        ax: drawn on.
-        bins: variant, shortest, longest, mean, low and high of one data set.
-        variants: the order of colours.
-        title: of the panel.
+        panels: the lines of each panel, by its title; a label has the same colour in all panels.
+        x: the horizontal axis, one for all panels or one for each.
+        y: the vertical axis, likewise; with one for all, panels share its limits.
+        marker: whether there is one at each point.
     """
-    for number, (variant, colour, marker) in enumerate(zip(variants, COLOURS, MARKERS, strict=False)):
-        line = bins[bins["variant"] == variant]
-        places = [place + 0.07 * (number - (len(variants) - 1) / 2) for place in range(len(line))]
-        ax.vlines(places, line["low"], line["high"], color=colour, linewidth=2, alpha=0.35)
-        ax.plot(places, line["mean"], color=colour, marker=marker, markersize=5, label=variant, alpha=0.85)
-    ticks = bins[bins["variant"] == bins["variant"].iloc[0]] if len(bins) else bins
-    ax.set_xticks(
-        range(len(ticks)), [f"{a:.0f} to {b:.0f}" for a, b in zip(ticks["shortest"], ticks["longest"], strict=True)]
-    )
-    ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    ax.set_ylim(bottom=0)
-    ax.set_xlabel("wordpieces in the document")
-    ax.set_ylabel("test error")
-    ax.set_title(title)
-    ax.grid(alpha=0.3)
+    labels = list(dict.fromkeys(label for of in panels.values() for label in of))
+    looks = dict(zip(labels, itertools.cycle(zip(COLOURS, MARKERS, DASHES, strict=True)), strict=False))
+    xs, ys = ([axis] * len(panels) if isinstance(axis, Axis) else list(axis) for axis in (x, y))
+    figure, axes = stacked([2.4] * len(panels), sharey=isinstance(y, Axis))
+    told = []
+    for ax, (title, of), along, up in zip(axes, panels.items(), xs, ys, strict=False):
+        for label, line in of.items():
+            colour, sign, dashes = looks[label]
+            if "low" in line:
+                ax.fill_between(line[along.column], line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
+            looks_like = {"color": colour, "marker": sign if marker else None, "linestyle": dashes, "markersize": 5}
+            ax.plot(line[along.column], line[up.column], **looks_like)
+        _scale(ax.xaxis, along, [place for line in of.values() for place in line[along.column]])
+        _scale(ax.yaxis, up)
+        ax.set(title=textwrap.fill(title, 52), xlabel=along.label, ylabel=textwrap.fill(up.label, 20))
+        courses = "; ".join(f"{label} {_course(line, along, up)}".strip() for label, line in of.items())
+        told.append(f"{title}{title and ': '}{up.label} by {along.label}: {courses or 'not measured'}")
+    handles = [
+        plt.Line2D([], [], color=colour, marker=sign if marker else None, linestyle=dashes, label=label)
+        for label, (colour, sign, dashes) in looks.items()
+        if label
+    ]
+    if handles:
+        wide = max(map(len, labels)) > 28
+        figure.legend(handles=handles, loc="outside lower center", ncols=1 if wide else 2, frameon=False)
+    return with_finding(figure, told)
 
 
-def error_by_depth(ax: Axes, lines: dict[str, pd.DataFrame]) -> None:
-    """Error of single layers against relative depth, with intervals as bands.
+@mpl.rc_context(STYLE)
+def bars(panels: Mapping[str, pd.Series], x: Axis, y: Axis) -> Drawing:
+    """A bar for each number, which stands on it.
 
     Args:
-        ax: drawn on.
-        lines: depth, mean, low and high, by label.
+        panels: numbers by their place on the horizontal axis, from 0 to 1 in equal steps, by the panel's title.
+        x: the horizontal axis.
+        y: the vertical axis.
     """
-    bands(ax, lines, "depth")
-    error_axis(ax, "test error")
-    ax.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    ax.set_xlabel("depth of the layer")
-    ax.legend()
+    figure, axes = stacked([2.2] * len(panels))
+    told = []
+    for ax, (title, numbers) in zip(axes, panels.items(), strict=False):
+        drawn = ax.bar(numbers.index, numbers, width=0.8 / max(len(numbers) - 1, 1), color=COLOURS[0])
+        ax.bar_label(
+            drawn, [y.written(number) for number in numbers], padding=2, rotation=0 if len(numbers) < 12 else 90
+        )
+        ax.margins(y=0.2)
+        ax.grid(visible=False, axis="x")
+        _scale(ax.xaxis, x)
+        _scale(ax.yaxis, y)
+        ax.set(title=title, xlabel=x.label, ylabel=y.label)
+        ends = " and ".join(f"{y.written(numbers[place])} at {x.written(place)}" for place in numbers.index[[0, -1]])
+        between = y.written(numbers.iloc[1:-1].sum())
+        told.append(f"{title}: {y.label} by {x.label}, {ends}, {between} between these")
+    return with_finding(figure, told)
 
 
-def error_differences(ax: Axes, against: pd.DataFrame, title: str) -> None:
-    """What each variant changes in the error of its baseline: the mean as a dot, its interval as a line.
+@mpl.rc_context(STYLE)
+def costs(panels: Mapping[str, pd.DataFrame], by: Axis, up: Axis = TEST_ERROR) -> Drawing:
+    """Errors with intervals against cost; methods that no cheaper one beats are joined, and named at the right.
 
     Args:
-        ax: drawn on.
-        against: variant, mean, low, high, reference and differs of one data set, as shares; the dot is open where no
-            difference was shown.
-        title: of the panel.
+        panels: variant, mean, low, high, unbeaten and the column of `by` of each panel, by its title.
+        by: `HOURS` or `OPERATIONS`.
+        up: the vertical axis.
     """
-    ax.axvline(0, color="grey", linestyle=":")
-    _dots(ax, against)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.1f}"))
-    ax.set_xlabel("change of the test error (points)")
-    ax.set_title(title)
+    figure, axes = stacked([2.3] * len(panels))
+    told = []
+    for ax, (title, cells) in zip(axes, panels.items(), strict=False):
+        known = cells.dropna(subset=by.column)
+        for on, colour in ((False, "#999999"), (True, COLOURS[0])):
+            some = known[known["unbeaten"] == on]
+            ax.vlines(some[by.column], some["low"], some["high"], color=colour, linewidth=2, alpha=0.4)
+            ax.plot(some[by.column], some["mean"], "o", color=colour, markersize=6 if on else 4)
+        front = known[known["unbeaten"]].sort_values(by.column)
+        ax.step(front[by.column], front["mean"], where="post", color=COLOURS[0], alpha=0.6)
+        _scale(ax.xaxis, by)
+        _scale(ax.yaxis, up)
+        ax.margins(x=0.1)
+        ax.set(title=title, xlabel=by.label, ylabel=up.label)
+        bottom, top = ax.get_ylim()
+        names = [textwrap.fill(name, 24) for name in front["variant"]]
+        middles = [(mean - bottom) / (top - bottom) for mean in front["mean"]]
+        heights = _apart(middles, [0.1 * (1 + name.count("\n")) for name in names])
+        for name, height, (_, row) in zip(names, heights, front.iterrows(), strict=True):
+            leader = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.7}
+            point = (row[by.column], row["mean"])
+            ax.annotate(name, point, (1.03, height), textcoords="axes fraction", va="center", arrowprops=leader)
+        named = ", ".join(
+            f"{row['variant']} ({up.written(row['mean'])} in {by.written(row[by.column])})"
+            for _, row in front.iterrows()
+        )
+        told.append(f"{title}: {up.label} that nothing cheaper reaches: {named or 'not measured'}")
+    return with_finding(figure, told)
 
 
-def length_distribution(ax: Axes, lengths: dict[str, Sequence[int]], limit: int) -> None:
+@mpl.rc_context(STYLE)
+def length_distribution(lengths: Mapping[str, Sequence[int]], limit: int) -> Drawing:
     """Share of texts that are longer than a number of wordpieces, one curve for each data set.
 
     Args:
-        ax: drawn on.
         lengths: by title of the data set, in wordpieces.
         limit: the paper's window, drawn as a line.
     """
-    for (title, values), colour in zip(lengths.items(), COLOURS, strict=False):
+    curves = {}
+    for title, values in lengths.items():
         ordered = sorted(values)
         longer = [1 - (i + 1) / len(ordered) for i in range(len(ordered))]
-        ax.step(ordered, longer, where="post", color=colour, label=title)
-    ax.axvline(limit, color="grey", linestyle=":", label=f"{limit} wordpieces")
-    ax.set_xscale("log")
-    ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    ax.set_xlabel("wordpieces")
-    ax.set_ylabel("texts that are longer")
-    ax.legend()
-    ax.grid(alpha=0.3)
+        curves[title] = pd.DataFrame({"length": ordered, "mean": longer}).drop_duplicates("length", keep="last")
+    x = Axis("length", "wordpieces", count, log=True)
+    drawing = lines({"": curves}, x, Axis("mean", "texts that are longer", percent, zero=True), marker=False)
+    [ax] = drawing.figure.axes
+    ax.axvline(limit, color="grey", linestyle=":")
+    ax.set_xlabel(f"wordpieces; the dotted line is at {limit}")
+    beyond = [
+        f"{title} {percent(sum(value > limit for value in values) / len(values))}" for title, values in lengths.items()
+    ]
+    return Drawing(drawing.figure, f"Texts longer than {limit} wordpieces: {', '.join(beyond)}.")
 
 
-def bands(
-    ax: Axes,
-    lines: Mapping[str, pd.DataFrame],
-    across: str,
-    order: Sequence[str] | None = None,
-    markersize: float = 6,
-    whole: bool = True,
-) -> None:
-    """Means as lines with markers, and what lies between low and high as bands.
+def drawn(figure: Figure, rows: pd.DataFrame, groups: str = "decision") -> Drawing:
+    """A figure of effects with its finding: how many there are of each group, and which are the lowest and the highest.
 
     Args:
-        ax: drawn on.
-        lines: the column `across`, mean, low and high, by label.
-        across: the column of the horizontal axis.
-        order: the order of colours, for panels that do not have all lines; that of `lines` by default.
-        markersize: in points.
-        whole: whether the axes hold all of the bands, or are limited by the means.
+        figure: with `effect_figures.effects` or `effect_figures.forest` drawn on it.
+        rows: what was drawn: label, mean, low, high (shares of errors saved) and the column `groups`.
+        groups: "decision", or "side" for those of others.
     """
-    for label, colour, marker in zip(lines if order is None else order, COLOURS, MARKERS, strict=False):
-        if label in lines:
-            line = lines[label]
-            limits = ax.dataLim.frozen()
-            ax.fill_between(line[across], line["low"], line["high"], color=colour, alpha=0.15)
-            if not whole:
-                ax.dataLim.set(limits)
-            ax.plot(line[across], line["mean"], color=colour, marker=marker, markersize=markersize, label=label)
-    ax.grid(alpha=0.3)
+    counts = ", ".join(f"{number} {group}" for group, number in rows[groups].value_counts().items())
+    saved = Axis("mean", "share of errors saved", percent)
+    named = rows.assign(variant=rows["label"])
+    return with_finding(figure, [f"{len(rows)} effects: {counts}", f"{saved.label} {_ends(named, saved)}"])
 
 
-def error_axis(ax: Axes, label: str) -> None:
-    """A vertical axis of error rates, as percentages from 0."""
-    ax.axhline(0, linewidth=0).sticky_edges.y.append(0)  # not `set_ylim`, which would end the scaling of shared axes
-    ax.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    ax.set_ylabel(label)
+def stacked(heights: Sequence[float], sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """Panels of so many inches, one below the other; one without anything if there are none."""
+    figure = Figure(figsize=(WIDTH, max(1.5, sum(heights) + 0.3)), layout="constrained")
+    grid = figure.subplots(max(1, len(heights)), 1, sharey=sharey, squeeze=False, height_ratios=list(heights) or [1])
+    return figure, list(grid[:, 0])
 
 
-def documents_by_wrong(ax: Axes, counts: pd.Series, title: str) -> None:
-    """How many test documents are got wrong by which share of the runs, on a logarithmic axis.
+def with_finding(figure: Figure, told: Sequence[str]) -> Drawing:
+    """The figure with what it shows, one sentence for each panel."""
+    sentences = (" ".join(sentence.split()) for sentence in told)
+    return Drawing(figure, " ".join(f"{sentence}." for sentence in sentences) or "Nothing was measured.")
 
-    Args:
-        ax: drawn on.
-        counts: documents by share of runs, from 0 to 1 in equal steps.
-        title: of the panel.
+
+def _scale(axis: XAxis | YAxis, of: Axis, values: Iterable[float] = ()) -> None:
+    """Give an axis of matplotlib its scale, its ticks and how these are written."""
+    horizontal = isinstance(axis, XAxis)
+    ax = axis.axes
+    line = ax.axvline if horizontal else ax.axhline
+    if of.zero:
+        edges = line(0, linewidth=0).sticky_edges
+        (edges.x if horizontal else edges.y).append(0)  # limits of shared axes stay automatic
+    if of.line:
+        line(0, color="grey", linestyle=":")
+    if of.log:
+        (ax.set_xscale if horizontal else ax.set_yscale)("log")
+        axis.set_minor_locator(NullLocator())
+        places, (low, high) = sorted(set(values)), axis.get_view_interval()
+        if of.ticks:
+            axis.set_major_locator(FixedLocator(of.ticks))
+        elif 0 < len(places) < 20:
+            axis.set_major_locator(FixedLocator(_spaced(places)))
+        else:
+            axis.set_major_locator(LogLocator(subs=(1,) if high > 100 * low else (1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda number, _: plain(of.written(number))))
+
+
+def _spaced(places: Sequence[float], share: float = 0.09) -> list[float]:
+    """Those of the ascending places whose numbers do not overprint on a logarithmic axis, the first and last included.
+
+    >>> _spaced([1, 2, 2.1, 8])
+    [1, 2, 8]
     """
-    width = 0.8 / max(len(counts) - 1, 1)
-    ax.bar(counts.index, counts, width=width, color=COLOURS[0])
-    ax.set_yscale("symlog", linthresh=1)
-    ax.yaxis.set_major_formatter("{x:,.0f}")
-    ax.set_ylim(bottom=0)
-    ax.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    ax.set_xlabel("share of all runs that are wrong")
-    ax.set_ylabel("test documents")
-    ax.set_title(title)
+    least = (places[-1] / places[0]) ** share
+    kept = [places[0]]
+    for place in places[1:-1]:
+        if place >= kept[-1] * least and places[-1] >= place * least:
+            kept.append(place)
+    return kept + list(places[1:][-1:])
+
+
+def _apart(middles: Sequence[float], sizes: Sequence[float]) -> list[float]:
+    """Falling middles between 0 and 1, moved so that what is of these sizes does not overlap.
+
+    >>> [round(middle, 2) for middle in _apart([0.5, 0.45, 0.05, 0.04], [0.1] * 4)]
+    [0.5, 0.4, 0.15, 0.05]
+    """
+    moved: list[float] = []
+    for number, (middle, size) in enumerate(zip(middles, sizes, strict=True)):
+        lowest = size / 2 + sum(sizes[number + 1 :])
+        highest = moved[-1] - (sizes[number - 1] + size) / 2 if moved else 1.0
+        moved.append(max(lowest, min(middle, highest)))
+    return moved
+
+
+def _ends(rows: pd.DataFrame, axis: Axis) -> str:
+    """Which variants have the lowest and the highest mean, in words."""
+    ordered = rows.dropna(subset="mean").sort_values("mean", kind="stable")
+    written = [
+        f"{axis.written(row['mean'])} ({axis.written(row['low'])} to {axis.written(row['high'])}) with {row['variant']}"
+        for _, row in ordered.iterrows()
+    ]
+    if len(written) < 2:
+        return " ".join(written) or "not measured"
+    return f"is lowest, {written[0]}, and highest, {written[-1]}"
+
+
+def _course(line: pd.DataFrame, along: Axis, up: Axis) -> str:
+    """Where a line begins, where it ends, and where it is lowest, in words."""
+    known = line.dropna(subset=up.column)
+    if known.empty:
+        return "not measured"
+    first, last, least = known.iloc[0], known.iloc[-1], known.loc[known[up.column].idxmin()]
+    at = [f"{up.written(row[up.column])} at {along.written(row[along.column])}" for row in (first, last, least)]
+    return f"from {at[0]} to {at[1]}" + (f", lowest {at[2]}" if at[2] not in at[:2] else "")

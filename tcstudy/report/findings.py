@@ -4,7 +4,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import percent_range
-from tcstudy.report.tables import Notice, escape_markdown
+from tcstudy.report.tables import Notice, escape_markdown, points
 
 
 def lowest_errors(errors: pd.DataFrame, reference: str) -> Notice:
@@ -46,4 +46,4 @@ def _paragraph(dataset: str, cells: pd.DataFrame, reference: str) -> str:
 
 
 def _listed(cells: pd.DataFrame) -> str:
-    return ", ".join(f"{variant} ({100 * change:+.1f} points)" for variant, change in cells["change"].items())
+    return ", ".join(f"{variant} ({points(change)} points)" for variant, change in cells["change"].items())

@@ -12,7 +12,7 @@ from tcstudy.report.cells import error_cell, note
 from tcstudy.report.frame import every_column, of_variants
 from tcstudy.report.intervals import mean, rate, spread_of_runs
 from tcstudy.report.stats import by_cell, errors
-from tcstudy.report.tables import Notice, Table, escape_markdown
+from tcstudy.report.tables import Notice, Table, escape_markdown, minus
 from tcstudy.study.record import Record
 
 
@@ -165,7 +165,7 @@ def panel_title(lines: pd.DataFrame) -> str:
     first = lines.iloc[0]
     title = line_title(first["dataset"], first["corrected"])
     seeds = lines["runs"].max()
-    return f"{title}\n{seeds} seed{'' if seeds == 1 else 's'}, {lines['documents'].max():,} validation documents"
+    return f"{title}: {seeds} seed{'' if seeds == 1 else 's'}, {lines['documents'].max():,} validation documents"
 
 
 def forgotten_lines(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -189,5 +189,7 @@ def _nats(loss: float) -> str:
 def _range(row: pd.Series) -> str:
     if pd.isna(row["forgotten"]):
         return "–"
-    centre, *ends = (f"{round(row[name], 2) + 0:+.2f}" for name in ("forgotten", "forgotten_low", "forgotten_high"))
+    centre, *ends = (
+        minus(f"{round(row[name], 2) + 0:+.2f}") for name in ("forgotten", "forgotten_low", "forgotten_high")
+    )
     return centre if pd.isna(row["forgotten_low"]) else f"{centre} ({' to '.join(ends)})"

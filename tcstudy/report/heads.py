@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.encoder import PUBLISHED
@@ -151,18 +150,17 @@ def printed_errors_of(errors: pd.DataFrame) -> pd.Series:
     return printed[printed.index.get_level_values("column").isin(errors["dataset"].unique())]
 
 
-def loss_curve(ax: Axes, record: EncoderRecord) -> None:
-    """Summed training loss of both heads against the wordpieces read so far.
+def loss_curve(record: EncoderRecord) -> dict[str, pd.DataFrame]:
+    """Summed training loss of both heads against the wordpieces read so far, as the one line of a figure.
 
     Args:
-        ax: to draw on.
         record: of a pre-training.
+
+    Returns:
+        Columns read, in millions of wordpieces, and loss, in nats.
     """
     read = [step * record.cost.tokens / record.cost.steps / 1e6 for step in record.curve.steps]
-    ax.plot(read, record.curve.losses)
-    ax.set_xlabel("million wordpieces read")
-    ax.set_ylabel("training loss, MLM and NSP (nats)")
-    ax.grid(alpha=0.3)
+    return {"": pd.DataFrame({"read": read, "loss": record.curve.losses})}
 
 
 def _number(value: float | None) -> str:

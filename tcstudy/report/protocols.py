@@ -4,7 +4,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import error_cell, note
-from tcstudy.report.tables import Notice, Table, escape_markdown
+from tcstudy.report.tables import Notice, Table, escape_markdown, points
 
 
 def differences(errors: pd.DataFrame) -> pd.DataFrame:
@@ -67,4 +67,4 @@ def released_found(errors: pd.DataFrame) -> Notice:
 
 
 def _named(group: pd.DataFrame) -> str:
-    return "; ".join(f"{row['variant']} ({100 * row['mean']:+.1f})" for _, row in group.iterrows())
+    return "; ".join(f"{row['variant']} ({points(row['mean'])})" for _, row in group.iterrows())

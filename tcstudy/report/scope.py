@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tcstudy.experiments import Comparison
-from tcstudy.experiments.base import Experiment
+from tcstudy.experiments.base import Experiment, rate_text
 from tcstudy.report.encoders import heads_made_new
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.tables import Notice, escape_markdown
@@ -46,9 +46,9 @@ def _sizes(experiment: Comparison) -> dict[str, str]:
         "Encoder": escape_markdown(experiment.encoder.name),
         "window": f"{experiment.window.length:,} wordpieces",
         "labelled documents of a set": " or ".join([*(f"{number:,}" for number in labelled), *whole]),
-        "fine-tuning": f"{training.epochs} epochs at {training.learning_rate:g}",
+        "fine-tuning": f"{training.epochs} epochs at {rate_text(training.learning_rate)}",
         "further pre-training": (
             f"{pretraining.steps:,} steps on {pretraining.batch_size * pretraining.length:,} wordpieces each "
-            f"at {pretraining.learning_rate:g}"
+            f"at {rate_text(pretraining.learning_rate)}"
         ),
     }

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.profiles import PROFILES
-from tcstudy.experiments.base import Experiment, RunKey
+from tcstudy.experiments.base import Experiment, RunKey, rate_text
 from tcstudy.spec import PRETRAINING_PROTOCOLS, PROTOCOLS
 from tcstudy.study.record import Record
 from tcstudy.value import Value
@@ -79,7 +79,7 @@ class Table:
     def _numeric(self) -> list[bool]:
         """Which columns hold nothing but numbers, and are set flush right."""
         columns = zip(*self.rows, strict=True) if self.rows else [[] for _ in self.head]
-        return [all(cell.lstrip("+-")[:1].isdigit() or cell == "–" for cell in column) for column in columns]
+        return [all(cell.lstrip("+−-")[:1].isdigit() or cell == "–" for cell in column) for column in columns]
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,8 @@ def shown_value(value: Any) -> str:
     if isinstance(value, list):
         between = "; " if value and isinstance(value[0], Mapping) else ", "
         return between.join(shown_value(inner) for inner in value) or "none"
+    if isinstance(value, float) and 0 < abs(value) < 0.01:
+        return rate_text(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -244,5 +246,51 @@ def documents_used(records: Mapping[RunKey, Record], page: str) -> Table:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share as a percentage, or a dash where there is none."""
-    return "–" if pd.isna(share) else f"{share:.{digits}%}"
+    """A share as a percentage, or a dash where there is none.
+
+    >>> percent(-0.618), percent(-1e-9)
+    ('−61.8%', '0.0%')
+    """
+    return "–" if pd.isna(share) else minus(f"{round(share, digits + 2) + 0:.{digits}%}")
+
+
+def duration(hours: float) -> str:
+    r"""A time in the unit that suits it, or a dash.
+
+    >>> duration(0.01), duration(-0.5), duration(30)
+    ('36\xa0s', '−30.0\xa0min', '30.0\xa0h')
+    """
+    if pd.isna(hours):
+        return "–"
+    size = abs(hours)
+    if size >= 1:
+        return minus(f"{hours:,.1f}\xa0h")
+    return minus(f"{60 * hours:.1f}\xa0min" if size >= 1 / 60 else f"{round(3600 * hours) + 0}\xa0s")
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign.
+
+    >>> points(-0.012), points(0.0)
+    ('−1.2', '0.0')
+    """
+    return signed(100 * share)
+
+
+def signed(number: float, digits: int = 1) -> str:
+    """A number with its sign, zero without.
+
+    >>> signed(0.5), signed(-0.001, 2)
+    ('+0.5', '0.00')
+    """
+    rounded = round(number, digits)
+    return minus(f"{rounded:+.{digits}f}") if rounded else f"{0:.{digits}f}"
+
+
+def minus(number: str) -> str:
+    """A number in writing, with a true minus for the hyphen that it begins with.
+
+    >>> minus("-0.5"), minus("2e-5")
+    ('−0.5', '2e-5')
+    """
+    return f"−{number[1:]}" if number.startswith("-") else number

@@ -13,7 +13,7 @@ def test_the_grid_of_the_paper_is_table_4(request):
 def test_without_decay_it_is_the_plain_run():
     given = {"encoder": {"name": "minilm-l6-uncased"}, "data": [{"name": "imdb"}], "learning_rates": [2e-5]}
     runs = LayerDecay.model_validate(given).runs()
-    assert runs[RunKey("imdb", "lr 2e-05 decay 1.00", 0)].canonical == (
+    assert runs[RunKey("imdb", "lr 2e-5 decay 1.00", 0)].canonical == (
         '{"data":{"name":"imdb"},"encoder":{"name":"minilm-l6-uncased"}}'
     )
-    assert runs[RunKey("imdb", "lr 2e-05 decay 0.95", 0)].training.layer_decay == 0.95
+    assert runs[RunKey("imdb", "lr 2e-5 decay 0.95", 0)].training.layer_decay == 0.95

@@ -4,7 +4,6 @@ import pytest
 from tcstudy.errors import StudyError
 from tcstudy.experiments import Layers
 from tcstudy.experiments.base import RunKey
-from tcstudy.experiments.layers import paper_variant
 from tcstudy.report.claim_sources import layers_by_depth
 from tcstudy.report.published import printed_errors
 from tcstudy.report.stats import by_depth
@@ -13,10 +12,22 @@ GIVEN = {"encoder": {"name": "bert-base-uncased"}, "data": [{"name": "imdb"}], "
 
 
 def test_with_twelve_layers_the_variants_are_the_rows_of_table_3():
-    rows = {paper_variant(row) for row in printed_errors("table-3").index.get_level_values("row")}
-    variants = set(Layers.model_validate(GIVEN).variants())
+    experiment = Layers.model_validate(GIVEN)
+    rows = {experiment.paper_variant(row) for row in printed_errors("table-3").index.get_level_values("row")}
+    variants = set(experiment.variants())
     assert rows <= variants
     assert variants - rows == {"all mean", "all max", "pooler"}
+
+
+def test_with_fewer_layers_the_papers_stand_beside_those_of_the_same_share_of_the_depth():
+    six = Layers.model_validate(GIVEN | {"encoder": {"name": "minilm-l6-uncased"}})
+    rows = {row: six.paper_variant(row) for row in ("layer 0", "layer 1", "layer 11", "last 4 max")}
+    assert rows == {
+        "layer 0": "layer 0 of 12",
+        "layer 1": "layer 0 of 6",
+        "layer 11": "layer 5 of 6",
+        "last 4 max": "last third max",
+    }
 
 
 def test_groups_scale_with_depth():

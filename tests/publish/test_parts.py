@@ -1,20 +1,26 @@
+import ast
 import re
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 import yaml
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments import EXPERIMENTS
+from tcstudy.publish import parts
 from tcstudy.publish.completeness import what_is_missing
 from tcstudy.publish.pages import pages_folder
 from tcstudy.publish.parameters import read_parameters
 from tcstudy.publish.parts import own_text, page_names
 from tcstudy.publish.site import assemble
+from tcstudy.report import effect_figures, figures, heatmaps
 from tcstudy.settings import Settings
 from tcstudy.study.run import run_all
 
+ROOT = Path(__file__).parents[2]
+MODULES = {"figures": figures, "heatmaps": heatmaps, "effect_figures": effect_figures}
 TEXT = "# A page\n\n{numref}`tab-x` and {doc}`layers` and {doc}`method`"
 OUTPUT = "````{table} A table\n:name: tab-x\n\n| a |\n| --- |\n````"
 
@@ -133,7 +139,7 @@ def test_several_files_of_one_page_are_own_pages_with_a_table_across_them(publis
     front = (folder / "index.md").read_text()
     assert "by the parameter files of my sweep." in front
     rows = [line.split(" | ") for line in front.splitlines() if line.startswith("| {doc}`slow <slow>` | ")]
-    assert [row[1:4] for row in rows][2:] == [["0.001", "BBC News", "all mean"], ["0.001", "BBC News", "pooler"]]
+    assert [row[1:4] for row in rows][2:] == [["1e-3", "BBC News", "all mean"], ["1e-3", "BBC News", "pooler"]]
     assert all(re.fullmatch(r"\d+\.\d% \(\d+\.\d–\d+\.\d\) \|", row[4]) for row in rows)
     assert "| {doc}`fast <fast>` | 0.01 | – | – | not recorded yet |" in front
     assert "training.learning\\_rate" in front
@@ -173,3 +179,29 @@ def test_a_reference_to_an_equation_follows_its_label():
 
 def test_text_without_links_and_labels_is_the_same_in_both_parts():
     assert own_text(plain := "No `name: x`, no {cite:t}`sun2019finetune`.") == plain
+
+
+def test_a_figure_has_its_finding_as_alternative_text_and_leads_to_itself():
+    drawing = figures.lines({}, figures.RATE, figures.TEST_ERROR)
+    data, metadata = drawing._repr_mimebundle_()
+    output = nbformat.v4.new_output("execute_result", data=data, metadata=metadata)
+    code = nbformat.v4.new_code_cell("1", outputs=[output], metadata={"mystnb": {"figure": {"name": "fig-x"}}})
+    notebook = parts._published(nbformat.v4.new_notebook(cells=[code]), "layers")
+    image = notebook.cells[0].metadata["mystnb"]["image"]
+    assert image == {"alt": drawing.finding, "width": f"{96 * figures.WIDTH:.0f}px"}  # Sphinx links what has a width
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "book").glob("*.md")), ids=lambda path: path.stem)
+def test_every_figure_of_a_page_says_a_finding_that_was_computed(page):
+    for cell in jupytext.read(page).cells:
+        told = cell.metadata.get("mystnb", {})
+        assert "alt" not in told.get("image", {})
+        if "figure" in told:
+            last = ast.parse(cell.source).body[-1]
+            called = [node.func for node in ast.walk(last) if isinstance(node, ast.Call)]
+            kinds = [
+                getattr(vars(MODULES[of.value.id])[of.attr], "__annotations__", {})
+                for of in called
+                if isinstance(of, ast.Attribute) and getattr(of.value, "id", "") in MODULES
+            ]
+            assert any(kind.get("return") in (figures.Drawing, "Drawing") for kind in kinds), cell.source

@@ -18,7 +18,7 @@ def test_an_error_stands_with_its_interval_and_its_runs(cell):
     shown = cells.error_cell(cell())
     assert shown == "10.0% (5.0–25.0)"
     compared = cell(change=-0.02, change_low=-0.03, change_high=-0.01)
-    assert cells.error_cell(compared, unit="") == "10.0 (5.0–25.0); -2.0 (-3.0 to -1.0)"
+    assert cells.error_cell(compared, unit="") == "10.0 (5.0–25.0); −2.0 (−3.0 to −1.0)"
     assert shown.html == '<span title="run 0a; run 0b">10.0% (5.0–25.0)</span>'
     assert '<a class="cell-runs" href="#runs" data-runs="run 0a; run 0b">' in shown.myst
 
@@ -36,8 +36,8 @@ def test_a_seed_that_did_not_converge_is_said(cell):
 
 
 def test_nothing_is_below_zero_by_rounding_only():
-    assert cells.change_cell(-1e-9, -0.01, 0.01) == "+0.0 (-1.0 to +1.0)"
-    assert cells.share_cell(-1e-9, -0.01, 0.01) == "0.0% (-1.0 to 1.0)"
+    assert cells.change_cell(-1e-9, -0.01, 0.01) == "+0.0 (−1.0 to +1.0)"
+    assert cells.share_cell(-1e-9, -0.01, 0.01) == "0.0% (−1.0 to 1.0)"
     assert cells.share_cell(0.0, -0.0, 0.0) == "0.0% (0.0 to 0.0)"
     missing = float("nan")
     assert cells.change_cell(missing, missing, missing) == cells.share_cell(missing, missing, missing) == "–"

@@ -74,7 +74,7 @@ def test_means_by_relation_by_hand(records, papers):
     rows = {row[0]: row[1:] for row in domains.by_relation(records, papers).rows}
     found = {name: (row[0].split(" (")[0], row[1]) for name, row in rows.items()}
     assert found["the task's own texts"] == ("50.0%", "2")  # 1 of 2, 2 of 4
-    assert found["other kinds only"] == ("-25.0%", "2")  # 3 of 2, 4 of 4
+    assert found["other kinds only"] == ("−25.0%", "2")  # 3 of 2, 4 of 4
     assert found["all kinds, its own texts among them"] == ("25.0%", "2")
     assert rows["its own and others of its kind"] == ["–", "–", "10.0%", "7"]
 
@@ -83,14 +83,14 @@ def test_the_interval_of_a_relation_is_that_of_its_average(records, papers):
     cells = [values_of(records, {name: PLAIN})[name, name] for name in ("imdb", "trec")]
     rows = {row[0]: row[1:] for row in domains.by_relation(records, papers).rows}
     found = average([spread(values) for values in cells], [values.shape for values in cells])
-    assert rows["the task's own texts"][0] == f"50.0% ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    assert rows["the task's own texts"][0] == f"50.0% (−{-100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
 def test_cells_have_their_intervals(errors_frame):
     changed = {"reference": PLAIN, "change": -0.02, "change_low": -0.031, "change_high": 0.004, "p": 0.1}
     missing = {"reference": PLAIN}
     found = domains.intervals(errors_frame({("imdb", PLAIN): {}, ("imdb", "all"): changed, ("trec", "all"): missing}))
-    assert found.loc["all"].tolist() == ["-3.1 to +0.4", ""]
+    assert found.loc["all"].tolist() == ["−3.1 to\n+0.4", ""]
 
 
 def test_a_relation_counts_the_seeds_that_ended_well_with_all_its_corpora(made_up, spec, papers):

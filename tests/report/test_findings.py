@@ -15,12 +15,12 @@ ALIKE = {"mean": 0.19, "reference": "plain", "change": -0.01, "p": 0.7}
         (
             {"plain": {}, "a": FEWER},
             "IMDb: a has the lowest mean error, 10.0% (5.0–15.0); plain has 20.0% (10.0–30.0). "
-            "Significantly fewer errors than plain: a (-10.0 points).",
+            "Significantly fewer errors than plain: a (−10.0 points).",
         ),
         (
             {"plain": {}, "a": FEWER, "b": MORE, "c": ALIKE},
             "IMDb: a has the lowest mean error, 10.0% (5.0–15.0); plain has 20.0% (10.0–30.0). "
-            "Significantly fewer errors than plain: a (-10.0 points). "
+            "Significantly fewer errors than plain: a (−10.0 points). "
             "Significantly more errors than plain: b (+10.0 points). No other difference from plain is significant.",
         ),
         (

@@ -81,7 +81,7 @@ def test_a_run_that_trains_no_better_than_guessing_has_failed(records, made_up):
 
 def test_table_and_sentences(experiment, records):
     cells = report.forgotten(records, experiment.compared()).assign(low=0.1, high=0.3)
-    change = "+0.20 (-1.07 to +1.47)"  # 0.2 and 12.706 times 0.1
+    change = "+0.20 (−1.07 to +1.47)"  # 0.2 and 12.706 times 0.1
     error = change_cell(*cells.loc[1, ["change", "change_low", "change_high"]])
     assert report.forgetting_table(cells, "t").rows == [
         [LOW, "BBC News", "20.0% (10.0–30.0)", "0 of 2", "3.00", "3.20", change],

@@ -55,19 +55,19 @@ def test_a_variant_against_itself_differs_by_nothing(records):
     found = errors(plain | same, BASELINES)
     assert protocols.differences(found)[["mean", "low", "high"]].to_numpy().ravel().tolist() == [0.0] * 6
     text = protocols.released_found(found).text
-    assert "Identical on every document: A, changed (+0.0); B, changed (+0.0)." in text
+    assert "Identical on every document: A, changed (0.0); B, changed (0.0)." in text
 
 
 def test_table_and_sentences(frame):
     table = protocols.differences_table(frame, "t")
     assert table.rows == [
         ["A", "IMDb", "25.0% (20.0–30.0)"],
-        ["A, changed", "IMDb", "19.0% (10.0–28.0); -6.0 (-10.0 to -2.0)"],
-        ["B, changed", "IMDb", "20.0% (10.0–30.0); +5.0 (-5.0 to +15.0)"],
+        ["A, changed", "IMDb", "19.0% (10.0–28.0); −6.0 (−10.0 to −2.0)"],
+        ["B, changed", "IMDb", "20.0% (10.0–30.0); +5.0 (−5.0 to +15.0)"],
     ]
     assert "Of the 2 comparisons 1 have such an interval" in table.note
     assert protocols.released_found(frame).text == (
-        "IMDb, in points against the clean run. Significantly lower: A, changed (-6.0). "
+        "IMDb, in points against the clean run. Significantly lower: A, changed (−6.0). "
         "No significant difference: B, changed (+5.0)."
     )
     assert "Significantly higher: A, changed (+6.0)." in protocols.released_found(frame.assign(change=0.06)).text
