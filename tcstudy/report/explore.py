@@ -22,7 +22,7 @@ from tcstudy.report.cells import percent_range
 from tcstudy.report.documents import SeenText
 from tcstudy.report.frame import every_column
 from tcstudy.report.measured import PageRecords
-from tcstudy.report.tables import Notice, Table, percent
+from tcstudy.report.tables import CSV, Notice, Table, percent
 from tcstudy.report.verdict_tables import comparisons, headlines
 from tcstudy.report.verdicts import Verdict
 from tcstudy.spec import EncoderSpec, WindowSpec
@@ -54,13 +54,19 @@ class Explorer:
         kind: which function of `explore.js` draws it.
         data: plain data; its strings are shown letter by letter.
         plain: HTML.
+        csv: the same as a table, as a file; empty where there is none.
     """
 
     kind: str
     data: Mapping[str, Any] = field(repr=False)
     plain: str = field(repr=False)
+    csv: str = field(repr=False, default="")
 
-    def _repr_html_(self) -> str:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.html()} | ({CSV: self.csv} if self.csv else {})
+
+    def html(self) -> str:
+        """Data and plain form, in an element that `explore.js` looks for."""
         return (
             f'<div class="explorer tex2jax_ignore mathjax_ignore" data-kind="{self.kind}">'
             f'<script type="application/json">{_json(self.data)}</script><div class="plain">{self.plain}</div></div>'
@@ -124,7 +130,7 @@ def claims(verdicts: Sequence[Verdict]) -> Explorer:
         for row in data["claims"]
     ]
     table = Table(head, rows, "Share of errors saved by the comparison that each verdict hangs on", "")
-    return Explorer("claims", data, table.html())
+    return Explorer("claims", data, table.html(), table.csv())
 
 
 def _range(mean: float | None, low: float | None, high: float | None) -> str:
@@ -170,7 +176,8 @@ def runs(pages: Mapping[str, PageRecords]) -> Explorer:
         )
         for place, (key, record) in zip(places.values(), first.items(), strict=True)
     ]
-    return Explorer("runs", data, _plain_table(head, rows, f"All {len(rows):,} runs"))
+    table = Table(head, rows, f"All {len(rows):,} runs", "")
+    return Explorer("runs", data, _light(table), table.csv())
 
 
 _SHOWN = ("dataset", "variant", "draw", "seed", "error", "record", "run")
@@ -228,13 +235,12 @@ def confusion(record: Record) -> list[list[int]] | None:
     return counts.tolist()
 
 
-def _plain_table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
+def _light(table: Table) -> str:
     """A long table as HTML, without the style of each cell that `Table` writes."""
-    cells = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>\n" for row in rows)
-    return (
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{cells}</tr></thead><tbody>\n{body}</tbody></table>"
-    )
+    cells = "".join(f"<th>{html.escape(name)}</th>" for name in table.head)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>\n" for row in table.rows)
+    caption = f"<caption>{html.escape(table.caption)}</caption>"
+    return f"<table>{caption}<thead><tr>{cells}</tr></thead><tbody>\n{body}</tbody></table>"
 
 
 def points(pages: Mapping[str, PageRecords], encoders: cost.Encoders) -> pd.DataFrame:
@@ -291,7 +297,7 @@ def costs(found: pd.DataFrame, pages: Mapping[str, PageRecords]) -> Explorer:
     ]
     head = ("data set", "labels", "method", "seconds", "test error")
     table = Table(head, rows, "Methods that no cheaper one beats, making their encoders included", "")
-    return Explorer("costs", {"points": data}, table.html())
+    return Explorer("costs", {"points": data}, table.html(), table.csv())
 
 
 def windows(encoder: EncoderSpec) -> Explorer | Notice:

@@ -23,7 +23,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>&\u2028$x$"
 
 def data_of(shown) -> dict:
     """The data of an explorer as a page's script reads them."""
-    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', shown._repr_html_(), re.S)[1])
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', shown.html(), re.S)[1])
 
 
 def tags_of(text: str) -> set[str]:
@@ -87,14 +87,14 @@ def test_no_string_of_a_record_becomes_markup(page):
     hostile = {key._replace(variant=HOSTILE): record for key, record in page.records.items()}
     shown = explore.runs({"base_rate": replace(page, records=hostile)})
     assert data_of(shown)["on"][0] == [["base_rate", HOSTILE]]
-    assert not {"img", "onerror", "src"} & tags_of(shown._repr_html_())
+    assert not {"img", "onerror", "src"} & tags_of(shown.html())
 
 
 def test_no_word_of_a_text_becomes_markup():
     vocabulary = load_vocabulary(EncoderSpec(name="tiny"))
     shown = explore.windows_of(f"a film {HOSTILE} of the year", vocabulary, shown=8)
     assert "".join(data_of(shown)["pieces"]) == f"a film {HOSTILE} of the year"
-    assert not {"img", "onerror", "src"} & tags_of(shown._repr_html_())
+    assert not {"img", "onerror", "src"} & tags_of(shown.html())
 
 
 def test_windows_are_those_of_the_encoding():
@@ -127,7 +127,11 @@ def test_costs_are_of_one_number_of_labels_each_with_the_unbeaten_among_them(mad
     records = dict(zip(keys, [*few, *many], strict=True))
     pages = {"few_shot": PageRecords({key: record.spec for key, record in records.items()}, records)}
     found = explore.points(pages, {})
-    assert found[["labels", "variant", "unbeaten"]].values.tolist() == [[20, "a", True], [40, "b", True], [40, "c", False]]
+    assert found[["labels", "variant", "unbeaten"]].values.tolist() == [
+        [20, "a", True],
+        [40, "b", True],
+        [40, "c", False],
+    ]
     shown = explore.costs(found, pages)
     assert data_of(shown)["points"][2] | {"error": None} == {
         "dataset": "Rotten Tomatoes",
