@@ -88,7 +88,7 @@ window.tcstudyExplore = (function () {
         row.claim, `Comparison: ${row.comparison || "none"}`, `Paper: ${percent(row.paper)}`,
         `Others: ${row.others.map(([mean]) => percent(mean)).join(", ") || "–"}`,
         `Here: ${range(row.here)}${row.runs ? `, ${row.runs} runs of each variant` : ""}`,
-        `Verdict: ${row.verdict}. ${row.reason}`, row.scale ? `At the size of ${row.scale}` : "",
+        `Verdict: ${row.verdict}: ${row.reason}`, row.scale ? `At the size of ${row.scale}` : "",
       ].filter(Boolean);
 
       function line(row) {
@@ -176,7 +176,7 @@ window.tcstudyExplore = (function () {
     const variant = make("input", { type: "text", oninput: again });
     const error = make("input", { type: "number", min: 0, max: 100, step: "any", oninput: again });
     const field = choice("field", Object.keys(data.fields), () => { values(); again(); }, "none");
-    const value = choice("is", [], again);
+    const value = choice("its value", [], again);
     const count = make("span", { role: "status" });
     const more = make("button", { type: "button", class: "more", onclick: () => { most += AT_ONCE; show(); } }, "Show more runs");
 
@@ -252,7 +252,7 @@ window.tcstudyExplore = (function () {
       const button = make("button", { type: "button", "aria-expanded": "false" }, `▸ ${cell.textContent}`);
       cell.replaceChildren(button);
       row.row.addEventListener("click", (event) => { if (!event.target.closest("a")) open(row, button); });
-      [...row.row.cells].slice(3).forEach((other) => other.classList.add("number"));
+      [...row.row.cells].slice(2, -1).forEach((other) => other.classList.add("number"));
     }
     values();
     drawn.append(

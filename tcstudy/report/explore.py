@@ -20,7 +20,7 @@ from tcstudy.experiments.base import RunKey
 from tcstudy.report import cost
 from tcstudy.report.cells import percent_range
 from tcstudy.report.documents import SeenText
-from tcstudy.report.frame import every_column
+from tcstudy.report.frame import frame
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.tables import CSV, Notice, Table, percent
 from tcstudy.report.verdict_tables import comparisons, headlines
@@ -152,8 +152,8 @@ def runs(pages: Mapping[str, PageRecords]) -> Explorer:
     first = {
         key._replace(variant=f"{page}\n{key.variant}"): records[name] for name, [(page, key), *_] in places.items()
     }
-    table = every_column(first)
-    varying = [name for name in table.columns if name not in _SHOWN and len(_distinct(table[name])) > 1]
+    table = frame(first)
+    varying = [name for name in table.columns if name not in _SHOWN]
     data = {
         "id": [*places],
         "on": [[[page, key.variant] for page, key in of] for of in places.values()],
@@ -162,17 +162,17 @@ def runs(pages: Mapping[str, PageRecords]) -> Explorer:
         "dataset": [key.dataset for key in first],
         "runs": [_detail(record) for record in first.values()],
     }
-    head = ("data set", "page", "variant", "labels", "seed", "rate", "error", "seconds")
+    head = ("data set", "variant", "error", "rate", "labels", "seed", "seconds", "page")
     rows = [
         (
             dataset_title(key.dataset),
-            place[0][0].replace("_", " "),
             place[0][1].variant,
-            f"{record.spec.data.train or dataset_facts(key.dataset).train}",
-            f"{key.seed}" + (f", draw {key.draw}" if key.draw else ""),
-            _rate(record),
             percent(record.error_rate) if record.test else "diverged",
+            _rate(record),
+            f"{_labels(record)}",
+            f"{key.seed}" + (f", draw {key.draw}" if key.draw else ""),
             f"{record.cost.training_seconds + record.cost.evaluation_seconds:.1f}",
+            place[0][0].replace("_", " "),
         )
         for place, (key, record) in zip(places.values(), first.items(), strict=True)
     ]
@@ -186,10 +186,6 @@ _SHOWN = ("dataset", "variant", "draw", "seed", "error", "record", "run")
 def _rate(record: Record) -> str:
     training = getattr(record.spec, "training", None)
     return "–" if training is None else f"{training.learning_rate:.3g}"
-
-
-def _distinct(values: Iterable[Any]) -> list[str]:
-    return [*dict.fromkeys(map(_told, values))]
 
 
 def _told(value: Any) -> str:
