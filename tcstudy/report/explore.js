@@ -50,7 +50,7 @@ window.tcstudyExplore = (function () {
 
   function claims(drawn, data) {
     const count = make("span", { role: "status" });
-    const list = make("ul", { class: "rows" });
+    const list = make("ul", { class: "claims" });
     const tip = pointed(drawn);
     const view = choice("show", Object.keys(data), show, null);
     const verdict = choice("verdict", distinct(Object.values(data).flat().map((row) => row.verdict)), show);
@@ -73,7 +73,7 @@ window.tcstudyExplore = (function () {
         if (row.smallest !== null) {
           marks.push(make("span", { class: "side", style: row.gain ? between(left(row.smallest), "100%") : between("0%", left(row.smallest)) }));
         }
-        const mark = (of, sign, x) => make("span", { class: "mark", "data-of": of, style: `left:${left(x)}` }, sign);
+        const mark = (of, sign, x) => make("span", { class: "sign", "data-of": of, style: `left:${left(x)}` }, sign);
         if (shown.has("others")) marks.push(...row.others.map(([mean, solid]) => mark("others", solid ? "▲" : "△", mean)));
         if (shown.has("here") && row.here[0] !== null) {
           const [mean, from, to] = row.here;
@@ -93,7 +93,7 @@ window.tcstudyExplore = (function () {
 
       function line(row) {
         const name = make("button", { type: "button", "aria-expanded": "false", onclick: open }, row.label);
-        const item = make("li", { class: "row" }, make("div", {}, name), strip(row));
+        const item = make("li", { class: "claim" }, make("div", {}, name), strip(row));
         function open() {
           const inner = item.querySelector(".inner");
           name.setAttribute("aria-expanded", `${!inner}`);
@@ -106,7 +106,7 @@ window.tcstudyExplore = (function () {
       }
 
       const ticks = [-2, -1, -0.5, -0.2, -0.1, 0, 0.1, 0.2, 0.5, 1].filter((x) => place(x) > low && place(x) < high);
-      const axis = make("li", { class: "row", "aria-hidden": "true" }, make("div", {}, "share of errors saved"),
+      const axis = make("li", { class: "claim", "aria-hidden": "true" }, make("div", {}, "share of errors saved"),
         make("div", { class: "strip" }, ...ticks.map((x) =>
           make("span", { class: "tick", style: `left:${left(x)}` }, percent(x, 0)))));
       list.replaceChildren(...rows.map(line), axis);

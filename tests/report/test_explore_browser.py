@@ -87,7 +87,7 @@ def opened(browser, file: Path) -> Iterator[SimpleNamespace]:
 
 
 def test_a_claim_is_told_by_pointer_and_keyboard_and_leads_to_its_page(opened):
-    row = opened.claims.locator(".row").first
+    row = opened.claims.locator(".claim").first
     tip = opened.claims.locator(".tip")
     assert not tip.is_visible()
     row.hover()
