@@ -15,6 +15,7 @@ from tcstudy.experiments.domains import Domains
 from tcstudy.experiments.encoder import Encoder
 from tcstudy.experiments.encoders import Encoders
 from tcstudy.experiments.evidence import Evidence
+from tcstudy.experiments.explore import Explore
 from tcstudy.experiments.few_shot import FewShot
 from tcstudy.experiments.forgetting import Forgetting
 from tcstudy.experiments.hard_documents import HardDocuments
@@ -52,6 +53,7 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
         Verdicts,
         Evidence,
         Cost,
+        Explore,
         Deviations,
         Status,
         Speed,

@@ -102,7 +102,7 @@ def _within(path: Path, settings: Settings) -> Path:
 
 def _package() -> Iterator[Path]:
     package = Path(__file__).parents[1]
-    return (path for path in sorted(package.rglob("*")) if path.suffix in (".py", ".csv"))
+    return (path for path in sorted(package.rglob("*")) if path.suffix in (".py", ".csv", ".js", ".css"))
 
 
 def _records(file: ParameterFile, settings: Settings) -> Iterable[Path]:

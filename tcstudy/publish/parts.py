@@ -22,7 +22,7 @@ from tcstudy.publish.parameters import ParameterFile, read_all
 from tcstudy.publish.profile import by_page, has_parameters, profile_folder
 from tcstudy.report.cells import RUNS
 from tcstudy.report.sweep import sweep_tables
-from tcstudy.report.tables import escape_markdown
+from tcstudy.report.tables import CSV, escape_markdown
 from tcstudy.settings import Settings
 
 FRONT = "index"
@@ -135,6 +135,7 @@ def _place(
     for source in page_sources(file, settings):
         shutil.copy(source, sources / f"{name}{'.yaml' if source == file.path else source.suffix}.txt")
     notebook = _published(nbformat.read(executed, as_version=4), name)
+    _offer_tables(notebook, name, sources)
     if beside is not None:
         notebook = _as_own(notebook, name if name == file.page else f"{name}-{file.page}", beside)
         _retitle(notebook, name if name != file.page else "")
@@ -142,6 +143,23 @@ def _place(
         install = nbformat.v4.new_code_cell(_INSTALL.format(address=address), metadata={"tags": ["remove-cell"]})
         notebook.cells.insert(0, install)
     nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+def _offer_tables(notebook: nbformat.NotebookNode, page: str, folder: Path) -> None:
+    """Write the tables of a page into `folder` as CSV, and put a link to its file below each."""
+    count = itertools.count(1)
+    for cell in notebook.cells:
+        outputs = []
+        for output in cell.get("outputs", []):
+            outputs.append(output)
+            if text := output.get("data", {}).pop(CSV, None):
+                label = _LABEL.search("".join(output["data"].get("text/markdown", "")))
+                file = f"{page}-{label[2] if label else f'table-{next(count)}'}.csv"
+                (folder / file).write_text("".join(text), encoding="utf-8-sig")  # by whose mark Excel knows UTF-8
+                link = f"<small>{{download}}`CSV <sources/{file}>`</small>"
+                outputs.append(nbformat.v4.new_output("display_data", {"text/markdown": link}))
+        if "outputs" in cell:
+            cell.outputs = outputs
 
 
 def _retitle(notebook: nbformat.NotebookNode, name: str) -> None:
@@ -171,8 +189,13 @@ def _published(notebook: nbformat.NotebookNode, page: str) -> nbformat.NotebookN
                     image = cell.metadata.setdefault("mystnb", {}).setdefault("image", {})
                     image |= {"alt": alt, "width": _width(output.data[SVG])}
     links = ", ".join(
-        f"{{download}}`{label} <sources/{page}{suffix}.txt>`"
-        for label, suffix in [("this page as text", ".md"), ("its parameters", ".yaml"), ("its experiment", ".py")]
+        f"{{download}}`{label} <{file}>`"
+        for label, file in [
+            ("this page as text", f"sources/{page}.md.txt"),
+            ("as a notebook", f"{page}.ipynb"),
+            ("its parameters", f"sources/{page}.yaml.txt"),
+            ("its experiment", f"sources/{page}.py.txt"),
+        ]
     )
     notebook.cells.append(nbformat.v4.new_markdown_cell(f"Sources: {links}."))
     return notebook

@@ -3,12 +3,14 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
 
+from tcstudy.catalog.profiles import PUBLISHED
 from tcstudy.errors import StudyError
 from tcstudy.publish.parts import place_pages
 from tcstudy.publish.profile import check_profile
@@ -51,7 +53,7 @@ def build_book(profile: str | None = None) -> Path:
 
 
 def assemble(settings: Settings, profile: str | None) -> Path:
-    """Put prose, executed pages, their sources and MathJax into one folder for Jupyter Book.
+    """Put prose, executed pages, their sources, records and MathJax into one folder for Jupyter Book.
 
     Raises:
         StudyError: a page of the book was not run.
@@ -65,6 +67,8 @@ def assemble(settings: Settings, profile: str | None) -> Path:
     _copy_mathjax(target / "_vendor" / "mathjax")
     shutil.copytree(STATIC, target / "_vendor", dirs_exist_ok=True)
     place_pages(settings, profile, target, address)
+    own = [] if profile in (None, PUBLISHED) else [settings.results]
+    _copy_records([settings.published, *own], target / "_vendor" / "records")
     return target
 
 
@@ -104,6 +108,14 @@ def repository_address(origin: str) -> str | None:
     if address.scheme != "https" or address.hostname not in LINKED_HOSTS:
         return None
     return f"https://{address.hostname}{address.path.removesuffix('.git')}"
+
+
+def _copy_records(folders: Iterable[Path], target: Path) -> None:
+    """Let pages link to the files of records; of two with one name that of the later folder is taken."""
+    target.mkdir(parents=True)
+    for folder in folders:
+        for path in folder.glob("*.json"):
+            shutil.copy(path, target)
 
 
 def _copy_mathjax(target: Path) -> None:

@@ -44,7 +44,8 @@ class Filtered:
     columns: Sequence[str]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/html": self.table.html() + self._script(), "text/markdown": self.markdown()}
+        bundle = self.table._repr_mimebundle_()
+        return bundle | {"text/html": bundle["text/html"] + self._script(), "text/markdown": self.markdown()}
 
     def markdown(self) -> str:
         """The table as a MyST directive, followed by the script."""

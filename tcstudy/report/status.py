@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from tcstudy.experiments.base import Experiment
-from tcstudy.report.encoders import stages_of
-from tcstudy.report.tables import Fold, Notice, Table, escape_markdown
+from tcstudy.report.tables import Notice, Table, escape_markdown
 from tcstudy.report.verdict_tables import chapter
-from tcstudy.spec import SEMANTICS, EncoderSpec, Identified, RunSpec
+from tcstudy.spec import SEMANTICS, Identified, RunSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.record import Provenance, Record
 from tcstudy.study.recorded import Shelf
@@ -107,35 +106,6 @@ def environments_table(found: pd.DataFrame, name: str) -> Table:
     rows = [[str(cell) for cell in row] for row in found[columns].itertuples(index=False)]
     head = ("", "package", "commit", "versions", "device", "records", "first made", "last made")
     return Table(head, rows, "Hardware and versions of the records; + marks uncommitted changes", name)
-
-
-def records_table(experiments: Mapping[str, Experiment], shelf: Shelf, name: str) -> Fold:
-    """One row for each record of the profile's pages, stale ones included."""
-    places: dict[Identified, list[str]] = {}
-    for page, experiment in experiments.items():
-        for key, run in experiment.runs().items():
-            places.setdefault(run, []).append(f"{page}: {key}")
-            for made in run.encoder.made_on_the_way() if isinstance(run, RunSpec) else ():
-                places.setdefault(made, [_told(made)])
-    letters = environments(shelf)["place"].to_dict()
-    rows = [
-        [
-            record.id,
-            "; ".join(places[record.spec]),
-            record.provenance.made[:16].replace("T", " "),
-            letters[_environment(record.provenance)],
-            f"stale: semantics {record.semantics} of {SEMANTICS}" if is_stale(record) else "valid",
-        ]
-        for record in sorted((*shelf.runs, *shelf.encoders), key=lambda record: record.provenance.made)
-        if record.spec in places
-    ]
-    head = ("record", "of", "made (UTC)", "on", "state")
-    table = Table(head, rows, "The records of this profile's pages, oldest first", name)
-    return Fold(f"All {len(rows):,} records", table, "records")
-
-
-def _told(encoder: EncoderSpec) -> str:
-    return f"encoder {stages_of(encoder)}"
 
 
 def state_found(experiments: Mapping[str, Experiment], shelf: Shelf) -> Notice:

@@ -1,6 +1,8 @@
 """Tables as notebooks and the book show them, and the tables that every page has."""
 
+import csv
 import html
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,9 @@ from tcstudy.experiments.base import Experiment, RunKey, rate_text
 from tcstudy.spec import PRETRAINING_PROTOCOLS, PROTOCOLS
 from tcstudy.study.record import Record
 from tcstudy.value import Value
+
+CSV = "text/csv"
+"""By which an output holds a table as a file."""
 
 
 class Markup(str):
@@ -50,7 +55,13 @@ class Table:
     note: str = ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/html": self.html(), "text/markdown": self.markdown()}
+        return {"text/html": self.html(), "text/markdown": self.markdown(), CSV: self.csv()}
+
+    def csv(self) -> str:
+        """The table as CSV, its cells as plain text; the book offers it below the table."""
+        file = io.StringIO()
+        csv.writer(file, lineterminator="\n").writerows([self.head, *self.rows])
+        return file.getvalue()
 
     def html(self) -> str:
         """The table as HTML."""
@@ -95,6 +106,7 @@ class Fold:
         return {
             "text/html": f'<details id="{self.anchor}"><summary>{title}</summary>{self.table.html()}</details>',
             "text/markdown": self.markdown(),
+            CSV: self.table.csv(),
         }
 
     def markdown(self) -> str:

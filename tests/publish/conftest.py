@@ -79,7 +79,7 @@ TINY = {
 TINY["hard_documents"] = TINY["long_texts"] | {"shown": 1}
 TINY |= {
     name: {"profile": "smoke", "encoder": {"name": "tiny"}}
-    for name in ("cost", "deviations", "evidence", "index", "speed", "status", "verdicts")
+    for name in ("cost", "deviations", "evidence", "explore", "index", "speed", "status", "verdicts")
 }
 
 

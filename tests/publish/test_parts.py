@@ -22,6 +22,7 @@ from tcstudy.study.run import run_all
 ROOT = Path(__file__).parents[2]
 MODULES = {"figures": figures, "heatmaps": heatmaps, "effect_figures": effect_figures}
 TEXT = "# A page\n\n{numref}`tab-x` and {doc}`layers` and {doc}`method`"
+CSV = "a,n\n–,1\n"
 OUTPUT = "````{table} A table\n:name: tab-x\n\n| a |\n| --- |\n````"
 
 
@@ -37,7 +38,7 @@ def published(project):
 
 def executed(project, profile: str, page: str) -> None:
     """An executed notebook as papermill would leave it."""
-    table = nbformat.v4.new_output("display_data", data={"text/markdown": OUTPUT})
+    table = nbformat.v4.new_output("display_data", data={"text/markdown": OUTPUT, "text/csv": CSV})
     code = nbformat.v4.new_code_cell("1", outputs=[table])
     code.metadata["mystnb"] = {"figure": {"name": "fig-x", "caption": "A figure."}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(TEXT), code])
@@ -97,6 +98,13 @@ def test_the_published_study_is_the_main_part_and_ones_own_run_stands_below(publ
     for place in (folder, folder / "own"):  # downloads tell nothing of the machine
         assert "papermill" not in (place / "cost.ipynb").read_text()
         assert nbformat.read(place / "cost.ipynb", as_version=4).metadata == {"kernelspec": {"name": "python3"}}
+
+    for place, notebook in ((folder, main), (folder / "own", own)):
+        link = notebook[1].outputs[1].data["text/markdown"]
+        assert link == "<small>{download}`CSV <sources/cost-tab-x.csv>`</small>"
+        assert (place / "sources" / "cost-tab-x.csv").read_text(encoding="utf-8-sig") == CSV
+        assert "text/csv" not in notebook[1].outputs[0].data
+        assert "`as a notebook <cost.ipynb>`" in notebook[-1].source
 
     contents = yaml.safe_load((folder.parent / "_toc.yml").read_text())
     [chapter] = contents["parts"][-1]["chapters"]

@@ -1,3 +1,5 @@
+import csv
+import io
 import re
 
 import pytest
@@ -17,7 +19,15 @@ def test_a_table_is_a_numbered_directive_in_the_book_and_html_in_a_notebook():
         "````{table} A caption\n:name: tab-x\n\n| name | n |\n| :-- | --: |\n| x | 1 |\n| y | – |\n````"
     )
     assert "<caption>A caption</caption>" in table.html()
-    assert set(table._repr_mimebundle_()) == {"text/html", "text/markdown"}
+    assert set(table._repr_mimebundle_()) == {"text/html", "text/markdown", "text/csv"}
+
+
+def test_a_table_is_a_file_of_the_plain_text_of_its_cells():
+    rows = [(HOSTILE, tables.Markup("plain", "{cite:p}`x`")), ('"a", b', "–")]
+    table = tables.Table(("name", "n"), rows, "A caption", "tab-x")
+    for shown in (table, tables.Fold("more", table, "more")):
+        found = [*csv.reader(io.StringIO(shown._repr_mimebundle_()["text/csv"], newline=""))]
+        assert found == [["name", "n"], [HOSTILE, "plain"], ['"a", b', "–"]]
 
 
 def test_cells_are_shown_letter_by_letter():
