@@ -70,8 +70,9 @@ def _encoder_from(facts: EncoderFacts) -> str:
         return "in the package index"
     from huggingface_hub import try_to_load_from_cache  # slow to import
 
-    there = try_to_load_from_cache(facts.hub, "model.safetensors", revision=facts.commit)
-    return "already fetched" if isinstance(there, str) else "on the hub"
+    files = ("model.safetensors", "pytorch_model.bin")
+    there = any(isinstance(try_to_load_from_cache(facts.hub, name, revision=facts.commit), str) for name in files)
+    return "already fetched" if there else "on the hub"
 
 
 def _device(encoders: Sequence[EncoderFacts]) -> Iterator[str]:

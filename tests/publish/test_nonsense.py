@@ -179,7 +179,7 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (START + "limit: !!timestamp x", "not valid YAML: AttributeError"),
         (START + "limit: !!bool abc", "not valid YAML: KeyError"),
         (START + '"\\ud800": 1', "half of a surrogate pair is not a character"),
-        (START + "limit: 1\nlimit: 2", "the key `limit` stands twice"),
+        (START + "limit: 1\nlimit: 2", "the key `limit` is given twice"),
         (START.encode("utf-16"), "is not UTF-8 text"),
         (START.encode("latin-1") + b"limit: \xe4", "is not UTF-8 text"),
         (START + "---\n" + START, "but found another document"),
@@ -200,7 +200,7 @@ def test_a_page_of_millions_of_runs_is_refused_before_they_are_counted(check):
 
 def test_many_mistakes_are_counted(check, tmp_path, call):
     assert check(yaml.safe_dump(GOOD["long_texts"] | {"seeds": ["x"] * 500}), "long_texts") == 2
-    assert "and 480 mistakes more" in call("run", tmp_path / "long_texts.yaml", "--check").err
+    assert "480 more mistakes" in call("run", tmp_path / "long_texts.yaml", "--check").err
 
 
 def test_anchors_and_a_mark_of_byte_order_are_fine(check):

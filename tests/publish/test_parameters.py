@@ -28,8 +28,8 @@ def test_a_good_file(tmp_path):
     [
         (GOOD + "limitt: 3\n", "`limitt` is not a key of Datasets; did you mean 'limit'"),
         (GOOD + "limit: many\n", r"limit: 'many' \(str\) is given"),
-        (GOOD + "datasets: [trec]\n", "line 1: not valid YAML: the key `datasets` stands twice"),
-        ("encoder: {name: a, name: b}\n", "the key `name` stands twice"),
+        (GOOD + "datasets: [trec]\n", "line 1: not valid YAML: the key `datasets` is given twice"),
+        ("encoder: {name: a, name: b}\n", "the key `name` is given twice"),
         ("encoder: [\n", "not valid YAML"),
         ("!!python/object/apply:os.system [echo]\n", "not valid YAML: could not determine a constructor"),
         ("- 1\n", "a mapping of keys to values is expected here"),
@@ -47,7 +47,8 @@ def test_a_bad_file_is_told_with_its_name(tmp_path, text, sentence):
 
 
 def test_a_file_is_named_after_its_page_or_names_it(tmp_path):
-    with pytest.raises(StudyError, match=r"there is no page 'dataset'; did you mean 'datasets'.*says `page: "):
+    sentence = r"there is no page 'dataset'; did you mean 'datasets'.*needs the key `page`, for example `page: "
+    with pytest.raises(StudyError, match=sentence):
         read_parameters(write(tmp_path, GOOD, "dataset.yaml"))
     file = read_parameters(write(tmp_path, GOOD + "page: datasets\n", "any name.yaml"))
     assert (file.page, file.name, file.experiment.datasets) == ("datasets", "any name", ("imdb",))

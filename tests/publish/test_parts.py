@@ -65,7 +65,7 @@ def test_with_recorded_only_nothing_is_trained_and_what_is_left_out_is_told(publ
     assert ended.status == 0
     assert "layers is left out: 0 of its " in ended.err
     assert "params/mini/layers.yaml" not in ended.out
-    assert "params/mini/verdicts.yaml: fine; 0 runs" in ended.out
+    assert "params/mini/verdicts.yaml: valid; 0 runs" in ended.out
     assert not Settings.read().results.exists()
 
 

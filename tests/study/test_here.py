@@ -34,7 +34,7 @@ def test_texts_and_encoders_of_the_hub_are_told_as_such_until_they_are_fetched(s
     )
     commit.mkdir(parents=True)
     (commit / "model.safetensors").touch()
-    assert here.needs([run])[:2] == ["Texts fetched before: ag_news.", "Encoders fetched before: bert-base-uncased."]
+    assert here.needs([run])[:2] == ["Texts already fetched: ag_news.", "Encoders already fetched: bert-base-uncased."]
 
 
 def test_memory_that_is_not_enough_is_told_with_what_helps(spec, monkeypatch):
