@@ -136,13 +136,13 @@ class Notice:
     def markdown(self) -> str:
         """The admonition as a MyST directive."""
         text = _FENCE.sub(lambda found: "".join(f"\\{character}" for character in found[0]), self.text)
-        text = _HTML.sub(lambda found: found[0] if found[1] else f"\\{found[0]}", text)
-        text = _SCRIPT.sub(r"]\\(", text)
+        text = _HTML.sub(lambda found: found[1] or ("\\" * (len(found[2]) | 1) + "<"), text)
+        text = _SCRIPT.sub(r"]\\(", text).replace("![", r"!\[")
         return f"```{{admonition}} {escape_markdown(self.title)}\n:class: {self.kind}\n\n{text}\n```"
 
 
-_HTML = re.compile(r"(\{(?:doc|ref|numref|eq|cite:[pt])\}`[^`]*`)|<(?=[a-zA-Z/!?])")
-"""A reference, which may hold angle brackets of its own, or what begins an element of HTML."""
+_HTML = re.compile(r"(\{(?:doc|ref|numref|eq|cite:[pt])\}`[^`]*`)|(\\*)<(?=[a-zA-Z/!?])")
+"""A reference, which may hold angle brackets of its own, or what begins an element of HTML, escaped or not."""
 _FENCE = re.compile(r"`{3,}|~{3,}|:{3,}")
 """What opens or closes a directive."""
 _SCRIPT = re.compile(r"\]\((?=\W*(?:javascript|vbscript|data)\b)", re.IGNORECASE)
