@@ -85,7 +85,7 @@ def answer(experiment: Experiment, verdicts: Iterable[Verdict], *found: Notice) 
 
 def _verdict(found: Verdict) -> tuple[str, str]:
     claim = found.claim
-    bold = f"“{claim.title[0].upper()}{claim.title[1:]}” {found.decision}."
+    bold = f"“{claim.title[0].upper()}{claim.title[1:]}”: {found.decision}."
     if found.deciding is None:
         return bold, f"{_sentence(found.reason)}"
     decided = found.decision in (HOLDS, FAILS)

@@ -8,7 +8,7 @@ from tcstudy.catalog.datasets import DATASETS, PAPER_DATASETS, dataset_facts
 from tcstudy.corpora.loading import Source
 from tcstudy.report.published import published
 from tcstudy.report.stats import length_summary
-from tcstudy.report.tables import Markup, Table, escape_markdown, percent
+from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, percent
 
 _PRINTED = {
     "classes": "classes",
@@ -64,6 +64,19 @@ def beside_paper(sources: Mapping[str, Source], lengths: Mapping[str, np.ndarray
             )
     head = ("data set", "source", "type", "classes", "mean length", "longest", f"longer than {limit}", "train", "test")
     return Table(head, rows, "The data sets: numbers found here and the paper's Table 1", "tab-datasets")
+
+
+def longer_found(lengths: Mapping[str, np.ndarray], limit: int) -> Notice:
+    """Which share of the texts of each set is longer than the paper's window, the longest sets first.
+
+    Args:
+        lengths, limit: as `beside_paper` takes them.
+    """
+    shares = {name: length_summary(of_set, limit)["long"] for name, of_set in lengths.items()}
+    told = ", ".join(
+        f"{dataset_facts(name).title} {percent(shares[name])}" for name in sorted(shares, key=shares.get)[::-1]
+    )
+    return Notice("tip", "Long texts", f"Texts longer than {limit:,} wordpieces: {told}.")
 
 
 def found(sources: Mapping[str, Source]) -> Table:

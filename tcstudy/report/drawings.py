@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.encoding.windows import spans
 from tcstudy.experiments.base import PretrainingExperiment
 from tcstudy.experiments.layers import Layers
-from tcstudy.catalog.datasets import dataset_title
 from tcstudy.spec import WindowSpec
 
 WIDTH = 400

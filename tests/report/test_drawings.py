@@ -80,7 +80,7 @@ def test_a_drawing_has_a_title_and_a_description_and_stays_within_its_frame(name
     assert svg.get("aria-labelledby").split() == [one.get("id") for one in labelled]
     assert all(one.text for one in labelled)
     for box in svg.iter(f"{SVG}rect"):
-        assert 0 <= float(box.get("x")) and float(box.get("x")) + float(box.get("width")) <= WIDTH + 1e-6
+        assert float(box.get("x")) >= 0 and float(box.get("x")) + float(box.get("width")) <= WIDTH + 1e-6
         assert float(box.get("y")) + float(box.get("height")) <= drawing.height
     for text in svg.iter(f"{SVG}text"):
         assert float(text.get("y")) <= drawing.height
