@@ -87,9 +87,18 @@ def _verdict(found: Verdict) -> tuple[str, str]:
     claim = found.claim
     bold = f"“{claim.title[0].upper()}{claim.title[1:]}”: {found.decision}."
     if found.deciding is None:
-        return bold, f"{_sentence(found.reason)}"
-    decided = found.decision in (HOLDS, FAILS)
-    return bold, _effect(found.deciding) + ("" if decided else f" {_sentence(found.reason)}")
+        return bold, _sentence(found.obstacle)
+    if found.decision in (HOLDS, FAILS):
+        return bold, _effect(found.deciding)
+    return bold, " ".join([_effect(found.deciding), _sentence(found.deciding.reason), *_decided(found)])
+
+
+def _decided(found: Verdict) -> list[str]:
+    """How many comparisons of a claim were decided that was not as a whole; nothing where none was."""
+    counts = [sum(one.decision == decision for one in found.findings) for decision in (HOLDS, FAILS)]
+    if not any(counts):
+        return []
+    return [f"Of its {len(found.findings)} comparisons, {counts[0]} came out as claimed and {counts[1]} did not."]
 
 
 def _effect(found: Finding) -> str:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from tcstudy.publish.parameters import read_parameters
 from tcstudy.report import answers, provenance
 from tcstudy.report.claims import CLAIMS
 from tcstudy.report.tables import Notice
-from tcstudy.report.verdicts import HOLDS, OPEN
+from tcstudy.report.verdicts import FAILS, HOLDS, OPEN
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,7 +70,16 @@ def test_where_runs_are_missing_the_answer_says_so(decay):
     [verdict] = answers.verdicts_of(experiment, records)
     [(bold, text), _] = answers.answer(experiment, [verdict]).paragraphs
     assert bold.endswith("not decided here.")
-    assert text.endswith(f"{verdict.reason[0].upper()}{verdict.reason[1:]}.")
+    reason = verdict.deciding.reason
+    assert text.endswith(f" {reason[0].upper()}{reason[1:]}.")
+
+
+def test_of_a_claim_that_is_open_the_comparisons_that_are_decided_are_counted(decay):
+    experiment, records = decay()
+    [verdict] = answers.verdicts_of(experiment, records)
+    findings = tuple(replace(verdict.findings[0], decision=decision) for decision in (HOLDS, OPEN, HOLDS, FAILS))
+    [(_, text), _] = answers.answer(experiment, [replace(verdict, findings=findings, decision=OPEN)]).paragraphs
+    assert text.endswith("Of its 4 comparisons, 2 came out as claimed and 1 did not.")
 
 
 def test_a_page_without_claims_has_no_verdict():
