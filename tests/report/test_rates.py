@@ -67,8 +67,8 @@ def test_the_rate_is_chosen_by_validation_and_not_by_test_errors(records):
     low, high = rates.mean_over_datasets(by_rate).loc[MIDDLE, ["low", "high"]]
     assert low < 0.11 < high
     assert rates.chosen_rate(by_rate, {"layers": MIDDLE}, "mini").text == (
-        f"lr 1e-4 has the lowest mean validation error, 11.0% ({100 * low:.1f}–{100 * high:.1f}). It is the base rate of all pages of the profile mini "
-        "that fine-tune this encoder."
+        f"lr 1e-4 has the lowest mean validation error, 11.0% ({100 * low:.1f}–{100 * high:.1f}). "
+        "It is the base rate of all pages of the profile mini that fine-tune this encoder."
     )
     other = rates.chosen_rate(by_rate, {"layers": MIDDLE, "few_shot": HIGH}, "mini")
     assert other.kind == "warning"
