@@ -90,7 +90,13 @@ def _verdict(found: Verdict) -> tuple[str, str]:
         return bold, _sentence(found.obstacle)
     if found.decision in (HOLDS, FAILS):
         return bold, _effect(found.deciding)
-    return bold, " ".join([_effect(found.deciding), _sentence(found.deciding.reason), *_decided(found)])
+    return bold, " ".join([_effect(found.deciding), _sentence(_first(found.deciding.reason)), *_decided(found)])
+
+
+def _first(reasons: str) -> str:
+    """The first of several reasons, and how many more there are; the page of verdicts has them all."""
+    first, *more = reasons.split("; ")
+    return f"{first}, and {len(more)} more" if more else first
 
 
 def _decided(found: Verdict) -> list[str]:
