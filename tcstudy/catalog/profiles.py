@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile's name and the notice on its pages: kind of admonition, title and text.
+    """A profile's name and the notice on its pages: kind of admonition, title, text, and the same in brief.
 
     `gpu` names the GPU that a profile needs (a row of `gpus.py`); None means that any machine will do.
     `decides` says whether its records can decide a claim of the paper.
@@ -20,8 +20,12 @@ class Profile:
     kind: Literal["warning", "note"]
     title: str
     notice: str
+    brief: str
     gpu: str | None = None
     decides: bool = False
+
+
+OF_ONES_OWN = "They belong to none of the study's profiles."
 
 
 class _Profiles(dict[str, Profile]):
@@ -33,6 +37,7 @@ class _Profiles(dict[str, Profile]):
             "warning",
             f"Custom parameters: {name}",
             f"This page was made with the parameter files of `{name}`, which belong to none of the study's profiles.",
+            OF_ONES_OWN,
         )
 
 
@@ -51,6 +56,7 @@ PROFILES = _Profiles(
             "Profile smoke: no evidence",
             "This page was made with the profile `smoke`: a small encoder, a few short documents, one or two seeds. "
             "It only shows that everything runs. Its numbers are no evidence about the paper.",
+            "It shows that everything runs; its numbers are no evidence about the paper.",
         ),
         Profile(
             "mini",
@@ -59,6 +65,7 @@ PROFILES = _Profiles(
             "This page was made with the profile `mini`: a 6-layer encoder that was tuned for sentence similarity "
             "(MiniLM), short windows, subsets of the real data sets, short further pre-training, several runs. Error "
             "rates are not comparable with the paper's, and effects may differ at the paper's scale.",
+            "A small encoder, short windows and few labels: effects may differ at the paper's scale.",
             decides=True,
         ),
         Profile(
@@ -69,6 +76,7 @@ PROFILES = _Profiles(
             "both of BERT's heads, windows of 128 wordpieces (512 for long texts), 500 labelled documents drawn anew "
             "for each run, a million wordpieces of further pre-training. Error rates are not comparable with the "
             "paper's, and effects may differ at the paper's scale.",
+            "A small encoder and few labels: effects may differ at the paper's scale.",
             decides=True,
         ),
         Profile(
@@ -76,6 +84,7 @@ PROFILES = _Profiles(
             "note",
             "Profile paper",
             "This page was made with the profile `paper`: the paper's encoders, data sets, steps and learning rates.",
+            "The paper's encoders, data sets, steps and learning rates.",
             gpu="h100",
             decides=True,
         ),
@@ -84,6 +93,7 @@ PROFILES = _Profiles(
             "warning",
             "Custom parameters",
             "This page was made with custom parameters, which belong to none of the study's profiles.",
+            OF_ONES_OWN,
         ),
     ]
 )

@@ -27,6 +27,8 @@ from tcstudy.settings import Settings
 
 FRONT = "index"
 """The page that opens the book; it is none of one's own run."""
+QUESTION = "**The question.**"
+"""What every page opens with, after its title and perhaps a sentence."""
 OWN = "own"
 """The folder of the pages of one's own run."""
 
@@ -250,13 +252,15 @@ def own_text(text: str, prefix: str = f"{OWN}-", beside: Set[str] = frozenset(EX
 def _write_substitute(settings: Settings, page: str, missing: str, own: bool, target: Path) -> None:
     """A page that opens like the one in whose place it stands, and says what that lacks."""
     source = jupytext.read(page_source(page, settings))
-    [title, opening, *_] = [cell.source for cell in source.cells if cell.cell_type == "markdown"]
+    texts = [cell.source for cell in source.cells if cell.cell_type == "markdown"]
+    asked = next(number for number, text in enumerate(texts) if QUESTION in text)
+    title, opening = "\n\n".join(texts[: asked + 1]).split("\n", maxsplit=1)
     elsewhere = f" Your own run of it is {{doc}}`{OWN}/{page}`." if own else ""
     notice = (
         "```{admonition} Not part of the published study yet\n:class: warning\n\n"
         f"This page is shown when all it needs is there: {missing}.{elsewhere}\n```"
     )
-    text = "\n\n".join([title, f'<a id="{RUNS}"></a>', notice, opening])  # cells of other pages may lead there
+    text = "\n\n".join([title, f'<a id="{RUNS}"></a>', notice, opening.strip()])  # cells of other pages may lead there
     (target / "book" / f"{page}.md").write_text(text + "\n", encoding="utf-8")
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from tcstudy.catalog.datasets import DATASETS, PAPER_DATASETS, dataset_facts
+from tcstudy.catalog.datasets import DATASETS, PAPER_DATASETS, dataset_facts, dataset_title
 from tcstudy.report.published import published
 from tcstudy.report.stats import length_summary
-from tcstudy.report.tables import Markup, Table, escape_markdown, percent
+from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, percent
 from tcstudy.study.sets import SetFound
 
 _PRINTED = {
@@ -61,6 +61,17 @@ def beside_paper(sets: Mapping[str, SetFound], limit: int) -> Table:
             )
     head = ("data set", "source", "type", "classes", "mean length", "longest", f"longer than {limit}", "train", "test")
     return Table(head, rows, "The data sets: numbers found here and the paper's Table 1", "tab-datasets")
+
+
+def longer_found(sets: Mapping[str, SetFound], limit: int) -> Notice:
+    """Which share of the texts of each set is longer than the paper's window, the longest sets first.
+
+    Args:
+        sets, limit: as `beside_paper` takes them.
+    """
+    shares = {name: length_summary(of_set.lengths.unpack(), limit)["long"] for name, of_set in sets.items()}
+    told = ", ".join(f"{dataset_title(name)} {percent(shares[name])}" for name in sorted(shares, key=shares.get)[::-1])
+    return Notice("tip", "Long texts", f"Texts longer than {limit:,} wordpieces: {told}.")
 
 
 def found(sets: Mapping[str, SetFound]) -> Table:

@@ -104,6 +104,23 @@ def kinds_table(documents: pd.DataFrame, name: str) -> Table:
     return Table(head, rows, "Test documents by who gets them wrong", name)
 
 
+def hardness_found(documents: pd.DataFrame) -> Notice:
+    """Of each data set, how many documents are always right, never right, and right or wrong by the seed.
+
+    Args:
+        documents: as `hardness` gives them.
+    """
+    paragraphs = []
+    for dataset, of_set in documents.groupby("dataset", sort=False):
+        always, flips, never = (f"{(of_set['kind'] == kind).sum():,}" for kind in (ALWAYS, FLIPS, NEVER))
+        share = percent((of_set["kind"] == FLIPS).mean())
+        paragraphs.append(
+            f"{dataset_title(dataset)}: of {len(of_set):,} test documents {always} are {ALWAYS}, {never} are {NEVER}, "
+            f"and {flips} ({share}) are {FLIPS} with at least one method."
+        )
+    return Notice("tip", "What these runs show", "\n\n".join(paragraphs))
+
+
 def only_table(documents: pd.DataFrame, methods: Sequence[str], name: str) -> Table:
     """How many documents only one method gets right, with every seed.
 

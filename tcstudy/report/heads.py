@@ -8,7 +8,7 @@ import pandas as pd
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.encoder import PUBLISHED
 from tcstudy.report.published import printed_errors
-from tcstudy.report.tables import Table, percent
+from tcstudy.report.tables import Notice, Table, percent
 from tcstudy.spec import EncoderSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.training.outcome import HeadQuality, TextHeads
@@ -68,6 +68,23 @@ def gates_table(record: EncoderRecord, name: str) -> Table:
         for gate in gates(record)
     ]
     return Table(("condition", "measured", "gate"), rows, "Conditions set before the encoder was trained", name)
+
+
+def gates_found(record: EncoderRecord | None) -> Notice:
+    """How many of the conditions a base encoder meets, and what was measured of each.
+
+    Args:
+        record: of the last stage of general pre-training; None where the encoder is used as it was published.
+    """
+    title = "The base encoder"
+    if record is None:
+        return Notice("note", title, "No stage was added: the encoder is used as it was published.")
+    found = gates(record)
+    told = "; ".join(
+        f"{gate.condition}: {'not measured' if gate.measured is None else f'{gate.measured:.2f}'}" for gate in found
+    )
+    passed = sum(gate.passed for gate in found)
+    return Notice("tip", title, f"Of {len(found)} conditions on the encoder {passed} are met. {told}.")
 
 
 def heads_table(texts: Sequence[TextHeads], name: str) -> Table:

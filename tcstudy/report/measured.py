@@ -57,9 +57,14 @@ def pages_of(experiments: Mapping[str, Experiment], names: Iterable[str]) -> dic
         experiments: all pages of the profile, by name. The base rate is the one at which most of them fine-tune.
         names: of the pages.
     """
-    rates = Counter(rate for rate in map(base_rate_of, experiments.values()) if rate is not None)
-    base_rate = max(rates, key=rates.__getitem__, default=None)
+    base_rate = common_base_rate(experiments)
     return {name: PageRecords.of(experiments[name], base_rate) for name in names if name in experiments}
+
+
+def common_base_rate(experiments: Mapping[str, Experiment]) -> float | None:
+    """The learning rate that most of a profile's pages fine-tune at, None where none does."""
+    rates = Counter(rate for rate in map(base_rate_of, experiments.values()) if rate is not None)
+    return max(rates, key=rates.__getitem__, default=None)
 
 
 def datasets_of(part: Part, page: PageRecords) -> list[str]:

@@ -12,7 +12,7 @@ from tcstudy.report.cells import error_cell, note, percent_range
 from tcstudy.report.intervals import Spread, combined, spread_of_runs
 from tcstudy.report.intervals import rate as rate_interval
 from tcstudy.report.stats import by_cell, errors
-from tcstudy.report.tables import Notice, Table, percent
+from tcstudy.report.tables import Notice, Table
 from tcstudy.spec import EncoderSpec
 from tcstudy.study.plan import known_facts
 from tcstudy.study.record import Record
@@ -107,11 +107,12 @@ def chosen_rate(by_rate: pd.DataFrame, used: Mapping[str, float], profile: str) 
         profile: its name.
     """
     title = "The base rate"
-    means = mean_over_datasets(by_rate)["mean"].dropna()
+    estimates = mean_over_datasets(by_rate)
+    means = estimates["mean"].dropna()
     if means.empty:
         return Notice("warning", title, "At every rate some run did not converge, so none can be chosen.")
     best = means.idxmin()
-    text = f"{rate_name(best)} has the lowest mean validation error, {percent(means[best])}."
+    text = f"{rate_name(best)} has the lowest mean validation error, {percent_range(estimates.loc[best])}."
     if best in (min(by_rate["rate"]), max(by_rate["rate"])) and len(means) > 1:
         text += " It is at the edge of the rates that were tried, so one beyond it may be better still."
     others = {page: rate for page, rate in used.items() if rate != best}

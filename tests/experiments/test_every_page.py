@@ -1,6 +1,9 @@
 """What holds for every page: one name in four places, one set of parameters, nothing but experiments in it."""
 
 import ast
+import itertools
+import re
+import shlex
 from pathlib import Path
 
 import jupytext
@@ -9,11 +12,15 @@ import yaml
 
 from tcstudy.catalog.profiles import NAME
 from tcstudy.experiments import EXPERIMENTS
-from tcstudy.publish.parameters import read_parameters
+from tcstudy.publish.parameters import read_all, read_parameters
 
 ROOT = Path(__file__).parents[2]
 PROFILE_FOLDERS = sorted(path.name for path in (ROOT / "params").iterdir())
 PAGES = sorted(EXPERIMENTS)
+ANSWERED = sorted(
+    page for page in PAGES if "answers.answer(" in (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8")
+)
+"""Pages that answer a question of the study; the others put pages together or are about the tools."""
 
 
 def code_cells(page: str) -> list:
@@ -66,9 +73,49 @@ def test_a_page_defines_nothing_and_opens_with_what_a_reader_needs(page):
         assert not [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
     assert len(code_cells(page)) <= 10
     cells = jupytext.read(ROOT / "book" / f"{page}.md").cells
-    [opening] = [cell.source for cell in cells if cell.source.startswith("**The question.**")]
-    for part in ("**The question.**", "**The paper's", "**To run it yourself.**", f"run params/smoke/{page}.yaml"):
-        assert part in opening
+    [opening] = [cell.source for cell in cells if "**The question.**" in cell.source]
+    if page not in ANSWERED:
+        for part in ("**The paper's", "**To run it yourself.**", f"run params/smoke/{page}.yaml"):
+            assert part in opening
+
+
+@pytest.mark.parametrize("page", ANSWERED)
+def test_a_page_answers_first_and_says_last_how_it_was_made(page):
+    cells = jupytext.read(ROOT / "book" / f"{page}.md").cells
+    title, summary, question = cells[0].source.split("\n\n")
+    assert title.startswith("# ")
+    assert len(re.findall(r"[.?!](?:\s|$)", summary)) == 1
+    assert question.startswith("**The question.** ")
+    parameters, answer, figure = cells[1:4]
+    assert "parameters" in parameters.metadata["tags"]
+    assert answer.source.splitlines()[-1].startswith("answers.answer(experiment, ")
+    assert answer.metadata["tags"] == ["remove-input"]
+    if page != "deviations":
+        assert "mystnb" in figure.metadata
+        assert figure.metadata["tags"] == ["remove-input"]
+    assert "display(*provenance.of(experiment" in cells[-1].source
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert "**The paper's" in text
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings[-2:] == ["Exercises", "How this page was made"]
+
+
+@pytest.mark.parametrize("page", ANSWERED)
+def test_the_exercises_of_a_page_can_be_done(page):
+    """Two commands, whose files, keys and values are right."""
+    text = (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8")
+    exercises = text[text.index("\n## Exercises\n") :]
+    commands = [shlex.split(line) for line in re.findall(r"^tcstudy run .*$", exercises, re.MULTILINE)]
+    assert len(commands) == exercises.count("```{admonition} What to expect, and why\n:class: dropdown") == 2
+    for command in commands:
+        paths = [ROOT / word for word in command if word.startswith("params/")]
+        changes = [change for word, change in itertools.pairwise(command) if word == "--set"]
+        assert {file.page for file in read_all(paths, changes)} >= {page}
+        assert set(command) - {"--set", *changes, *(str(path.relative_to(ROOT)) for path in paths)} <= {
+            "tcstudy",
+            "run",
+            "--recorded",
+        }
 
 
 def test_every_parameter_file_has_a_profile_and_a_page():

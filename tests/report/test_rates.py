@@ -66,9 +66,11 @@ def test_a_rate_without_errors_has_an_interval(records, made_up):
 
 def test_the_rate_is_chosen_by_validation_and_not_by_test_errors(records):
     by_rate = rates.validation_by_rate(records)
+    low, high = rates.mean_over_datasets(by_rate).loc[MIDDLE, ["low", "high"]]
+    assert low < 0.11 < high
     assert rates.chosen_rate(by_rate, {"layers": MIDDLE}, "mini").text == (
-        "lr 1e-4 has the lowest mean validation error, 11.0%. It is the base rate of all pages of the profile mini "
-        "that fine-tune this encoder."
+        f"lr 1e-4 has the lowest mean validation error, 11.0% ({100 * low:.1f}–{100 * high:.1f}). "
+        "It is the base rate of all pages of the profile mini that fine-tune this encoder."
     )
     other = rates.chosen_rate(by_rate, {"layers": MIDDLE, "few_shot": HIGH}, "mini")
     assert other.kind == "warning"
@@ -82,7 +84,8 @@ def test_a_rate_at_which_a_run_diverged_is_not_chosen(records, made_up):
     assert means.isna().all(axis=1).tolist() == [False, True, False]
     assert means.notna().all(axis=1).tolist() == [True, False, True]
     text = rates.chosen_rate(by_rate, {}, "mini").text
-    assert text.startswith("lr 1e-3 has the lowest mean validation error, 21.0%. It is at the edge of the rates")
+    assert text.startswith("lr 1e-3 has the lowest mean validation error, 21.0% (")
+    assert "). It is at the edge of the rates" in text
     table = rates.validation_table(by_rate.assign(low=0.1, high=0.3), "t")
     assert table.rows[1] == ["lr 1e-4", "12.0% (10.0–30.0, 1 of 2 did not converge)", "11.0% (10.0–30.0)", "–"]
     assert "validation documents (BBC News 20, " in table.note
