@@ -496,7 +496,7 @@ def what_to_do(lines: Sequence[Line]) -> Notice:
     """The lines, each with its evidence and a link, and the paper's setting for all that nothing contradicts."""
     if not lines:
         return Notice("warning", "What to do", f"No evidence carries any advice yet. {_default(lines)}")
-    told = [f"- {' '.join(map(_sentence, line.carried))}" for line in lines]
+    told = ["- " + "\n\n  ".join(map(_sentence, line.carried)) for line in lines]
     return Notice("tip", "What to do", "\n".join([*told, "", _default(lines)]))
 
 

@@ -27,7 +27,7 @@ END = 1.3
 WIDTH = 5.2
 FONT = 12.0
 """Size of letters in points; on a page 372 pixels wide they have 9."""
-LINE = 0.44
+LINE = 0.4
 """Inches of a line of a figure, of which there is one for each effect."""
 _MARGINS = 1.5
 
