@@ -41,7 +41,7 @@ from tcstudy.report.reproductions import (
     votes,
 )
 from tcstudy.report.stats import errors
-from tcstudy.report.tables import Markup, Notice, Table
+from tcstudy.report.tables import Markup, Notice, Table, escape_markdown
 from tcstudy.report.verdicts import find
 from tcstudy.spec import PretrainingRecipe, RunSpec, TrainingSpec, WindowSpec
 
@@ -212,7 +212,7 @@ def own(page: str, rule: Rule, label: str = "") -> Source:
             return Found(None, against=found.decision == FAILS)
         effect, sets = found.effect, ", ".join(map(dataset_title, found.effect.datasets))
         shown = share_cell(effect.mean, effect.low, effect.high)
-        text = f"{_SAVED[part.quantity]} here: {shown}, {sets} ({found.scale})"
+        text = f"{_SAVED[part.quantity]} here: {shown}, {sets} ({escape_markdown(found.scale)})"
         return Found(Evidence(text, (page, part.label), {}, full_size=False))
 
     return source
@@ -309,7 +309,7 @@ def rate_search(pages: Pages, profile: Profile) -> Found:
     sets = page.table["dataset"].nunique()
     text = (
         f"validation errors here: {percent_range(means.loc[best])} at {_rate(best)}, "
-        f"{percent_range(means.loc[papers])} at {_rate(papers)}{close} (`{_encoder(page)}`, {sets} data sets, "
+        f"{percent_range(means.loc[papers])} at {_rate(papers)}{close} ({_encoder(page)}, {sets} data sets, "
         f"{run.data.used_train:,} labels, {page.table['seed'].nunique()} seeds)"
     )
     values = {"low": _rate(min(means.index)), "high": _rate(max(means.index))}
@@ -337,7 +337,7 @@ def bag_of_words(pages: Pages, profile: Profile) -> Found:
     labels = _range([record.data.used_train for record in page.records.values()])
     more = f"; more errors on {_changes(rows[worse])}" if worse.any() else ""
     text = (
-        f"points against fine-tuning here: {_changes(rows[~worse])}{more} (`{_encoder(page)}`, window "
+        f"points against fine-tuning here: {_changes(rows[~worse])}{more} ({_encoder(page)}, window "
         f"{window}, of which the bag of words needs none; {_range(fit['runs'])} runs; a run takes "
         f"{rows['seconds'].mean():,.0f} s, one of the encoder {fit['seconds'].mean():,.0f} s)"
     )
@@ -354,7 +354,8 @@ def _changes(rows: pd.DataFrame) -> str:
 
 
 def _encoder(page: PageRecords) -> str:
-    return next(record.spec.encoder.name for record in page.records.values() if isinstance(record.spec, RunSpec))
+    names = (record.spec.encoder.name for record in page.records.values() if isinstance(record.spec, RunSpec))
+    return escape_markdown(next(names))
 
 
 def spread_of_runs(pages: Pages, profile: Profile) -> Found:

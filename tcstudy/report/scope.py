@@ -56,7 +56,9 @@ def in_numbers(pages: Mapping[str, PageRecords]) -> str:
         if depth == depth
     }
     names = dict.fromkeys(run.spec.encoder.name for run in runs)
-    encoders = " and ".join(f"`{name}`" + (f" ({layers[name]} layers)" if name in layers else "") for name in names)
+    encoders = " and ".join(
+        escape_markdown(name) + (f" ({layers[name]} layers)" if name in layers else "") for name in names
+    )
     repeats = [len(cell) for page in pages.values() for cell in by_cell(page.records).values() if len(cell) > 1]
     sets = [dataset_title(name) for name in dict.fromkeys(run.spec.data.name for run in runs)]
     return (
@@ -88,7 +90,8 @@ def profiles(comparisons: Mapping[str, Experiment], name: str) -> Table:
         facts = PROFILES[profile]
         machine = f"a GPU ({facts.gpu})" if facts.gpu else "any"
         decides = "decide claims" if facts.decides else "show that everything runs"
-        rows.append([profile, *_sizes(experiment).values(), machine, decides])
+        sizes = [*_sizes(experiment).values()][1:]
+        rows.append([profile, experiment.encoder.name, *sizes, machine, decides])
     head = (
         "profile",
         "encoder",
