@@ -36,8 +36,8 @@ def methods_table(points: pd.DataFrame, name: str) -> Table:
             prices = [duration(cell["hours"]), duration(cell["made_hours"]), operations_cell(cell["operations"])]
             error = error_cell(cell, page=cell["page"])
             rows.append([cell["variant"], dataset_title(dataset), error, *prices, " and ".join(unbeaten) or "–"])
-    head = ("method", "data set", "test error", "time", "of it for its encoder", "operations", "unbeaten by")
-    caption = "What each method costs who has one task, and the error that it leaves"
+    head = ("method", "data set", "test error", "time", "of which encoder", "operations", "unbeaten by")
+    caption = "Cost and error of each method, for a single task"
     return Table(head, rows, caption, name, note(points) if len(points) else "")
 
 
@@ -60,7 +60,15 @@ def bought_table(bought: pd.DataFrame, name: str) -> Table:
         ]
         for row in _ordered(bought).itertuples()
     ]
-    head = ("choice", "errors saved", "extra time", "if shared", "extra FLOPs", "saved per extra hour", "chapter")
+    head = (
+        "choice",
+        "errors saved",
+        "extra time",
+        "extra time, shared",
+        "extra FLOPs",
+        "saved per extra hour",
+        "chapter",
+    )
     return Table(head, rows, "What each choice saves, and what it costs more than to do without", name)
 
 
@@ -100,17 +108,17 @@ def bought_found(bought: pd.DataFrame) -> Notice:
     paid = sure[~sure["free"].astype(bool)]
     told = []
     if (gifts := sure[sure["free"].astype(bool)]["choice"].tolist()) or sure.empty:
-        told.append(f"Errors were saved at no extra FLOPs by: {_listed(gifts)}.")
+        told.append(f"Free wins, with fewer errors at no extra FLOPs: {_listed(gifts)}.")
     if len(paid):
         first = paid.iloc[0]
         told.append(
-            f"Of what costs more, most per hour was bought by: {first['choice']}. It saved "
+            f"Best value for extra compute: {first['choice']}. It saved "
             f"{percent(first['effect'].mean)} of the errors for {duration(first['hours'])} more ({first['scale']})."
         )
         if len(paid) > 1:
-            told.append(f"Then come, in this order: {_listed(paid['choice'].tolist()[1:])}.")
+            told.append(f"Next: {_listed(paid['choice'].tolist()[1:])}.")
     unsure = measured[[not saves_errors(effect) for effect in measured["effect"]]]
-    told.append(f"No saving was shown for: {_listed(unsure['choice'].tolist())}.")
+    told.append(f"No clear benefit: {_listed(unsure['choice'].tolist())}.")
     if untested := bought.loc[[effect is None for effect in bought["effect"]], "choice"].tolist():
         told.append(f"Not tested or not measured: {_listed(untested)}.")
     return Notice("tip", "What buys most", "\n\n".join(told))

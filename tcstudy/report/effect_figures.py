@@ -1,4 +1,10 @@
-"""Effects with their intervals on one axis: functions of data and an `Axes`; they compute nothing."""
+"""Effects with their intervals on one axis: functions of data and an `Axes`; they compute nothing.
+
+Labels stand inside the axes, above what they name, and a figure is `WIDTH` inches wide, so that letters stay readable
+where the page is as narrow as a phone.
+"""
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -13,16 +19,29 @@ LOOKS = {
     "not tested here": ("#777777", "x"),
 }
 SIDES = {"for": "#0072b2", "against": "#d55e00", "neither": "#777777"}
-TICKS = (-1, -0.3, -0.1, -0.05, 0, 0.05, 0.1, 0.3, 1)
+OTHERS = "#009e73"
+TICKS = (-1, -0.3, -0.1, 0, 0.1, 0.3, 1)
 LINEAR = 0.1
+END = 1.3
+"""Where the axis ends, on both sides; an arrow stands for what lies beyond."""
+WIDTH = 5.2
+FONT = 12.0
+"""Size of letters in points; on a page 372 pixels wide they have 9."""
+LINE = 0.4
+"""Inches of a line of a figure, of which there is one for each effect."""
+_MARGINS = 1.5
+
+
+def height(lines: int) -> float:
+    """Inches that a figure of so many lines needs."""
+    return LINE * lines + _MARGINS
 
 
 def effects(ax: Axes, rows: pd.DataFrame) -> None:
     """Each effect as a dot with its interval, coloured by verdict, the paper's as a diamond, others' as triangles.
 
-    Shaded is the side that the claim is on.
-
-    The axis is linear up to `LINEAR` on both sides of zero and logarithmic beyond.
+    Shaded is the side that the claim is on. The axis is linear up to `LINEAR` on both sides of zero and logarithmic
+    beyond; what lies beyond its ends is an arrow there.
 
     Args:
         ax: drawn on.
@@ -32,36 +51,30 @@ def effects(ax: Axes, rows: pd.DataFrame) -> None:
     _scale(ax)
     for place, row in enumerate(rows.itertuples()):
         if pd.notna(row.smallest):
-            claimed = (row.smallest, 1.3) if row.gain else (-1.3, row.smallest)
-            ax.fill_betweenx((place - 0.38, place + 0.38), *claimed, color="#56b4e9", alpha=0.15, linewidth=0)
+            _shade(ax, place, row.smallest, row.gain)
+        _label(ax, place, row.label)
     for decision, (colour, marker) in LOOKS.items():
         chosen = (rows["decision"] == decision).to_numpy()
-        places = chosen.nonzero()[0]
+        places = chosen.nonzero()[0] + 0.12
         ax.hlines(places, rows["low"][chosen], rows["high"][chosen], color=colour, linewidth=3, alpha=0.5)
         face = "white" if decision == "not decided here" else colour
         ax.plot(rows["mean"][chosen], places, marker, color=colour, markerfacecolor=face, label=decision)
-    ax.plot(rows["paper"], range(len(rows)), "D", color="black", markerfacecolor="none", label="the paper")
+        for name in ("low", "mean", "high"):
+            _arrows(ax, rows[name][chosen], places, colour)
+    ax.plot(rows["paper"], np.arange(len(rows)) + 0.12, "D", color="black", markerfacecolor="none", label="the paper")
+    _arrows(ax, rows["paper"], np.arange(len(rows)) + 0.12, "black")
     if "others" in rows:
         for solid, label in ((True, "others, several seeds"), (False, "others, single runs")):
             drawn = [
-                (share, place + 0.28) for place, of in enumerate(rows["others"]) for share, sure in of if sure == solid
+                (share, place + 0.34) for place, of in enumerate(rows["others"]) for share, sure in of if sure == solid
             ]
-            face = "#009e73" if solid else "none"
-            ax.plot(*np.array(drawn).reshape(-1, 2).T, "^", color="#009e73", mfc=face, markersize=4, label=label)
-    ax.axvline(0, color="grey", linestyle=":")
-    ax.set_yticks(range(len(rows)), rows["label"])
-    ax.set_ylim(len(rows) - 0.5, -0.5)  # the first on top
-    ax.set_xlabel("share of errors saved; shaded is the side that the claim is on")
-    ax.figure.legend(loc="outside upper center", ncols=5, frameon=False)
-    ax.grid(axis="x", alpha=0.3)
-
-
-def _scale(ax: Axes) -> None:
-    ax.set_xscale("symlog", linthresh=LINEAR, linscale=1)
-    ax.set_xlim(-1.3, 1.3)
-    ax.set_xticks(TICKS)
-    ax.minorticks_off()
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.0f}%" if share else "0"))
+            shares, places = np.array(drawn).reshape(-1, 2).T
+            ax.plot(shares, places, "^", color=OTHERS, mfc=OTHERS if solid else "none", markersize=5, label=label)
+            _arrows(ax, shares, places, OTHERS)
+    _lines(ax, len(rows))
+    ax.figure.legend(
+        loc="outside lower center", ncols=2, frameon=False, fontsize=FONT, handletextpad=0.3, columnspacing=1.0
+    )
 
 
 def forest(figure: Figure, rows: pd.DataFrame) -> None:
@@ -78,20 +91,56 @@ def forest(figure: Figure, rows: pd.DataFrame) -> None:
         len(panels), 1, sharex=True, squeeze=False, height_ratios=[len(lines) + 1 for _, lines in panels]
     )[:, 0]
     for ax, (part, lines) in zip(axes, panels, strict=True):
-        for place, (_, of) in enumerate(lines):
-            claimed = (of["smallest"].iloc[0], 1.3) if of["gain"].iloc[0] else (-1.3, of["smallest"].iloc[0])
-            ax.fill_betweenx((place - 0.45, place + 0.45), *claimed, color="#56b4e9", alpha=0.15, linewidth=0)
-            apart = np.linspace(-0.25, 0.25, len(of)) if len(of) > 1 else [0.0]
+        _scale(ax)
+        for place, (label, of) in enumerate(lines):
+            _shade(ax, place, of["smallest"].iloc[0], of["gain"].iloc[0])
+            _label(ax, place, label, FONT - 2)
+            apart = np.linspace(0.0, 0.36, len(of)) if len(of) > 1 else [0.15]
             for shift, row in zip(apart, of.itertuples(), strict=True):
                 colour, solid = SIDES[row.side], pd.notna(row.low)
                 if solid:
                     ax.hlines(place + shift, row.low, row.high, color=colour, linewidth=2, alpha=0.6)
                 ax.plot(row.mean, place + shift, "o", color=colour, markersize=4, mfc=colour if solid else "white")
-        ax.set_yticks(range(len(lines)), [label for label, _ in lines], fontsize=8)
-        ax.set_ylim(len(lines) - 0.4, -0.6)
-        ax.set_title(part, loc="left", fontsize=9, fontweight="bold")
-        ax.axvline(0, color="grey", linestyle=":")
-        ax.grid(axis="x", alpha=0.3)
-        _scale(ax)
-    axes[-1].tick_params(axis="x", labelsize=7)
-    axes[-1].set_xlabel("errors saved; shaded: the claim's side", fontsize=9)
+                _arrows(ax, [row.low, row.mean, row.high], [place + shift] * 3, colour)
+        ax.set_title(part, loc="left", fontsize=FONT - 1, fontweight="bold", wrap=True)
+        _lines(ax, len(lines))
+        if ax is not axes[0]:
+            ax.set_xlabel("")
+
+
+def _scale(ax: Axes) -> None:
+    ax.set_xscale("symlog", linthresh=LINEAR, linscale=1)
+    ax.set_xlim(-END, END)
+    ax.set_xticks(TICKS)
+    ax.minorticks_off()
+    ax.xaxis.set_major_formatter(
+        FuncFormatter(lambda share, _: f"{100 * share:+.0f}%".replace("-", "−") if share else "0")
+    )
+
+
+def _shade(ax: Axes, place: float, smallest: float, gain: bool) -> None:
+    """Shade the side of an effect that a claim is on."""
+    claimed = (smallest, END) if gain else (-END, smallest)
+    ax.fill_betweenx((place - 0.46, place + 0.46), *claimed, color="#56b4e9", alpha=0.15, linewidth=0)
+
+
+def _label(ax: Axes, place: float, text: str, size: float = FONT) -> None:
+    ax.text(0.01, place - 0.25, text, transform=ax.get_yaxis_transform(), va="center", fontsize=size, clip_on=True)
+
+
+def _arrows(ax: Axes, shares: Iterable[float], places: Iterable[float], colour: str) -> None:
+    """An arrow at the end of the axis for each share that lies beyond it."""
+    for share, place in zip(shares, places, strict=True):
+        if pd.notna(share) and abs(share) > END:
+            side = np.sign(share)
+            ax.plot(side * END * 0.93, place, "<" if side < 0 else ">", color=colour, markersize=7, label="_beyond")
+
+
+def _lines(ax: Axes, number: int) -> None:
+    ax.set_yticks([])
+    ax.set_ylim(number - 0.5, -0.5)  # the first on top
+    ax.axvline(0, color="grey", linestyle=":")
+    ax.grid(axis="x", alpha=0.3)
+    ax.tick_params(axis="x", labelsize=FONT - 1)
+    ax.xaxis.set_label_position("top")
+    ax.set_xlabel("◀ worse: more errors          better: fewer errors ▶", fontsize=FONT)

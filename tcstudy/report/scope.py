@@ -1,12 +1,16 @@
 """How large a study is, beside the paper's: what its verdicts are about."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from tcstudy.catalog.datasets import dataset_title
+from tcstudy.catalog.profiles import PROFILES
 from tcstudy.experiments import Comparison
 from tcstudy.experiments.base import Experiment, rate_text
 from tcstudy.report.encoders import heads_made_new
 from tcstudy.report.measured import PageRecords
-from tcstudy.report.tables import Notice, escape_markdown
+from tcstudy.report.stats import by_cell
+from tcstudy.report.tables import Notice, Table, escape_markdown
+from tcstudy.spec import RunSpec
 from tcstudy.study.encoders import encoders_behind
 
 
@@ -36,6 +40,69 @@ def scope(
         "the profile `paper` measures."
     )
     return Notice("note", "What the verdicts are about", text)
+
+
+def in_numbers(pages: Mapping[str, PageRecords]) -> str:
+    """The scale of the records of some pages in one sentence: runs, encoders, windows, labels, seeds and data sets."""
+    records = {record.id: record for page in pages.values() for record in page.records.values()}
+    runs = [record for record in records.values() if isinstance(record.spec, RunSpec)]
+    if not runs:
+        return "No run of this profile is recorded yet."
+    tables = [page.table for page in pages.values() if "encoder.layers" in page.table]
+    layers = {
+        name: int(depth)
+        for table in tables
+        for name, depth in zip(table["encoder.name"], table["encoder.published_layers"], strict=True)
+        if depth == depth
+    }
+    names = dict.fromkeys(run.spec.encoder.name for run in runs)
+    encoders = " and ".join(
+        escape_markdown(name) + (f" ({layers[name]} layers)" if name in layers else "") for name in names
+    )
+    repeats = [len(cell) for page in pages.values() for cell in by_cell(page.records).values() if len(cell) > 1]
+    sets = [dataset_title(name) for name in dict.fromkeys(run.spec.data.name for run in runs)]
+    return (
+        f"{len(records):,} runs of {encoders}, with windows of {_from_to(run.spec.window.length for run in runs)} "
+        f"wordpieces, {_from_to(run.data.used_train for run in runs)} labelled documents and "
+        f"{_from_to(repeats or [1])} runs of each variant, on {len(sets)} data sets ({', '.join(sets)})."
+    )
+
+
+def _from_to(numbers: Iterable[int]) -> str:
+    """The smallest and the largest of numbers.
+
+    >>> _from_to([500, 6, 1500]), _from_to([64, 64])
+    ('6 to 1,500', '64')
+    """
+    found = sorted(set(numbers))
+    return " to ".join(f"{number:,}" for number in dict.fromkeys([found[0], found[-1]]))
+
+
+def profiles(comparisons: Mapping[str, Experiment], name: str) -> Table:
+    """The study's profiles: at which size their comparison of all methods runs, and what their numbers can carry.
+
+    Args:
+        comparisons: the experiment `Comparison` of each profile that has one.
+        name: target of cross-references.
+    """
+    rows = []
+    for profile, experiment in comparisons.items():
+        facts = PROFILES[profile]
+        machine = f"a GPU ({facts.gpu})" if facts.gpu else "any"
+        decides = "decide claims" if facts.decides else "show that everything runs"
+        sizes = [*_sizes(experiment).values()][1:]
+        rows.append([profile, experiment.encoder.name, *sizes, machine, decides])
+    head = (
+        "profile",
+        "encoder",
+        "window",
+        "labels of a set",
+        "fine-tuning",
+        "further pre-training",
+        "machine",
+        "records",
+    )
+    return Table(head, rows, "The profiles, by their comparison of all methods", name)
 
 
 def _sizes(experiment: Comparison) -> dict[str, str]:

@@ -35,18 +35,6 @@ def verdicts_table(verdicts: Iterable[Verdict], name: str) -> Table:
     return Table(head, rows, "The claims: share of errors saved, there and here with its 95% interval", name)
 
 
-def short_table(verdicts: Iterable[Verdict], name: str) -> Table:
-    """One row for each claim: in a few words, the paper's effect, ours, at which size, and the verdict."""
-    rows = []
-    for verdict in verdicts:
-        found, claim = verdict.deciding, verdict.claim
-        linked = Markup(claim.title, f"{{doc}}`{claim.title} <{claim.page}>`")
-        scale = found.scale if found and found.scale else "–"
-        rows.append([claim.label, linked, *_answers(found, claim), scale, _decision(verdict)])
-    caption = "The claims: errors saved there and here, by the comparison that the verdict hangs on"
-    return Table(("", "claim", *ANSWERS, "at the size of", "verdict"), rows, caption, name)
-
-
 ANSWERS = ("paper", "others", "here")
 """The columns of answers to a claim, side by side; `_answers` makes the cells."""
 
@@ -160,10 +148,10 @@ def verdicts_found(verdicts: Sequence[Verdict]) -> Notice:
     }
     for decision in DECISIONS:
         one, several = verbs[decision]
-        numbers = [verdict.claim.label for verdict in verdicts if verdict.decision == decision]
-        named = f": {', '.join(numbers)}" if 0 < len(numbers) < len(verdicts) else ""
-        verb = one if len(numbers) == 1 else several
-        text.append(f"{len(numbers)} {verb}{named}")
+        names = [f"*{escape_markdown(verdict.claim.title)}*" for verdict in verdicts if verdict.decision == decision]
+        named = f": {', '.join(names)}" if 0 < len(names) < len(verdicts) else ""
+        verb = one if len(names) == 1 else several
+        text.append(f"{len(names)} {verb}{named}")
     own = sum(verdict.claim.number is None for verdict in verdicts)
     beside = f" and {own} of this book's own" if own else ""
     return Notice("tip", "The verdicts", f"Of the paper's {len(verdicts) - own} claims{beside}, {'; '.join(text)}.")

@@ -93,7 +93,7 @@ def test_what_is_bought_stands_in_the_order_of_its_worth(comparison):
     text = cost_tables.bought_found(bought).text
     assert "It saved 50.0% of the errors for 30.0\xa0min more (minilm-l6-uncased, 6 layers; window 16;" in text
     unsure = "fine-tuning instead of reading features; pre-training on the task's own text first"
-    assert f"No saving was shown for: {unsure}" in text
+    assert f"No clear benefit: {unsure}" in text
 
 
 def test_what_a_pre_training_that_did_not_take_bought_is_not_told(comparison):
@@ -132,8 +132,8 @@ def test_a_free_lunch_comes_first():
     bought = pd.DataFrame([*rows, row("free", 0.05, 0.01, True)], columns=columns)
     assert [cells[0] for cells in cost_tables.bought_table(bought, "t").rows] == ["free", "quick", "slow", "unsure"]
     text = cost_tables.bought_found(bought).text
-    assert "Errors were saved at no extra FLOPs by: free." in text
-    assert "most per hour was bought by: quick. It saved 10.0% of the errors for 1.0\xa0h more (a size)." in text
+    assert "Free wins, with fewer errors at no extra FLOPs: free." in text
+    assert "Best value for extra compute: quick. It saved 10.0% of the errors for 1.0\xa0h more (a size)." in text
 
 
 def test_what_is_unbeaten_has_fewer_errors_than_all_that_is_cheaper():

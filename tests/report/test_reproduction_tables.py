@@ -79,7 +79,10 @@ def test_the_figure_has_a_panel_for_each_part_and_a_bar_for_each_solid_mark():
         if hasattr(collection, "get_segments")
     )
     assert bars == rows["low"].notna().sum() > 0
-    assert sum(len(ax.lines) - 1 for ax in figure.axes) == len(rows)
+    marks = [line for ax in figure.axes for line in ax.lines if line.get_marker() == "o"]
+    assert len(marks) == len(rows)
+    beyond = (rows[["low", "mean", "high"]].abs() > effect_figures.END).sum().sum()
+    assert sum(line.get_label() == "_beyond" for ax in figure.axes for line in ax.lines) == beyond > 0
     plt.close(figure)
 
 

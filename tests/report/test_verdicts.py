@@ -3,6 +3,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -240,7 +241,8 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
         verdict(BY_NUMBER[10], None, MINI),
     ]
     assert verdict_tables.verdicts_found(verdicts).text == (
-        "Of the paper's 3 claims, 1 holds: 1; 1 does not hold: 3; 0 are not decided here; 1 is not tested here: 10."
+        "Of the paper's 3 claims, 1 holds: *head+tail beats every other way*; 1 does not hold: *joining the last "
+        "layers gains nothing*; 0 are not decided here; 1 is not tested here: *IMDb and Yelp do not help each other*."
     )
     first, second, last = verdict_tables.verdicts_table(verdicts, "t").rows
     half = 100 * stats_of_scipy.t.isf(0.025, 9) * np.sqrt(0.1 / 10) / 0.9  # of nine wrong documents of ten and none
@@ -284,11 +286,31 @@ def test_every_effect_stands_on_the_axis(page):
     figure, ax = plt.subplots()
     effect_figures.effects(ax, rows)
     dots = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
-    assert dots["holds"].tolist() == [[1.0, 0.0]]
-    assert dots["the paper"][0].tolist() == [rows.loc[0, "paper"], 0.0]
+    assert dots["holds"][:, 0].tolist() == [1.0]
+    assert dots["the paper"][0, 0] == rows.loc[0, "paper"]
+    assert [text.get_text() for text in ax.texts] == rows["label"].tolist()
+    assert not any(label == "_beyond" for label in dots)
     drawn = sorted([*dots["others, several seeds"][:, 0], *dots["others, single runs"][:, 0]])
     assert drawn == pytest.approx(sorted(share for share, _ in reproduction_tables.marks(1)))
     plt.close(figure)
+
+
+def test_what_lies_beyond_the_axis_is_an_arrow_at_its_end():
+    row = {"label": "a", "mean": -2.0, "low": -3.0, "high": -0.5, "paper": 1.5, "smallest": 0.02, "gain": True}
+    figure, ax = plt.subplots()
+    effect_figures.effects(ax, pd.DataFrame([row | {"decision": OPEN}]))
+    arrows = [(line.get_marker(), line.get_color()) for line in ax.get_lines() if line.get_label() == "_beyond"]
+    grey = effect_figures.LOOKS[OPEN][0]
+    assert sorted(arrows) == [("<", grey), ("<", grey), (">", "black")]
+    low, high = ax.get_xlim()
+    assert all(low < line.get_xdata()[0] < high for line in ax.get_lines() if line.get_label() == "_beyond")
+    assert "worse" in ax.get_xlabel().split("better")[0]
+    plt.close(figure)
+
+
+def test_letters_of_a_figure_can_be_read_on_a_phone():
+    pixels = 96 * effect_figures.WIDTH
+    assert effect_figures.FONT * 372 / pixels >= 8.9
 
 
 def test_what_falls_short_in_the_paper_is_told():
