@@ -44,7 +44,7 @@ def test_a_link_is_removed_without_what_it_leads_to(tmp_path):
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (OSError(errno.ENOSPC, "x"), "The disk of .* is full: .* set TCSTUDY_X to another folder"),
+        (OSError(errno.ENOSPC, "x"), "The disk of .* is full.* set TCSTUDY_X to another folder"),
         (OSError(errno.EDQUOT, "x"), "The disk of .* is full"),
         (OSError(errno.EROFS, "Read-only file system"), "Things cannot be written to .*Read-only.*set TCSTUDY_X to a"),
         (SafetensorError("I/O error: No space left on device (os error 28)"), "The disk of .* is full"),

@@ -132,16 +132,18 @@ class Source:
 
 
 def load_source(name: str) -> Source:
-    """Find the data set `name` and check it against the catalogue; remembered within a process.
+    """Find the data set `name` and check it against the catalogue; remembered within a process while its files stay.
 
     Raises:
         StudyError: the set cannot be found or read, or does not agree with the catalogue.
     """
-    return _load_source(name, Settings.read().data)
+    folder = Settings.read().data
+    files = sorted((folder / name).glob("*.parquet")) if folder else []
+    return _load_source(name, folder, tuple(path.stat().st_mtime_ns for path in files))
 
 
 @functools.lru_cache(maxsize=16)  # texts are memory-mapped, keys take eight bytes each
-def _load_source(name: str, data_folder: Path | None) -> Source:
+def _load_source(name: str, data_folder: Path | None, changed: tuple[int, ...]) -> Source:
     facts = dataset_facts(name)
     origin, train, test = _find(facts, data_folder)
     reports = {

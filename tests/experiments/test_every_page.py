@@ -73,10 +73,9 @@ def test_a_page_defines_nothing_and_opens_with_what_a_reader_needs(page):
         assert not [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
     assert len(code_cells(page)) <= 10
     cells = jupytext.read(ROOT / "book" / f"{page}.md").cells
-    [opening] = [cell.source for cell in cells if "**The question.**" in cell.source]
-    if page not in ANSWERED:
-        for part in ("**The paper's", "**To run it yourself.**", f"run params/smoke/{page}.yaml"):
-            assert part in opening
+    text = " ".join(" ".join(cell.source.split()) for cell in cells)
+    if page not in ANSWERED:  # where it is a line of the answers' fold, which is computed
+        assert f"run params/smoke/{page}.yaml" in text
 
 
 @pytest.mark.parametrize("page", ANSWERED)

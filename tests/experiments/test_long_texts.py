@@ -51,7 +51,7 @@ def test_the_grid_of_the_paper_is_table_2_each_language_with_its_encoder(request
         ({"window": {"length": 600}}, r"window\.length: 600 wordpieces are more than minilm-l6-uncased takes"),
         ({"window": {"length": 64, "head": 63}}, "window: head is 63, longer than the window"),
         ({"encoder": {"name": "minilm-l7"}}, "encoder: 'minilm-l7' is not an encoder .* did you mean"),
-        ({"training": {"learning_rate": True}}, "training.learning_rate: True is no number"),
+        ({"training": {"learning_rate": True}}, "training.learning_rate: True is not a number"),
         ({"training": {"learning_rate": 1e308}}, "it should be less than or equal to 1"),
         ({"seeds": [1, 2, 1]}, "seeds: 1 is given twice"),
         ({"seeds": [10**60]}, "it should be less than 4294967296"),

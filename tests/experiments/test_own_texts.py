@@ -103,7 +103,7 @@ def test_differences_are_those_of_the_predictions(experiment, records):
     assert difference.high < 0
     table = report.methods_table(experiment, made)
     assert [row[0] for row in table.rows] == list(METHODS)
-    assert f"{100 * difference.mean:+.1f} (" in table.rows[1][3]
+    assert f"{100 * difference.mean:+.1f} (".replace("-", "−") in table.rows[1][3]
 
 
 def test_more_labels_pay_where_the_curve_still_falls(experiment, records):
@@ -121,6 +121,6 @@ def test_confusions_and_texts_that_all_get_wrong(experiment, records):
     tests = [record.test for key, record in made.items() if key.variant.endswith(" 70 labels")]
     lost = int(np.all([test.wrong for test in tests], axis=0).sum())
     table = report.wrong_texts(experiment, made)
-    assert lost and table.note.startswith(f"{lost} of 30")
+    assert lost and f" {lost} of 30 test documents" in table.note
     assert len(table.rows) == min(lost, report.MOST_SHOWN)
     assert all(label != predicted for _, label, predicted in table.rows)

@@ -40,7 +40,7 @@ def check(tmp_path, call):
             assert "Traceback" not in err
             assert not re.search(r"[\x00-\x08\x0b-\x1f]", err)
         else:
-            assert ": fine; " in out
+            assert ": valid; " in out
         return status
 
     return check

@@ -42,7 +42,7 @@ def executed(project, profile: str, page: str) -> None:
     code = nbformat.v4.new_code_cell("1", outputs=[table])
     code.metadata["mystnb"] = {"figure": {"name": "fig-x", "caption": "A figure."}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(TEXT), code])
-    notebook.metadata |= {"papermill": {"input_path": "/home/somebody/page.ipynb"}, "kernelspec": {"name": "python3"}}
+    notebook.metadata |= {"papermill": {"input_path": "somebody/page.ipynb"}, "kernelspec": {"name": "python3"}}
     code.metadata["papermill"] = {"duration": 1.0}
     folder = pages_folder(Settings.read(), profile)
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from tcstudy.report.verdicts import verdict
 
 ROOT = Path(__file__).parents[2]
 MINI = PROFILES["mini"]
-INTERVAL = r"-?[\d.]+% \(-?[\d.]+ to -?[\d.]+\)"
+INTERVAL = r"[-−]?[\d.]+% \([-−]?[\d.]+ to [-−]?[\d.]+\)"
 WITHIN = "pre-training within the task against none"
 
 
@@ -81,7 +81,7 @@ def test_no_line_contradicts_a_table_of_the_book(published):
         (
             Evidence(
                 "errors saved here: 0.0% (-43.4 to 43.4)",
-                ("forgetting", "runs that fail at 20 times the base rate with adamw without bias correction, more"),
+                ("forgetting", "runs that fail at 20 times the base rate with adamw without bias correction, minus"),
                 {},
                 False,
             ),

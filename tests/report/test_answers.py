@@ -49,7 +49,7 @@ def test_the_answer_is_the_verdict_with_effect_size_and_what_the_runs_show(decay
     assert f"{len(experiment.seeds)} runs" in text
     assert "500 labels" in text
     assert found == ("", "A difference.")
-    assert (profile, brief) == ("Made by the profile mini.", PROFILES["mini"].brief)
+    assert (profile, brief) == ("Profile mini.", PROFILES["mini"].brief)
 
 
 def test_a_page_of_smoke_says_that_it_proves_nothing_and_decides_nothing(decay):
@@ -60,8 +60,8 @@ def test_a_page_of_smoke_says_that_it_proves_nothing_and_decides_nothing(decay):
     assert answer.kind == "warning"
     shown = answer._repr_mimebundle_()
     for form in shown.values():
-        assert "Made by the profile smoke: no evidence." in form
-        assert "prove nothing" in form
+        assert "Profile smoke: no evidence." in form
+        assert "its numbers are no evidence about the paper" in form
     assert shown["text/markdown"].startswith("```{admonition} Answer\n:class: warning\n\n")
 
 

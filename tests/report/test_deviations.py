@@ -45,7 +45,7 @@ def test_the_worth_is_in_points_by_data_set(released):
     assert cell.startswith("IMDb: +10.0 (")
     assert "; TREC: +10.0 (" in cell
     assert 'href="released_protocol.html#runs"' in cell.myst
-    assert worth(BY_TOPIC["best epoch"].measured, {"released_protocol": released}).startswith("IMDb: -10.0 (")
+    assert worth(BY_TOPIC["best epoch"].measured, {"released_protocol": released}).startswith("IMDb: −10.0 (")
 
 
 def test_differences_have_the_intervals_of_their_pages(released):

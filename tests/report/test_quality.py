@@ -44,7 +44,7 @@ def test_a_cell_without_a_run_that_converged_has_dashes(made_up, spec):
 
 @pytest.mark.parametrize("name", ["error", "macro-F1"])
 def test_a_cell_shows_its_runs(made_up, spec, name):
-    assert f"runs {spec.id}" in cells_of(made_up, spec, {(0, 0): 1})[name].html
+    assert f"run {spec.id}" in cells_of(made_up, spec, {(0, 0): 1})[name].html
 
 
 def test_macro_f1_by_hand():

@@ -251,7 +251,7 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
     assert first[5:7] == [cell, scale]
     assert second[2:] == [
         "last third mean against the last layer",
-        "-0.4%",
+        "−0.4%",
         "holds",
         cell,
         scale,

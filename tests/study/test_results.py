@@ -162,7 +162,7 @@ def test_copies_that_differ_are_told(store, neighbours):
     store.put(made(neighbours[3], digest="e"))
     warnings = {check.subject: check.sentence for check in verify(Settings.read()) if check.state == "warn"}
     assert "made with 2 copies that differ" in warnings["bbc_news"]
-    assert "began with 2 different sets of weights" in warnings["tiny"]
+    assert "start from 2 different sets of weights" in warnings["tiny"]
 
 
 def test_a_pooler_is_not_taken_for_another_copy_of_the_encoder(store, spec):

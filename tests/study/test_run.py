@@ -134,7 +134,7 @@ def test_the_record_of_another_run_is_not_taken_for_this_one(spec):
 def test_a_folder_that_cannot_be_written_is_told_before_training(spec, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(module, "_make", lambda spec: pytest.fail("trained first"))
-    with pytest.raises(StudyError, match="set TCSTUDY_RESULTS to a folder that can be written"):
+    with pytest.raises(StudyError, match="set TCSTUDY_RESULTS to a writable folder"):
         run(spec, Store(tmp_path / "file" / "runs"))
 
 
