@@ -518,7 +518,7 @@ def _default(lines: Sequence[Line]) -> str:
         f"a window of {window.length} wordpieces": f"{window.length} wordpieces" in told,
     }
     left = "; ".join(text for text, named in settings.items() if not named)
-    return f"For the rest take the paper's setting, a default that nothing contradicts and nobody tested: {left}."
+    return f"For the rest take the paper's setting, a default that is not tested here: {left}."
 
 
 FINE_TUNE = "fine-tune at the paper's setting"
