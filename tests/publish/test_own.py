@@ -102,7 +102,7 @@ def test_a_table_through_the_whole_command(tmp_path, call, monkeypatch, capsys):
         "Methods with all labels",
         "Would more than",
         "Texts that every method gets wrong",
-        "<svg",
+        "image/svg+xml",
     ):
         assert told in shown
     card = (folder / "model" / "README.md").read_text()
