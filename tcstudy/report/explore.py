@@ -134,7 +134,9 @@ def claims(verdicts: Sequence[Verdict]) -> Explorer:
 
 
 def _range(mean: float | None, low: float | None, high: float | None) -> str:
-    return "–" if mean is None else f"{percent(mean)} ({100 * low:.1f} to {100 * high:.1f})"
+    if mean is None or low is None or high is None:  # a single run has no interval
+        return "–" if mean is None else percent(mean)
+    return f"{percent(mean)} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _rounded(value: float, digits: int = 4) -> float | None:

@@ -149,3 +149,8 @@ def test_costs_are_of_one_number_of_labels_each_with_the_unbeaten_among_them(mad
 def test_without_records_there_is_nothing_to_explore_and_no_error():
     assert data_of(explore.runs({}))["id"] == []
     assert data_of(explore.costs(explore.points({}, {}), {}))["points"] == []
+
+
+def test_an_effect_of_single_runs_is_shown_without_an_interval():
+    assert explore._range(0.25, None, None) == "25.0%"
+    assert explore._range(None, None, None) == "–"
