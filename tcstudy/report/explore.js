@@ -77,7 +77,7 @@ window.tcstudyExplore = (function () {
         if (shown.has("others")) marks.push(...row.others.map(([mean, solid]) => mark("others", solid ? "▲" : "△", mean)));
         if (shown.has("here") && row.here[0] !== null) {
           const [mean, from, to] = row.here;
-          marks.push(make("span", { class: "bar", "data-of": row.verdict, style: between(left(from), left(to)) }));
+          if (from !== null) marks.push(make("span", { class: "bar", "data-of": row.verdict, style: between(left(from), left(to)) }));
           marks.push(mark(row.verdict, row.verdict === "does not hold" ? "■" : row.verdict === "holds" ? "●" : "○", mean));
         }
         if (shown.has("paper") && row.paper !== null) marks.push(mark("paper", "◆", row.paper));
