@@ -14,7 +14,7 @@ window.tcstudyExplore = (function () {
   const make = (tag, given = {}, ...children) => fill(document.createElement(tag), given, children);
   const draw = (tag, given = {}, ...children) => fill(document.createElementNS(SVG, tag), given, children);
   const percent = (share, digits = 1) => share === null ? "–" : `${(100 * share).toFixed(digits).replace("-", "−")}%`;
-  const range = ([mean, low, high]) => mean === null ? "–"
+  const range = ([mean, low, high]) => mean === null ? "–" : low === null ? percent(mean)
     : `${percent(mean)} (${percent(low).slice(0, -1)} to ${percent(high).slice(0, -1)})`;
   const distinct = (values) => [...new Set(values)];
   const order = (one, other) => `${one}`.localeCompare(`${other}`, "en", { numeric: true });
