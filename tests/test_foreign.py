@@ -371,7 +371,7 @@ def test_hostile_texts_and_names_are_shown_in_a_built_page_and_do_nothing(tmp_pa
         *(SeenText(text, text, vocabulary, [WindowSpec(length=64)]) for text in HOSTILE),
         tables.Table(HOSTILE[:3], [[text] * 3 for text in HOSTILE], HOSTILE[0], "tab-a", HOSTILE[2]),
         *(tables.Table(("a",), [("b",)], text, f"tab-{n}", text) for n, text in enumerate(HOSTILE)),
-        tables.Fold(HOSTILE[0], tables.Table(("c",), [(HOSTILE[1],)], HOSTILE[3], "tab-b"), "fold"),
+        tables.Fold(HOSTILE[0], [tables.Table(("c",), [(HOSTILE[1],)], HOSTILE[3], "tab-b")], "fold"),
         tables.run_with(experiment),
         state_found({"long_texts": experiment}, Shelf.read()),
         *told_by(hostile_record(named)),

@@ -1,9 +1,9 @@
 """Which base learning rate suits an encoder? Not in the paper, whose rate is BERT-base's."""
 
 from collections.abc import Iterable
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import Experiment, FineTuningExperiment, RunKey, rate_text
@@ -23,31 +23,39 @@ def rate_name(rate: float) -> str:
     return f"lr {rate_text(rate)}"
 
 
-class BaseRate(FineTuningExperiment):
-    """Plain fine-tuning at every rate; the rate with the lowest validation error becomes the profile's base rate.
+class RateSearch(FineTuningExperiment):
+    """Plain fine-tuning at several rates, of which the one with the lowest validation error is chosen.
 
     Attributes:
         window: what the encoder sees of a text.
         learning_rates: rates to choose from; they stand for `training.learning_rate`.
+    """
+
+    window: WindowSpec = WindowSpec()
+    learning_rates: Annotated[Rates, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _is_chosen_on_validation(self) -> Self:
+        if self.protocol.selection != "validation":
+            raise StudyError(
+                "protocol: a rate is chosen on the validation split here, so `selection` must be validation"
+            )
+        return self
+
+
+class BaseRate(RateSearch):
+    """The rate with the lowest validation error becomes the profile's base rate.
+
+    Attributes:
         optimizers: each is run at every rate, to have a base rate of its own; none is that of `protocol` alone.
     """
 
     page: ClassVar = "base_rate"
 
-    window: WindowSpec = WindowSpec()
-    learning_rates: Annotated[Rates, Field(min_length=1)]
     optimizers: Annotated[tuple[Optimizer, ...], Field(strict=False)] = ()
 
     def runs(self) -> dict[RunKey, RunSpec]:
-        """One run for each data set, optimiser, rate and seed.
-
-        Raises:
-            StudyError: the best epoch would be chosen on the test documents, and the rate with it.
-        """
-        if self.protocol.selection != "validation":
-            raise StudyError(
-                "protocol: a rate is chosen on the validation split here, so `selection` must be validation"
-            )
+        """One run for each data set, optimiser, rate and seed."""
         own = self.protocol.optimizer
         return self.grid(
             {

@@ -5,25 +5,21 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from tcstudy.errors import StudyError
-from tcstudy.experiments.base import FineTuningExperiment, RunKey
-from tcstudy.experiments.base_rate import Rates, rate_name
-from tcstudy.spec import EncoderSpec, RunSpec, WindowSpec
+from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.base_rate import RateSearch, rate_name
+from tcstudy.spec import EncoderSpec, RunSpec
 
 
-class Encoders(FineTuningExperiment):
+class Encoders(RateSearch):
     """Plain fine-tuning of several encoders, each at every rate; what is compared are their best rates on validation.
 
     Attributes:
         others: the encoders beside `encoder`, which they are compared with.
-        window: what each encoder sees of a text.
-        learning_rates: rates that each encoder is tried at, as many for all; they stand for `training.learning_rate`.
     """
 
     page: ClassVar = "encoders"
 
     others: Annotated[tuple[EncoderSpec, ...], Field(strict=False, min_length=1)]
-    window: WindowSpec = WindowSpec()
-    learning_rates: Annotated[Rates, Field(min_length=1)]
 
     @property
     def titles(self) -> dict[EncoderSpec, str]:
@@ -43,15 +39,7 @@ class Encoders(FineTuningExperiment):
         return titles
 
     def runs(self) -> dict[RunKey, RunSpec]:
-        """One run for each data set, encoder, rate and seed.
-
-        Raises:
-            StudyError: the best epoch would be chosen on the test documents, and the rate with it.
-        """
-        if self.protocol.selection != "validation":
-            raise StudyError(
-                "protocol: each encoder's rate is chosen on the validation split, so `selection` must be validation"
-            )
+        """One run for each data set, encoder, rate and seed."""
         return self.grid(
             {
                 f"{title}, {rate_name(rate)}": {

@@ -17,6 +17,7 @@ from scipy import stats
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.profiles import Profile
+from tcstudy.experiments.base import rate_text
 from tcstudy.experiments.base_rate import rate_name
 from tcstudy.experiments.comparison import BAG_OF_WORDS
 from tcstudy.report import claim_rules as rules
@@ -303,21 +304,19 @@ def rate_search(pages: Pages, profile: Profile) -> Found:
     best = means["mean"].idxmin()
     if means.loc[best, "high"] >= means.loc[papers, "low"]:
         return NOTHING
-    beside = [_rate(rate) for rate in means.index if rate != best and means.loc[rate, "low"] <= means.loc[best, "high"]]
-    close = f"; {', '.join(beside)} could not be told apart from {_rate(best)}" if beside else ""
+    beside = [
+        rate_text(rate) for rate in means.index if rate != best and means.loc[rate, "low"] <= means.loc[best, "high"]
+    ]
+    close = f"; {', '.join(beside)} could not be told apart from {rate_text(best)}" if beside else ""
     run = next(iter(page.records.values()))
     sets = page.table["dataset"].nunique()
     text = (
-        f"validation errors here: {percent_range(means.loc[best])} at {_rate(best)}, "
-        f"{percent_range(means.loc[papers])} at {_rate(papers)}{close} ({_encoder(page)}, {sets} data sets, "
+        f"validation errors here: {percent_range(means.loc[best])} at {rate_text(best)}, "
+        f"{percent_range(means.loc[papers])} at {rate_text(papers)}{close} ({_encoder(page)}, {sets} data sets, "
         f"{run.data.used_train:,} labels, {page.table['seed'].nunique()} seeds)"
     )
-    values = {"low": _rate(min(means.index)), "high": _rate(max(means.index))}
+    values = {"low": rate_text(min(means.index)), "high": rate_text(max(means.index))}
     return Found(Evidence(text, ("base_rate", rate_name(best)), values, full_size=False))
-
-
-def _rate(rate: float) -> str:
-    return rate_name(rate).removeprefix("lr ")
 
 
 def bag_of_words(pages: Pages, profile: Profile) -> Found:
@@ -373,9 +372,9 @@ def spread_of_runs(pages: Pages, profile: Profile) -> Found:
     apart = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(2) * np.array([row.reference_sd, *ends])
     text = (
         f"the errors of {row.reference_seeds} plain runs of `{row.encoder}` on {row.dataset} have a standard deviation "
-        f"of {row.reference_sd:.2f} ({ends[0]:.2f} to {ends[1]:.2f}) points, so one pair of single runs in twenty lies "
-        f"more than {apart[0]:.1f} ({apart[1]:.1f} to {apart[2]:.1f}) points apart by its seeds alone "
-        f"({{cite:t}}`{row.source}`)"
+        f"of {row.reference_sd:.2f} ({ends[0]:.2f} to {ends[1]:.2f}) points, so one pair of single runs in "
+        f"{1 / (1 - LEVEL):.0f} lies more than {apart[0]:.1f} ({apart[1]:.1f} to {apart[2]:.1f}) points apart by its "
+        f"seeds alone ({{cite:t}}`{row.source}`)"
     )
     return Found(Evidence(text, ("9", row.part), {"seeds": f"{LEAST_RUNS}"}, full_size=True))
 
@@ -430,7 +429,7 @@ ADVICE: Mapping[str, tuple[Clause, ...]] = {
             (("budget", "minutes on a few CPU cores, or any GPU"),),
         ),
         Clause(
-            "**Let the classifier read the last layer alone**: joining the last four saves nothing that counts",
+            "**Let the classifier read the last layer alone**: joining the last ones saves nothing that counts",
             "layers",
             (others(3, "the last layers joined against the last"), own("layers", rules.joined_layers)),
         ),
@@ -514,7 +513,7 @@ def _default(lines: Sequence[Line]) -> str:
         f"{training.epochs} epochs, of which the best on validation is kept": False,
         f"batches of {training.batch_size} ({recipe.batch_size} for further pre-training)": False,
         f"warm-up over {training.warmup:.0%} of the steps": False,
-        f"a learning rate of {_rate(training.learning_rate)}": _rate(training.learning_rate) in told,
+        f"a learning rate of {rate_text(training.learning_rate)}": rate_text(training.learning_rate) in told,
         f"a window of {window.length} wordpieces": f"{window.length} wordpieces" in told,
     }
     left = "; ".join(text for text, named in settings.items() if not named)

@@ -192,7 +192,7 @@ def runs_behind(records: Mapping[RunKey, Record], page: str) -> Fold:
     ]
     caption = "The runs behind each cell; the record of a run is the file of that name"
     table = Table(("data set", "variant", "runs"), rows, caption, f"runs-{page}")
-    return Fold("The runs behind the tables and figures of this page", table, RUNS)
+    return Fold("The runs behind the tables and figures of this page", [table], RUNS)
 
 
 def _named(runs: Mapping[RunKey, Record]) -> Markup:

@@ -16,9 +16,9 @@ from tcstudy.corpora.loading import load_source
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
 from tcstudy.encoding.windows import spans
 from tcstudy.errors import StudyError
-from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.base import RunKey, rate_text
 from tcstudy.report import cost
-from tcstudy.report.cells import percent_range
+from tcstudy.report.cells import percent_range, share_cell
 from tcstudy.report.documents import SeenText
 from tcstudy.report.frame import frame
 from tcstudy.report.measured import PageRecords
@@ -122,8 +122,8 @@ def claims(verdicts: Sequence[Verdict]) -> Explorer:
         [
             row["label"],
             row["comparison"] or "–",
-            percent(row["paper"]) if row["paper"] is not None else "–",
-            _range(*row["here"]),
+            percent(row["paper"]),
+            percent(row["here"][0]) if row["here"][1] is None else share_cell(*row["here"]),
             f"{row['runs']}" if row["runs"] else "–",
             row["verdict"],
         ]
@@ -131,12 +131,6 @@ def claims(verdicts: Sequence[Verdict]) -> Explorer:
     ]
     table = Table(head, rows, "Share of errors saved by the comparison that each verdict hangs on", "")
     return Explorer("claims", data, table.html(), table.csv())
-
-
-def _range(mean: float | None, low: float | None, high: float | None) -> str:
-    if mean is None or low is None or high is None:  # a single run has no interval
-        return "–" if mean is None else percent(mean)
-    return f"{percent(mean)} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _rounded(value: float, digits: int = 4) -> float | None:
@@ -187,7 +181,7 @@ _SHOWN = ("dataset", "variant", "draw", "seed", "error", "record", "run")
 
 def _rate(record: Record) -> str:
     training = getattr(record.spec, "training", None)
-    return "–" if training is None else f"{training.learning_rate:.3g}"
+    return "–" if training is None else rate_text(training.learning_rate)
 
 
 def _told(value: Any) -> str:

@@ -42,7 +42,7 @@ def beside_error(records: Mapping[RunKey, Record], page: str) -> Fold:
     )
     caption = "Error, macro-F1, and sources of variance of one run's error"
     table = Table(head, rows, caption, f"beside-error-{page}", note)
-    return Fold("Other metrics and sources of variance", table, "beside-error")
+    return Fold("Other metrics and sources of variance", [table], "beside-error")
 
 
 def f1_values(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:

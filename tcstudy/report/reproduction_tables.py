@@ -125,7 +125,7 @@ def _beside(claim: Claim) -> Fold | Notice:
     head = ("part of the claim", "encoder", "data set", "comparison", "relative error reduction", "source")
     caption = f"Relative error reductions that others measured, claim {claim.number}"
     name = f"tab-others-{claim.number}"
-    return Fold(title, Table(head, rows, caption, name, LEGEND), f"others-{claim.number}")
+    return Fold(title, [Table(head, rows, caption, name, LEGEND)], f"others-{claim.number}")
 
 
 def _setting(row: Reproduction) -> tuple[str, str]:

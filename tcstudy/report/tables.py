@@ -95,24 +95,37 @@ class Table:
 
 @dataclass(frozen=True)
 class Fold:
-    """A table behind a line that opens it, and a place `anchor` that a page's cells lead to."""
+    """Tables behind a line that opens them.
+
+    Attributes:
+        title: the line.
+        tables: what stands behind it.
+        anchor: a place that a page's cells lead to; empty where none does.
+        text: Markdown that stands before the tables.
+    """
 
     title: str
-    table: Table
-    anchor: str
+    tables: Sequence[Table]
+    anchor: str = ""
+    text: str = ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        title = html.escape(self.title)
-        return {
-            "text/html": f'<details id="{self.anchor}"><summary>{title}</summary>{self.table.html()}</details>',
-            "text/markdown": self.markdown(),
-            CSV: self.table.csv(),
-        }
+        csv = {CSV: self.tables[0].csv()} if len(self.tables) == 1 else {}
+        return {"text/html": self.html(), "text/markdown": self.markdown()} | csv
+
+    def html(self) -> str:
+        """The fold as HTML."""
+        place = f' id="{self.anchor}"' if self.anchor else ""
+        text = f"<p>{html.escape(self.text)}</p>" if self.text else ""
+        inside = "".join(table.html() for table in self.tables)
+        return f"<details{place}><summary>{html.escape(self.title)}</summary>{text}{inside}</details>"
 
     def markdown(self) -> str:
-        """The table in an admonition that is closed at first."""
+        """The fold as an admonition that is closed at first."""
+        place = f'<a id="{self.anchor}"></a>\n\n' if self.anchor else ""
+        inside = "\n\n".join([*filter(None, [self.text]), *(table.markdown() for table in self.tables)])
         opening = f"`````{{admonition}} {escape_markdown(self.title)}\n:class: note dropdown"
-        return f'<a id="{self.anchor}"></a>\n\n{opening}\n\n{self.table.markdown()}\n`````'
+        return f"{place}{opening}\n\n{inside}\n`````"
 
 
 @dataclass(frozen=True)

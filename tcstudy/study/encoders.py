@@ -16,19 +16,18 @@ from tcstudy.files import PARTIAL, digest_of, hold, remove, set_aside, told, wri
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
-from tcstudy.study.record import SCHEMA, Cost, DigestsRead, Identity, LearningCurve, Provenance, Record
+from tcstudy.study.record import Cost, DigestsRead, Kept, LearningCurve, Provenance, Record
 from tcstudy.study.store import Damaged, Store, sealed
 from tcstudy.study.texts import digests_read, other_texts_of_encoder
 from tcstudy.study.work import texts_of_stages
 from tcstudy.training.outcome import HeadQuality, TextHeads
-from tcstudy.value import Value
 
 WEIGHTS = "model.safetensors"
 OWN_RECORD = "record.json"
 """The file in an encoder's folder that says how it was made, and by which digests its files are known."""
 
 
-class EncoderRecord(Value):
+class EncoderRecord(Kept):
     """What an encoder was made of, how it went, and what it cost; the stages before its last have records of their own.
 
     Attributes:
@@ -40,9 +39,6 @@ class EncoderRecord(Value):
         files: SHA-256 of the other files that were left beside it, by name.
     """
 
-    schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
-    semantics: int
-    id: Identity
     spec: EncoderSpec
     curve: LearningCurve
     text: TextReport | None = None

@@ -1,24 +1,17 @@
 """How long the tested documents are: kept once for each set, beside the records that name them."""
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS
-from tcstudy.study.record import SCHEMA, Identity, LengthsSpec, Packed, Record
+from tcstudy.study.record import Kept, LengthsSpec, Packed, Record
 from tcstudy.study.store import Store
-from tcstudy.value import Value
 
 
-class Lengths(Value):
+class Lengths(Kept):
     """The length of each tested document, in the order in which records predict them."""
 
-    schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
-    semantics: int
-    id: Identity
     spec: LengthsSpec
     lengths: Packed
 

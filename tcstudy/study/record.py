@@ -180,7 +180,15 @@ class Provenance(Value):
     made_new: tuple[str, ...] = Field(default=(), strict=False)
 
 
-class Record(Value):
+class Kept(Value):
+    """What every file of a store begins with; `id` is the hash of its `spec`, as `semantics` was then."""
+
+    schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
+    semantics: int
+    id: Identity
+
+
+class Record(Kept):
     """One run: its spec and everything about its outcome that the study's numbers are computed from.
 
     `lengths` names those of the test documents, which records held themselves before they were kept once for each set.
@@ -188,9 +196,6 @@ class Record(Value):
     predictions then.
     """
 
-    schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
-    semantics: int
-    id: Identity
     spec: AnyRun
     outcome: Literal["finished", "diverged"]
     diverged_at: int | None = None

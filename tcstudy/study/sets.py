@@ -1,18 +1,14 @@
 """What was found of a data set: kept beside the records, so that pages about it need no texts."""
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.corpora.report import SplitReport
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, Identified
-from tcstudy.study.record import SCHEMA, Identity, Packed
+from tcstudy.study.record import Kept, Packed
 from tcstudy.study.store import Store
 from tcstudy.study.texts import other_texts
-from tcstudy.value import Value
 
 
 class SetSpec(Identified):
@@ -23,7 +19,7 @@ class SetSpec(Identified):
     revision: str | None = None
 
 
-class SetFound(Value):
+class SetFound(Kept):
     """A data set as it was found.
 
     Attributes:
@@ -33,9 +29,6 @@ class SetFound(Value):
         lengths: wordpieces of each text of both splits, without special tokens, ascending.
     """
 
-    schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
-    semantics: int
-    id: Identity
     spec: SetSpec
     origin: str
     train: SplitReport

@@ -74,6 +74,7 @@ def test_a_page_defines_nothing_and_opens_with_what_a_reader_needs(page):
     assert len(code_cells(page)) <= 10
     cells = jupytext.read(ROOT / "book" / f"{page}.md").cells
     text = " ".join(" ".join(cell.source.split()) for cell in cells)
+    assert text.count("**The question.**") == (page != "index")  # the front page answers that of the whole book
     if page not in ANSWERED:  # where it is a line of the answers' fold, which is computed
         assert f"run params/smoke/{page}.yaml" in text
 

@@ -85,7 +85,7 @@ def test_every_run_behind_a_cell_is_named(made_up, spec):
     first, second = records.values()
     fold = cells.runs_behind(records, "page")
     assert fold.anchor == cells.RUNS
-    assert fold.table.rows == [["IMDb", "a", f"seed 0: 0.0% ({first.id}); seed 1: 0.0% ({second.id})"]]
+    assert fold.tables[0].rows == [["IMDb", "a", f"seed 0: 0.0% ({first.id}); seed 1: 0.0% ({second.id})"]]
     assert "draw 0" not in fold.markdown()
     drawn = {RunKey("imdb", "a", 0, draw): record for draw, record in enumerate(records.values())}
-    assert "seed 0, draw 1: 0.0%" in cells.runs_behind(drawn, "page").table.rows[0][2]
+    assert "seed 0, draw 1: 0.0%" in cells.runs_behind(drawn, "page").tables[0].rows[0][2]

@@ -120,6 +120,15 @@ def test_claims_have_the_numbers_of_their_verdicts():
     assert shown.plain.count("<tr>") == len(CLAIMS) + 1
 
 
+def test_effects_of_single_runs_are_shown_without_an_interval(monkeypatch):
+    verdicts = [verdict(CLAIMS[0], None, PROFILES["mini"])]
+    single = explore.headlines(verdicts).assign(mean=0.25, low=np.nan, high=np.nan, paper=np.nan)
+    monkeypatch.setattr(explore, "headlines", lambda _: single)
+    shown = explore.claims(verdicts)
+    assert data_of(shown)["claims"][0]["here"] == [0.25, None, None]
+    assert shown.plain.count(">25.0%<") == 1
+
+
 def test_costs_are_of_one_number_of_labels_each_with_the_unbeaten_among_them(made_up):
     few = [made_up(spec(seed=seed, train=train), wrong=1) for seed, train in ((0, 20), (1, 40))]
     many = [made_up(spec(rate=4e-4, seed=seed, train=40), wrong=wrong) for seed, wrong in ((0, 3), (1, 4))]
@@ -149,8 +158,3 @@ def test_costs_are_of_one_number_of_labels_each_with_the_unbeaten_among_them(mad
 def test_without_records_there_is_nothing_to_explore_and_no_error():
     assert data_of(explore.runs({}))["id"] == []
     assert data_of(explore.costs(explore.points({}, {}), {}))["points"] == []
-
-
-def test_an_effect_of_single_runs_is_shown_without_an_interval():
-    assert explore._range(0.25, None, None) == "25.0%"
-    assert explore._range(None, None, None) == "–"

@@ -14,7 +14,7 @@ def cells_of(made_up, spec, wrong):
     }
     fold = beside_error(records, "page")
     assert fold.anchor == "beside-error"
-    return dict(zip(fold.table.head, fold.table.rows[0], strict=True))
+    return dict(zip(fold.tables[0].head, fold.tables[0].rows[0], strict=True))
 
 
 def test_a_row_by_hand(made_up, spec):

@@ -40,7 +40,7 @@ def test_each_chapter_gets_the_answers_to_its_claims(page):
         assert found.word in part.title
         if found.shown:
             assert isinstance(part, Fold)
-            assert len(part.table.rows) == len(found.shown)
+            assert len(part.tables[0].rows) == len(found.shown)
             cited = set(re.findall(r"\{cite:t\}`(\w+)`", part.markdown()))
             assert cited == {of.row.source for of in found.shown}
         else:

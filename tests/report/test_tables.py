@@ -25,7 +25,7 @@ def test_a_table_is_a_numbered_directive_in_the_book_and_html_in_a_notebook():
 def test_a_table_is_a_file_of_the_plain_text_of_its_cells():
     rows = [(HOSTILE, tables.Markup("plain", "{cite:p}`x`")), ('"a", b', "–")]
     table = tables.Table(("name", "n"), rows, "A caption", "tab-x")
-    for shown in (table, tables.Fold("more", table, "more")):
+    for shown in (table, tables.Fold("more", [table], "more")):
         found = [*csv.reader(io.StringIO(shown._repr_mimebundle_()["text/csv"], newline=""))]
         assert found == [["name", "n"], [HOSTILE, "plain"], ['"a", b', "–"]]
 
