@@ -1,6 +1,5 @@
 import re
 import subprocess
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -8,8 +7,8 @@ import yaml
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments import EXPERIMENTS
-from tcstudy.publish.pages import pages_folder, run_pages
-from tcstudy.publish.parameters import find_parameter_files, read_parameters
+from tcstudy.publish.pages import pages_folder
+from tcstudy.publish.parts import OWN
 from tcstudy.publish.site import assemble, build_book
 from tcstudy.settings import Settings
 
@@ -19,24 +18,20 @@ FOREIGN = re.compile(
 
 
 @pytest.mark.slow
-def test_the_book_is_built_strictly_and_asks_nothing_of_the_network(project):
-    results = run_pages([read_parameters(path) for path in find_parameter_files([Path("params/smoke")])])
-    assert not [result.failure for result in results if result.failure]
-    index = build_book("smoke")
-    html = index.parent
-    assert index == project / "_build" / "html" / "index.html"
-    for page in ("index", "method", "bibliography", *EXPERIMENTS):
-        text = (html / "book" / f"{page}.html").read_text()
-        assert not FOREIGN.findall(text)
-        assert "cdn" not in text.lower()
-    page = (html / "book" / "long_texts.html").read_text()
+def test_the_book_is_built_strictly_and_asks_nothing_of_the_network(site):
+    for folder, pages in (("book", ("index", "method", "bibliography", *EXPERIMENTS)), (f"book/{OWN}", EXPERIMENTS)):
+        for page in pages:
+            text = (site / folder / f"{page}.html").read_text()
+            assert not FOREIGN.findall(text)
+            assert "cdn" not in text.lower()
+    page = (site / "book" / OWN / "long_texts.html").read_text()
     assert "Profile smoke: no evidence" in page
     assert "This page was run with" in page
     assert "injected-parameters" not in page
     assert "runs: " not in page  # progress lines
-    assert page.count('class="reference internal" href="#fig-long-texts-length"') == 1
-    assert (html / "_static" / "mathjax" / "tex-chtml.js").exists()
-    sources = list((html / "_downloads").rglob("*.txt"))
+    assert page.count('class="reference internal" href="#own-fig-long-texts-length"') == 1
+    assert (site / "_static" / "mathjax" / "tex-chtml.js").exists()
+    sources = list((site / "_downloads").rglob("*.txt"))
     assert {path.name for path in sources} >= {"long_texts.md.txt", "long_texts.yaml.txt", "long_texts.py.txt"}
 
 
