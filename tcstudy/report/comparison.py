@@ -97,7 +97,7 @@ def average_reductions(records: Mapping[RunKey, Record]) -> Table:
         for variant in variants
     ]
     head = (
-        "",
+        "variant",
         "here, own sets",
         "here, common sets",
         "paper, printed",

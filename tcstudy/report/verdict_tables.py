@@ -31,7 +31,7 @@ def verdicts_table(verdicts: Iterable[Verdict], name: str) -> Table:
                 _decision(verdict, with_reason=True),
             ]
         )
-    head = ("", "claim", "hangs on", *ANSWERS, "at the size of", "verdict")
+    head = ("no.", "claim", "hangs on", *ANSWERS, "at the size of", "verdict")
     return Table(head, rows, "The claims: share of errors saved, there and here with its 95% interval", name)
 
 
@@ -44,7 +44,7 @@ def short_table(verdicts: Iterable[Verdict], name: str) -> Table:
         scale = found.scale if found and found.scale else "–"
         rows.append([claim.label, linked, *_answers(found, claim), scale, _decision(verdict)])
     caption = "The claims: errors saved there and here, by the comparison that the verdict hangs on"
-    return Table(("", "claim", *ANSWERS, "at the size of", "verdict"), rows, caption, name)
+    return Table(("no.", "claim", *ANSWERS, "at the size of", "verdict"), rows, caption, name)
 
 
 ANSWERS = ("paper", "others", "here")

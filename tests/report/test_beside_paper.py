@@ -8,7 +8,7 @@ def test_the_papers_errors_stand_below_ours(errors_frame):
     means = {("trec", "BERT-FiT"): 0.2, ("imdb", "BERT-FiT"): 0.1}
     ours = errors_frame({cell: {"mean": mean, "low": mean / 2, "high": 2 * mean} for cell, mean in means.items()})
     table = beside_paper.errors(ours, printed_errors("table-7"), "Errors", "tab")
-    assert list(table.head) == ["", "TREC", "IMDb", "Yelp P.", "AG's News", "DBPedia"]
+    assert list(table.head) == ["variant", "TREC", "IMDb", "Yelp P.", "AG's News", "DBPedia"]
     assert table.rows[:2] == [
         ["BERT-FiT", "20.0 (10.0–40.0)", "10.0 (5.0–20.0)", "–", "–", "–"],
         ["paper", "–", "5.40", "2.28", "5.25", "0.71"],
@@ -33,7 +33,7 @@ def test_errors_stand_beside_the_papers(errors_frame):
         }
     )
     table = beside_paper.side_by_side(ours, printed_errors("table-2"), "c", "n")
-    assert list(table.head) == ["", "IMDb, here", "IMDb, paper", "Sogou, paper"]
+    assert list(table.head) == ["variant", "IMDb, here", "IMDb, paper", "Sogou, paper"]
     assert table.rows[0] == ["head-only", "10.0% (5.0–15.0)", "5.63%", "2.58%"]
     assert table.rows[1] == ["head+tail", "did not converge", "5.42%", "2.43%"]
     assert ["tail-only", "–", "5.44%", "3.17%"] in table.rows  # not run here
@@ -52,7 +52,7 @@ def test_gains_by_hand(made_up, spec):
         for seed in (0, 1)
     }
     table = beside_paper.gains(records, printed_errors("table-7"), {"BERT-MFiT-FiT": "BERT-FiT"}, "Gains", "tab")
-    assert list(table.head) == ["", "TREC", "IMDb", "Yelp P.", "AG's News", "DBPedia", "mean"]
+    assert list(table.head) == ["variant", "TREC", "IMDb", "Yelp P.", "AG's News", "DBPedia", "mean"]
     [ours, papers] = table.rows
     assert [cell.split(" (")[0] for cell in ours] == [
         "BERT-MFiT-FiT against BERT-FiT",
