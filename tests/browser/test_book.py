@@ -34,7 +34,9 @@ class Accepted(NamedTuple):
 
 ACCEPTED = [
     Accepted("summary-name", "nav.bd-links", "the theme's arrow beside a chapter with pages below it has no name"),
-    Accepted("scrollable-region-focusable", "mjx-container", "MathJax lets long formulas scroll, and the theme its boxes"),
+    Accepted(
+        "scrollable-region-focusable", "mjx-container", "MathJax lets long formulas scroll, and the theme its boxes"
+    ),
 ]
 
 SEARCHES = {
@@ -43,8 +45,8 @@ SEARCHES = {
     "long documents": "long_texts",
     "hierarchical": "long_texts",
     "seeds": "method",
-    "calibration": "method",
-    "overfitting": "forgetting",
+    "bag of words": "comparison",
+    "overfitting": "method",
     "DAPT": "domains",
     "layer decay": "layer_decay",
     "few labels": "few_shot",
@@ -67,7 +69,7 @@ def test_every_page_is_sound(browser: "Browser", site: Path, address: str, width
     page.on("console", lambda message: message.type == "error" and found[here].add(f"console: {message.text}"))
     page.on("pageerror", lambda error: found[here].add(f"uncaught: {error.message}"))
     page.on("request", lambda asked: asked.url.startswith((address, "data:")) or found[here].add(f"asks {asked.url}"))
-    for here in pages(site):  # noqa: B007 - read by what is called above
+    for here in pages(site):
         page.emulate_media(color_scheme="light")
         page.goto(address + here)
         page.add_style_tag(content="* { transition: none !important }")  # colours are read as they end
@@ -109,8 +111,10 @@ def test_what_is_asked_of_others_or_thrown_is_seen(browser: "Browser", address: 
     page.add_script_tag(content="document.body.append(Object.assign(new Image(), {src: 'http://example.org/x.png'}))")
     page.add_script_tag(content="setTimeout(() => { throw new Error('thrown') })")
     page.add_style_tag(content="main a { color: #fefefe; background: #fff }")
-    page.add_script_tag(content="document.querySelector('main').append(Object.assign(document.createElement('a'), "
-                                "{href: '#', textContent: 'not to be read'}))")
+    page.add_script_tag(
+        content="document.querySelector('main').append(Object.assign(document.createElement('a'), "
+        "{href: '#', textContent: 'not to be read'}))"
+    )
     page.wait_for_timeout(100)
     assert {"http://example.org/x.png", "thrown"} <= set(seen)
     assert [what for what in violations(page, {}) if what.startswith(CONTRAST)]
