@@ -103,7 +103,9 @@ def _stacked(ours: pd.DataFrame, papers: pd.DataFrame, caption: str, name: str, 
         if variant in papers.index:
             name_of_row = "paper" if variant in ours.index else f"{dataset_title(variant)} (paper)"
             rows.append([name_of_row, *_cells(papers, variant, columns)])
-    return Table(["variant", *(dataset_title(column) for column in columns)], rows, f"{caption}, in percent", name, note)
+    return Table(
+        ["variant", *(dataset_title(column) for column in columns)], rows, f"{caption}, in percent", name, note
+    )
 
 
 def _cells(matrix: pd.DataFrame, variant: str, columns: Sequence[str]) -> list[str]:

@@ -60,7 +60,7 @@ class SeenText:
 
     @staticmethod
     def _left_out(number: int) -> str:
-        return f' <i>[{number} wordpieces not seen]</i> ' if number else ""
+        return f" <i>[{number} wordpieces not seen]</i> " if number else ""
 
 
 def corpus_or_reason(data: DataSpec) -> Corpus | Notice:

@@ -45,7 +45,7 @@ SEARCHES = {
     "long documents": "long_texts",
     "hierarchical": "long_texts",
     "seeds": "method",
-    "bag of words": "comparison",
+    "catastrophic forgetting": "forgetting",
     "overfitting": "method",
     "DAPT": "domains",
     "layer decay": "layer_decay",
@@ -110,11 +110,8 @@ def test_what_is_asked_of_others_or_thrown_is_seen(browser: "Browser", address: 
     page.goto(address + "search.html")
     page.add_script_tag(content="document.body.append(Object.assign(new Image(), {src: 'http://example.org/x.png'}))")
     page.add_script_tag(content="setTimeout(() => { throw new Error('thrown') })")
-    page.add_style_tag(content="main a { color: #fefefe; background: #fff }")
-    page.add_script_tag(
-        content="document.querySelector('main').append(Object.assign(document.createElement('a'), "
-        "{href: '#', textContent: 'not to be read'}))"
-    )
+    faint = "<p style='color: #eee; background: #fff'>not to be read</p>"
+    page.evaluate("faint => document.querySelector('main article').insertAdjacentHTML('beforeend', faint)", faint)
     page.wait_for_timeout(100)
     assert {"http://example.org/x.png", "thrown"} <= set(seen)
     assert [what for what in violations(page, {}) if what.startswith(CONTRAST)]
