@@ -7,19 +7,26 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the command line does, rea
 
 import contextlib
 import io
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
+import yaml
 
 from tcstudy.spec import RunSpec
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).parents[1]
 REAL_DATA = os.environ.get("TCSTUDY_DATA")  # read before the tests' own settings replace it
 REAL_CACHE = os.environ.get("TCSTUDY_CACHE")
+BUILT = os.environ.pop("TCSTUDY_SITE", None)
 
 TOPICS = {
     "business": "market shares profit bank growth company",
@@ -30,6 +37,82 @@ TOPICS = {
 }
 OPINIONS = {"rotten": "dull weak tired mess boring flat", "fresh": "great witty moving fun bright warm"}
 FILLER = "the a of and to in it was said with for on that is he she they as at by from this an be or".split()
+
+COMMON = {
+    "profile": "smoke",
+    "encoder": {"name": "tiny"},
+    "data": [{"name": "bbc_news", "train": 20, "validation": 10, "test": 20}],
+    "training": {"batch_size": 8, "epochs": 1},
+    "protocol": "clean",
+    "seeds": [0],
+}
+PRETRAINING = COMMON | {
+    "data": [
+        {"name": "bbc_news", "train": 20, "validation": 10, "test": 20},
+        {"name": "rotten_tomatoes", "train": 20, "validation": 10, "test": 20},
+    ],
+    "window": {"length": 12},
+    "pretraining": {"steps": 2, "batch_size": 4, "length": 16},
+}
+TINY = {
+    "base_rate": COMMON | {"window": {"length": 12}, "learning_rates": [0.01, 0.02]},
+    "comparison": PRETRAINING
+    | {"other_languages": {}, "feature_training": {"learning_rate": 0.01, "batch_size": 8, "epochs": 1}},
+    "datasets": {
+        "profile": "smoke",
+        "encoder": {"name": "tiny"},
+        "datasets": ["bbc_news", "rotten_tomatoes"],
+        "limit": 20,
+    },
+    "domains": PRETRAINING,
+    "encoder": COMMON | {"window": {"length": 10}},
+    "encoders": COMMON
+    | {"others": [{"name": "tiny", "layers": 1}], "window": {"length": 12}, "learning_rates": [0.01, 0.02]},
+    "few_shot": PRETRAINING | {"fractions": [0.5, 1.0], "draws": [0, 1], "least_updates": 2},
+    "forgetting": COMMON
+    | {
+        "window": {"length": 12},
+        "learning_rates": [0.01, 0.02],
+        "without_bias_correction": [0.01],
+        "every": 2,
+        "general_text": {"name": "rotten_tomatoes", "documents": 10},
+        "heads": {"frozen": True, "nsp": False, "steps": 2, "batch_size": 4, "length": 16},
+    },
+    "larger_encoder": PRETRAINING
+    | {
+        "encoder": {"name": "tiny", "layers": 1},
+        "larger": {"name": "tiny"},
+        "larger_pretraining": {"steps": 2, "batch_size": 4, "length": 16},
+    },
+    "layer_decay": COMMON
+    | {"window": {"length": 12}, "learning_rates": [0.01], "decays": [1.0, 0.9], "embeddings": "bottom"},
+    "layers": COMMON | {"window": {"length": 12}, "groups": ["all"], "joins": ["mean"], "pooler": True},
+    "long_texts": COMMON
+    | {
+        "other_languages": {},
+        "data": [
+            {"name": "bbc_news", "train": 20, "validation": 10, "test": 20},
+            {"name": "rotten_tomatoes", "train": 20, "validation": 10, "test": 20},
+        ],
+        "window": {"length": 12},
+        "methods": ["head-only", "head+tail", "hierarchical self-attention"],
+        "seeds": [0, 1],
+    },
+    "multitask": PRETRAINING
+    | {
+        "corpus": ["bbc_news", "rotten_tomatoes"],
+        "sampling": "proportional",
+        "multitask_training": {"batch_size": 8, "epochs": 1},
+        "later_training": {"batch_size": 8, "epochs": 1},
+    },
+    "released_protocol": PRETRAINING,
+    "within_task": PRETRAINING | {"stops": [0, 1, 2]},
+}
+TINY["hard_documents"] = TINY["long_texts"] | {"shown": 1}
+TINY |= {
+    name: {"profile": "smoke", "encoder": {"name": "tiny"}}
+    for name in ("cost", "deviations", "evidence", "explore", "index", "speed", "status", "verdicts")
+}
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +193,54 @@ def settings(
     monkeypatch.setenv("TCSTUDY_PUBLISHED", str(tmp_path / "published"))
     monkeypatch.setenv("TCSTUDY_WEIGHTS", str(tmp_path / "weights"))
     monkeypatch.delenv("TCSTUDY_MICRO_BATCH_TOKENS", raising=False)
+
+
+def lay_out(folder: Path) -> Path:
+    """A copy of the project's pages with parameters of seconds, in `folder`, which is not there yet."""
+    shutil.copytree(ROOT / "book", folder / "book")
+    for name in ("_toc.yml", "_config.yml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "params" / "smoke").mkdir(parents=True)
+    (folder / "tcstudy").symlink_to(ROOT / "tcstudy")
+    for page, values in TINY.items():
+        (folder / "params" / "smoke" / f"{page}.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project's pages with parameters of seconds, and the current folder in it."""
+    folder = lay_out(tmp_path / "project")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, encoders: Path, data: Path) -> Path:
+    """The built book: the published study by its records, and below it a run of seconds of all pages.
+
+    It takes some minutes, and is made once. `TCSTUDY_SITE` may name a folder with one that was built before.
+    """
+    if BUILT:
+        return Path(BUILT).absolute()
+    folder = lay_out(tmp_path_factory.mktemp("site") / "project")
+    shutil.copytree(ROOT / "params" / "mini", folder / "params" / "mini")
+    (folder / "results").symlink_to(ROOT / "results")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("TCSTUDY_")}
+    plain |= {"TCSTUDY_ENCODERS": str(encoders), "TCSTUDY_CACHE": str(folder / "cache"), "PIP_NO_INDEX": "1"}
+    made_up = plain | {"TCSTUDY_DATA": str(data)}
+
+    def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "tcstudy.cli", *arguments]
+        told = (folder / "told.txt").open("a")
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=told, stderr=subprocess.STDOUT)
+
+    def end(*processes: subprocess.Popen) -> None:
+        assert not any([process.wait() for process in processes]), (folder / "told.txt").read_text()[-5000:]
+
+    end(start(made_up, "run", "params/smoke"), start(plain, "run", "params/mini", "--recorded"))  # a core for each
+    end(start(plain, "book", "--profile", "smoke"))
+    return folder / "_build" / "html"
 
 
 @pytest.fixture
@@ -203,3 +334,35 @@ def real_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
             open_wheel(project).close()
     except StudyError as error:
         pytest.skip(str(error))
+
+
+CHROMIUM = "TCSTUDY_CHROMIUM"
+"""Names the browser where it is not found by its usual names."""
+FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # whatever is asked of others fails, and is seen
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium; tests are skipped where there is none."""
+    pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+    names = [os.environ.get(CHROMIUM), "chromium", "chromium-browser", "google-chrome"]
+    found = next(filter(None, (shutil.which(name) for name in names if name)), None)
+    if not found:
+        pytest.skip(f"there is no Chromium on this machine: apt-get install chromium, or let {CHROMIUM} name one")
+    return found
+
+
+@pytest.fixture(scope="module")  # no longer: while it is open, other tests cannot use asyncio
+def browser(chromium: str) -> "Iterator[Browser]":
+    """A headless Chromium that reaches this machine alone."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium, args=FLAGS, chromium_sandbox=os.geteuid() != 0)

@@ -63,7 +63,7 @@ class SeenText:
 
     @staticmethod
     def _left_out(number: int) -> str:
-        return f' <i style="opacity:.6">[{number} wordpieces not seen]</i> ' if number else ""
+        return f" <i>[{number} wordpieces not seen]</i> " if number else ""
 
 
 def may_stand_here(name: str, profile: str) -> bool:

@@ -273,7 +273,7 @@ def found_table(experiment: OwnTexts, lengths: np.ndarray) -> Table:
         lengths: of all texts, in wordpieces, shape (texts,).
     """
     rows = [(name, value) for name, value in found_in(experiment, lengths).items()]
-    return Table(("", "found"), rows, "The texts", "tab-own-found")
+    return Table(("property", "found"), rows, "The texts", "tab-own-found")
 
 
 def found_in(experiment: OwnTexts, lengths: np.ndarray) -> dict[str, str]:

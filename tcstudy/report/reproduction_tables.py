@@ -74,7 +74,7 @@ def answers_table(claims: Iterable[Claim], name: str) -> Table:
                 cited(found.sources),
             ]
         )
-    head = ("", "claim", "others", "measured parts", f"votes {SOLID}", f"single runs {HOLLOW}", "sources")
+    head = ("no.", "claim", "others", "measured parts", f"votes {SOLID}", f"single runs {HOLLOW}", "sources")
     note = (
         "One vote for each source, encoder and data set. Only votes of comparisons with intervals decide; those of "
         "single runs are listed but do not count."

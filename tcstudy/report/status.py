@@ -104,7 +104,7 @@ def environments_table(found: pd.DataFrame, name: str) -> Table:
     """
     columns = ["place", "package", "commit", "versions", "device", "records", "first", "last"]
     rows = [[str(cell) for cell in row] for row in found[columns].itertuples(index=False)]
-    head = ("", "package", "commit", "versions", "device", "records", "first made", "last made")
+    head = ("name", "package", "commit", "versions", "device", "records", "first made", "last made")
     return Table(head, rows, "Hardware and versions of the records; + marks uncommitted changes", name)
 
 

@@ -31,7 +31,7 @@ def verdicts_table(verdicts: Iterable[Verdict], name: str) -> Table:
                 _decision(verdict, with_reason=True),
             ]
         )
-    head = ("", "claim", "hangs on", *ANSWERS, "at the size of", "verdict")
+    head = ("no.", "claim", "hangs on", *ANSWERS, "at the size of", "verdict")
     return Table(head, rows, "The claims: share of errors saved, there and here with its 95% interval", name)
 
 

@@ -12,8 +12,8 @@ import yaml
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments import EXPERIMENTS
-from tcstudy.publish.pages import pages_folder, run_pages
-from tcstudy.publish.parameters import find_parameter_files, read_parameters
+from tcstudy.publish.pages import pages_folder
+from tcstudy.publish.parts import OWN
 from tcstudy.publish.site import assemble, build_book
 from tcstudy.settings import Settings
 
@@ -23,37 +23,33 @@ FOREIGN = re.compile(
 
 
 @pytest.mark.slow
-def test_the_book_is_built_strictly_and_asks_nothing_of_the_network(project):
-    results = run_pages([read_parameters(path) for path in find_parameter_files([Path("params/smoke")])])
-    assert not [result.failure for result in results if result.failure]
-    index = build_book("smoke")
-    html = index.parent
-    assert index == project / "_build" / "html" / "index.html"
-    for page in ("index", "method", "bibliography", *EXPERIMENTS):
-        text = (html / "book" / f"{page}.html").read_text()
-        assert not FOREIGN.findall(text)
-        assert "cdn" not in text.lower()
-    page = (html / "book" / "long_texts.html").read_text()
+def test_the_book_is_built_strictly_and_asks_nothing_of_the_network(site):
+    for folder, pages in (("book", ("index", "method", "bibliography", *EXPERIMENTS)), (f"book/{OWN}", EXPERIMENTS)):
+        for page in pages:
+            text = (site / folder / f"{page}.html").read_text()
+            assert not FOREIGN.findall(text)
+            assert "cdn" not in text.lower()
+    page = (site / "book" / OWN / "long_texts.html").read_text()
     assert "Profile smoke: no evidence" in page
     assert "This page was run with" in page
     assert "injected-parameters" not in page
     assert "runs: " not in page  # progress lines
-    assert page.count('class="reference internal" href="#fig-long-texts-length"') == 1
-    assert (html / "_static" / "mathjax" / "tex-chtml.js").exists()
-    assert not broken_links(html)
-    front, method = ((html / "book" / f"{name}.html").read_text() for name in ("index", "method"))
+    assert page.count('class="reference internal" href="#own-fig-long-texts-length"') == 1
+    assert (site / "_static" / "mathjax" / "tex-chtml.js").exists()
+    assert not broken_links(site)
+    front, method = ((site / "book" / f"{name}.html").read_text() for name in ("index", "method"))
     assert "tex-chtml.js" not in front  # it has no formula
     assert "tex-chtml.js" in method
     assert '<meta name="description" content="' in front
     assert 'property="og:image" content="../_static/social.png"' in front
-    assert image_size(html / "_static" / "social.png") == (1200, 630)
+    assert image_size(site / "_static" / "social.png") == (1200, 630)
     assert 'rel="canonical"' not in front  # the checkout has no public home
-    assert all(loaded(path) < 1_500_000 for path in (html / "book").glob("*.html") if path.name != "method.html")
-    index = json.loads((html / "searchindex.js").read_text().removeprefix("Search.setIndex(").removesuffix(")"))
+    assert all(loaded(path) < 1_500_000 for path in (site / "book").glob("*.html") if path.name != "method.html")
+    index = json.loads((site / "searchindex.js").read_text().removeprefix("Search.setIndex(").removesuffix(")"))
     assert "book/long_texts" in index["docnames"]
     assert "matplotlib" not in index["terms"]  # which is in every page's code
     assert "hierarch" in index["terms"]
-    sources = list((html / "_downloads").rglob("*.txt"))
+    sources = list((site / "_downloads").rglob("*.txt"))
     assert {path.name for path in sources} >= {"long_texts.md.txt", "long_texts.yaml.txt", "long_texts.py.txt"}
 
 

@@ -1,7 +1,5 @@
 """The explorers in a browser: they answer to pointer, keyboard and choices, and stand as tables without scripts."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,20 +15,9 @@ from tcstudy.report.measured import PageRecords
 from tcstudy.report.verdicts import verdict
 from tcstudy.spec import EncoderSpec, RunSpec
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    """A Chromium of this machine."""
-    api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("there is no Chromium on this machine")
-    with api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=found, chromium_sandbox=os.geteuid() != 0)
 
 
 @pytest.fixture
