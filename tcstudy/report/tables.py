@@ -170,13 +170,16 @@ def escape_html(text: str) -> str:
 def escape_markdown(text: str) -> str:
     r"""`text` with everything that Markdown or MyST would take for markup made plain.
 
+    A backtick becomes an entity, since a backslash does not keep it from ending code that another one began.
+
     >>> escape_markdown("a|b {x}`y`")
-    'a\\|b \\{x\\}\\`y\\`'
+    'a\\|b \\{x\\}&#96;y&#96;'
     """
     if isinstance(text, Markup):
         return text.myst
     one_line = " ".join(text.splitlines())
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|$~^@&" else character for character in one_line)
+    escaped = (f"\\{character}" if character in "\\*_{}[]<>#|$~^@&" else character for character in one_line)
+    return "".join(escaped).replace("`", "&#96;")
 
 
 def notice(experiment: Experiment) -> Notice:
