@@ -105,7 +105,7 @@ window.tcstudyExplore = (function () {
         return item;
       }
 
-      const ticks = [-2, -1, -0.5, -0.2, -0.1, 0, 0.1, 0.2, 0.5, 1].filter((x) => place(x) > low && place(x) < high);
+      const ticks = [-1, -0.3, -0.1, 0, 0.1, 0.3, 1].filter((x) => place(x) > low && place(x) < high);
       const axis = make("li", { class: "claim", "aria-hidden": "true" }, make("div", {}, "share of errors saved"),
         make("div", { class: "strip" }, ...ticks.map((x) =>
           make("span", { class: "tick", style: `left:${left(x)}` }, percent(x, 0)))));
