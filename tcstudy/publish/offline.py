@@ -1,14 +1,17 @@
 """A Sphinx extension: the pages ask nothing of the network, load little, and work on a narrow screen.
 
-Drops what the theme would load from elsewhere, MathJax where there is no formula, the theme's script of some two
-thousand icons, which its style sheet has as a font, too, and roles that are deprecated.
+Formulas are MathML, which browsers set themselves. What the theme would load from elsewhere is dropped, and its script
+of some two thousand icons, which its style sheet has as a font, too, and roles that are deprecated.
 """
 
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.locale import _
+from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
 ICONS = Path("_static", "scripts", "fontawesome.js")
@@ -17,10 +20,28 @@ ICONS = Path("_static", "scripts", "fontawesome.js")
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension with Sphinx."""
     app.add_css_file("narrow.css")
+    app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math_block, None))
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.connect("html-page-context", _drop_scripts, priority=900)  # after the extensions that add them
     app.connect("build-finished", _empty_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _visit_math(self: HTML5Translator, node: nodes.math) -> None:
+    self.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _visit_math_block(self: HTML5Translator, node: nodes.math_block) -> None:
+    """A formula on a line of its own, with its number where it has one."""
+    self.body.append(self.starttag(node, "div", classes=["math"]))
+    self.body.append(convert(node.astext(), display="block"))
+    if node["number"]:
+        self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
+        self.add_permalink_ref(node, _("Link to this equation"))
+        self.body.append("</span>")
+    self.body.append("</div>\n")
+    raise nodes.SkipNode
 
 
 def _visit_citation(self: HTML5Translator, node: nodes.citation) -> None:
@@ -34,14 +55,9 @@ def _depart_citation(self: HTML5Translator, node: nodes.citation) -> None:
 
 def _drop_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Thebe runs cells elsewhere; its settings stand in scripts without a file, and twice, which is an error."""
-    unwanted = ["thebe"]
-    if doctree is None or not any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
-        unwanted.append("mathjax")
     for kind in ("script_files", "css_files"):
         context[kind] = [
-            file
-            for file in context.get(kind, [])
-            if "://" not in str(file.filename) and not any(word in _told(file) for word in unwanted)
+            file for file in context.get(kind, []) if "://" not in str(file.filename) and "thebe" not in _told(file)
         ]
 
 

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from importlib.metadata import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +15,6 @@ from tcstudy.publish.parts import place_pages
 from tcstudy.publish.profile import check_profile
 from tcstudy.settings import Settings
 
-MATHJAX = "sphinx-mathjax-offline"  # the distribution that carries MathJax
 LINKED_HOSTS = ("github.com", "gitlab.com", "bitbucket.org")
 LAUNCHERS = {
     "binderhub_url": "https://mybinder.org",
@@ -25,7 +23,6 @@ LAUNCHERS = {
 }
 STATIC = Path(__file__).parent / "static"
 """The book's own script and style sheet."""
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 
 
 def build_book(profile: str | None = None) -> Path:
@@ -53,7 +50,7 @@ def build_book(profile: str | None = None) -> Path:
 
 
 def assemble(settings: Settings, profile: str | None) -> Path:
-    """Put prose, executed pages, their sources, records and MathJax into one folder for Jupyter Book.
+    """Put prose, executed pages, their sources and records into one folder for Jupyter Book.
 
     Raises:
         StudyError: a page of the book was not run.
@@ -64,7 +61,6 @@ def assemble(settings: Settings, profile: str | None) -> Path:
     shutil.copy(settings.project / "_toc.yml", target)
     address = _public_address(settings.project)
     _write_config(settings.project, target, address)
-    _copy_mathjax(target / "_vendor" / "mathjax")
     shutil.copytree(STATIC, target / "_vendor", dirs_exist_ok=True)
     place_pages(settings, profile, target, address)
     own = [] if profile in (None, PUBLISHED) else [settings.results]
@@ -116,15 +112,3 @@ def _copy_records(folders: Iterable[Path], target: Path) -> None:
     for folder in folders:
         for path in folder.glob("*.json"):
             shutil.copy(path, target)
-
-
-def _copy_mathjax(target: Path) -> None:
-    copied = 0
-    for file in files(MATHJAX) or []:
-        inside = "/".join(file.parts).partition("/static/mathjax/")[2]
-        if inside.startswith(MATHJAX_PARTS):
-            (target / inside).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file.locate(), target / inside)
-            copied += 1
-    if not copied:
-        raise StudyError(f"MathJax is not where {MATHJAX} should have it: install the lock file again.")

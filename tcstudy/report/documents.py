@@ -137,7 +137,7 @@ def as_written(text: str) -> str:
     """`text` as HTML that shows it letter by letter.
 
     Besides markup, nothing in it is typeset as mathematics: its delimiters stand in elements of their own, across which
-    MathJax does not read. Control characters are shown as what cannot be shown.
+    JupyterLab's MathJax does not read. Control characters are shown as what cannot be shown.
 
     >>> as_written("<b> costs $5")
     '&lt;b&gt; costs <span>$</span>5'

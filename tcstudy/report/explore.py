@@ -32,6 +32,8 @@ COST_PAGES = (*cost.FRONTIER_PAGES, "few_shot")
 """The pages whose variants are shown by their cost."""
 METHODS = ("head-only", "tail-only", "head+tail", "hierarchical mean")
 """Of windows; all hierarchical methods see the same."""
+POINTS = 50
+"""Of a run's training loss, at most: what its small figure shows."""
 TEXTS = "general"
 """The data set that a text is quoted from."""
 WORDS = 300
@@ -205,11 +207,12 @@ def _detail(record: Record) -> list[Any]:
     The confusion counts test documents by true class and predicted class; None for a run that diverged.
     """
     curve = record.curve
-    stretch = curve.steps[0] if curve.steps else 1
+    together = -(-len(curve.losses) // POINTS) or 1  # stretches that become one
+    losses = [np.mean(curve.losses[first : first + together]) for first in range(0, len(curve.losses), together)]
     return [
-        stretch,
+        together * (curve.steps[0] if curve.steps else 1),
         curve.steps[-1] if curve.steps else 0,
-        [float(f"{loss:.3g}") for loss in curve.losses],
+        [float(f"{loss:.3g}") for loss in losses],
         [[epoch.step, _rounded(epoch.error)] for epoch in curve.epochs],
         record.best_epoch,
         confusion(record),
