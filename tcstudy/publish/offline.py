@@ -23,6 +23,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math_block, None))
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.connect("html-page-context", _drop_scripts, priority=900)  # after the extensions that add them
+    app.connect("doctree-resolved", _shorten_tables)
     app.connect("build-finished", _empty_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -59,6 +60,21 @@ def _drop_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any]
         context[kind] = [
             file for file in context.get(kind, []) if "://" not in str(file.filename) and "thebe" not in _told(file)
         ]
+
+
+def _shorten_tables(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Leave out of cells what thousands of them repeat.
+
+    That is the side that text is flush with anyway, a paragraph around a line, and the whole reference of a source in
+    every row that names it, since the link leads to it.
+    """
+    for table in doctree.findall(nodes.table):
+        for cell in table.findall(nodes.entry):
+            cell["classes"] = [name for name in cell["classes"] if name != "text-left"]
+            if len(cell.children) == 1 and isinstance(cell[0], nodes.paragraph):
+                cell.children[:] = cell[0].children
+        for link in table.findall(nodes.reference):
+            link.attributes.pop("reftitle", None)
 
 
 def _told(file: Any) -> str:

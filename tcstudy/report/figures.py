@@ -64,7 +64,8 @@ class Drawing:
         with mpl.rc_context(STYLE):
             facts = {"Title": self.finding, "Date": None, "Creator": None}
             self.figure.savefig(file, format="svg", metadata=facts)
-        return file.getvalue()
+        # the title once more, in a form for archives, and the indentation of each element
+        return re.sub(r"^ +", "", re.sub(r" *<metadata>.*?</metadata>\n", "", file.getvalue(), flags=re.S), flags=re.M)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, dict]]:
         data = {"image/svg+xml": self.svg(), "text/plain": self.finding}
