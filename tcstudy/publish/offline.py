@@ -4,8 +4,9 @@ Formulas are MathML, which browsers set themselves. What the theme would load fr
 of some two thousand icons, which its style sheet has as a font, too, and roles that are deprecated.
 """
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -28,15 +29,20 @@ def setup(app: Sphinx) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
+def _mathml(formula: str, display: Literal["inline", "block"] = "inline") -> str:
+    """A formula in TeX as MathML; one that would be a link is none, since a text in a record may bring it."""
+    return re.sub(r' href="[^"]*"', "", convert(formula, display=display))
+
+
 def _visit_math(self: HTML5Translator, node: nodes.math) -> None:
-    self.body.append(convert(node.astext()))
+    self.body.append(_mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def _visit_math_block(self: HTML5Translator, node: nodes.math_block) -> None:
     """A formula on a line of its own, with its number where it has one."""
     self.body.append(self.starttag(node, "div", classes=["math"]))
-    self.body.append(convert(node.astext(), display="block"))
+    self.body.append(_mathml(node.astext(), display="block"))
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, _("Link to this equation"))

@@ -290,11 +290,11 @@ window.tcstudyExplore = (function () {
 
     function show() {
       const here = points.filter((point) => point.dataset === dataset.value && `${point.labels}` === labels.value);
-      const all = here.map((point) => point.seconds);
+      const all = here.map((point) => Math.max(point.seconds, 0.1)); // what took no time has a place on the axis, too
       const [least, most] = [Math.min(...all) / 1.5, Math.max(...all) * 1.5];
       const limit = least * (most / least) ** (budget.value / 100);
       const top = Math.max(...here.flatMap((point) => [...point.error, ...point.seeds]).filter((value) => value !== null)) * 1.05;
-      const x = (seconds) => 100 * Math.log(seconds / least) / Math.log(most / least);
+      const x = (seconds) => 100 * Math.log(Math.max(seconds, least) / least) / Math.log(most / least);
       const y = (error) => 100 * (1 - error / top);
       const at = (seconds, error) => `left:${x(seconds)}%;top:${y(error)}%`;
       const dear = (point) => point.seconds > limit ? " dear" : "";
