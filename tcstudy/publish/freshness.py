@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 
-from tcstudy.catalog.datasets import DATASETS
+from tcstudy.catalog.datasets import DATASETS, is_local
 from tcstudy.corpora.places import digests_here
 from tcstudy.errors import StudyError
 from tcstudy.publish.parameters import ParameterFile
@@ -40,7 +40,8 @@ def made_from(file: ParameterFile, settings: Settings) -> str:
     ]
     runs = file.experiment.runs().values()
     names = {name for run in runs for name in texts_read(run)} | {*file.experiment.texts()} or {*DATASETS}
-    given = [cells, file.values, str(settings.data), {name: digests_here(name) for name in sorted(names)}]
+    texts = {name: digests_here(name) for name in sorted(names) if is_local(name, settings.data)}  # others are pinned
+    given = [cells, file.values, str(settings.data), texts]
     total = hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode())
     for path in [*_package(), *_records(file, settings)]:
         try:
