@@ -23,8 +23,7 @@ from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.corpora.text import load_text
 from tcstudy.encoding.documents import Document, read_documents
-from tcstudy.encoding.pretraining import MaskedPair, PairStream
-from tcstudy.encoding.sentences import Sentences
+from tcstudy.encoding.pretraining import MaskedPair, PairStream, Sentences
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.experiments import BaseRate
 from tcstudy.models.classifier import TextClassifier

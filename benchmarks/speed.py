@@ -33,7 +33,7 @@ from tcstudy.models.encoder import load_pretrained
 from tcstudy.models.pretraining import class_with_heads
 from tcstudy.settings import Settings
 from tcstudy.spec import DataSpec, EncoderSpec
-from tcstudy.study import provenance
+from tcstudy.study import record
 from tcstudy.study.store import Store, sealed
 from tcstudy.training.devices import device_name, make_accelerator
 
@@ -189,8 +189,8 @@ class Bench:
 def machine() -> dict[str, Any]:
     """What the measurements are made on and with, and how busy it is before they begin."""
     device, load = make_accelerator(), round(os.getloadavg()[0], 1)
-    found = {"made": provenance.now(), "package": tcstudy.__version__, "commit": provenance.commit()}
-    found |= {"libraries": provenance.library_versions(), "system": provenance.system(), "device": device_name(device)}
+    found = {"made": record.now(), "package": tcstudy.__version__, "commit": record.commit()}
+    found |= {"libraries": record.library_versions(), "system": record.system(), "device": device_name(device)}
     return found | {"processors": os.cpu_count(), "precision": device.mixed_precision, "load": load}
 
 

@@ -29,7 +29,7 @@ from tcstudy.experiments.base import RunKey
 from tcstudy.publish.site import STATIC
 from tcstudy.report import stats, tables
 from tcstudy.report.cells import runs_behind
-from tcstudy.report.cost_tables import timed_on
+from tcstudy.report.cost import timed_on
 from tcstudy.report.documents import SeenText
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.status import state_found

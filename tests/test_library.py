@@ -14,7 +14,7 @@ import torch
 from nbclient import NotebookClient
 
 import tcstudy
-from tcstudy.encoding.windows import spans
+from tcstudy.encoding.documents import spans
 from tcstudy.errors import StudyError
 from tcstudy.models.classifier import FractionReader, MeanReader
 from tcstudy.publish.parameters import read_parameters

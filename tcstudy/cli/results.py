@@ -37,8 +37,7 @@ def list_records(
     _use(results)
     from tcstudy.catalog.datasets import dataset_facts
     from tcstudy.experiments import experiment_for
-    from tcstudy.report.checks import checks_table
-    from tcstudy.report.results import listed_table
+    from tcstudy.report.results import checks_table, listed_table
     from tcstudy.study.results import chosen, read_all
     from tcstudy.study.store import run_store
 
@@ -62,7 +61,7 @@ def list_records(
 def verify(results: FolderOption = None) -> None:
     """Verify every record and every trained encoder; exit status 1 if one is not as it was written."""
     _use(results)
-    from tcstudy.report.checks import checks_table
+    from tcstudy.report.results import checks_table
     from tcstudy.settings import Settings
     from tcstudy.study.checks import failed
     from tcstudy.study.results import verify as look
@@ -79,8 +78,7 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another folder of records.")],
 ) -> None:
     """Compare the runs that two folders share; exit status 1 if predictions differ or a file is damaged."""
-    from tcstudy.report.checks import checks_table
-    from tcstudy.report.results import compared_sentence, compared_table
+    from tcstudy.report.results import checks_table, compared_sentence, compared_table
     from tcstudy.study.checks import failed
     from tcstudy.study.results import compare as look
 

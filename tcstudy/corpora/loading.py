@@ -1,9 +1,9 @@
-"""One loader for every data set: local folder, wheel or hub; checked against the catalogue; always three splits."""
+"""One loader for every data set: local folder, wheel or hub; checked against the catalogue; split by draw."""
 
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from huggingface_hub.utils import logging as hub_logging
 
 from tcstudy.catalog.datasets import DatasetFacts, absence, dataset_facts, is_local
+from tcstudy.catalog.keys import text_key
 from tcstudy.catalog.own import kept_folder
 from tcstudy.catalog.wheels import WHEELS
 from tcstudy.corpora.bundled import read_bundled
@@ -19,10 +20,42 @@ from tcstudy.corpora.hub import give_up_at_once_without_network
 from tcstudy.corpora.kept import check_unchanged, kept_table
 from tcstudy.corpora.parquet import digest_of_data, write_columns
 from tcstudy.corpora.report import DataReport, SplitReport
-from tcstudy.corpora.splits import stratified_sample, text_keys
 from tcstudy.errors import StudyError, first_line, shown
 from tcstudy.settings import Settings
 from tcstudy.spec import DataSpec
+
+
+def stratified_sample(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw `size` of the rows so that each class keeps its share, to within one row (largest remainders).
+
+    Args:
+        labels: class of each row, shape (rows,).
+        size: number of rows to draw, at most all.
+        generator: the randomness.
+
+    Returns:
+        Ascending indices into `labels`, shape (size,).
+
+    >>> stratified_sample(np.array([0, 0, 0, 0, 1, 1]), 3, np.random.default_rng(0)).size
+    3
+    """
+    if not 0 <= size <= len(labels):
+        raise ValueError(f"cannot draw {size} of {len(labels)} rows")
+    classes, counts = np.unique(labels, return_counts=True)
+    share = size * counts / max(len(labels), 1)
+    quota = np.floor(share).astype(int)
+    by_remainder = np.lexsort((generator.random(len(classes)), quota - share))  # ties broken by the seed
+    quota[by_remainder[: size - quota.sum()]] += 1
+    drawn = [
+        generator.choice(np.flatnonzero(labels == label), size=number, replace=False)
+        for label, number in zip(classes, quota, strict=True)
+    ]
+    return np.sort(np.concatenate(drawn)) if drawn else np.empty(0, dtype=int)
+
+
+def text_keys(texts: Iterable[str]) -> np.ndarray:
+    """The keys of many texts, shape (texts,)."""
+    return np.fromiter(map(text_key, texts), dtype=np.uint64)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from tcstudy.encoding.batches import MicroBatch, Rectangle
-from tcstudy.models.bilstm import BiLSTMReader
 from tcstudy.models.encoder import read_at
-from tcstudy.models.hierarchy import pooling_for, split_by_document
-from tcstudy.models.layers import join_layers, joined_width
+from tcstudy.models.readers import BiLSTMReader, join_layers, joined_width, pooling_for, split_by_document
 from tcstudy.spec import FeatureSpec
 from tcstudy.spec.extensions import extension
 

@@ -19,7 +19,7 @@ from tcstudy.corpora.assets import open_wheel
 from tcstudy.encoding.tokens import pretrained_source, why_not_had
 from tcstudy.errors import StudyError
 from tcstudy.models.attention import prepare
-from tcstudy.models.layers import layer_stack
+from tcstudy.models.readers import layer_stack
 from tcstudy.spec import EncoderSpec
 
 _DROPOUTS = (  # what the families call the probability of dropout

@@ -24,8 +24,7 @@ from tcstudy.report import claim_rules as rules
 from tcstudy.report.cells import change_cell, percent_range, share_cell
 from tcstudy.report.claim_rules import FEATURES, FIT, ITPT, Part, Rule, gains
 from tcstudy.report.contrasts import saves
-from tcstudy.report.cost import prices
-from tcstudy.report.cost_tables import duration
+from tcstudy.report.cost import duration, prices
 from tcstudy.report.intervals import LEAST_RUNS, LEVEL
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.rates import mean_over_datasets, validation_by_rate

@@ -16,7 +16,7 @@ from tcstudy.report.published import published
 from tcstudy.report.stats import share_cut
 from tcstudy.report.tables import percent
 from tcstudy.spec import PretrainingRecipe
-from tcstudy.study.lengths import lengths_of
+from tcstudy.study.sets import lengths_of
 
 
 @dataclass(frozen=True)

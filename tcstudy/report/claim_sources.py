@@ -8,8 +8,8 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_facts, dataset_title
 from tcstudy.experiments.domains import corpora
+from tcstudy.report.beside_paper import trained_by_the_paper
 from tcstudy.report.claim_rules import ARMS, FIT, Part, Rule
-from tcstudy.report.comparison import trained_by_the_paper
 from tcstudy.report.frame import NONE, OWN, PLAIN, chosen, relation
 from tcstudy.report.published import printed_errors
 from tcstudy.spec import PretrainingRecipe, WindowSize

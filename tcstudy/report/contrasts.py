@@ -8,7 +8,7 @@ from scipy import stats
 
 from tcstudy.report.forgetting import failed
 from tcstudy.report.intervals import LEVEL, spread, wrong_matrix
-from tcstudy.report.reductions import average
+from tcstudy.report.stats import average
 from tcstudy.study.record import Record
 
 Cell = Mapping[tuple[int, int], Record]

@@ -6,7 +6,7 @@ from html import escape
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.encoders import encoder_facts
-from tcstudy.encoding.windows import spans
+from tcstudy.encoding.documents import spans
 from tcstudy.experiments.base import PretrainingExperiment
 from tcstudy.experiments.layers import Layers
 from tcstudy.spec import WindowSpec

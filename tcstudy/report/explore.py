@@ -13,8 +13,8 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_facts, dataset_title
 from tcstudy.corpora.loading import load_source
+from tcstudy.encoding.documents import spans
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
-from tcstudy.encoding.windows import spans
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey, rate_text
 from tcstudy.report import cost

@@ -19,7 +19,7 @@ from tcstudy.experiments.base import Experiment
 from tcstudy.report.claims import CLAIMS
 from tcstudy.report.frame import Selection, chosen, every_column
 from tcstudy.report.intervals import LEVEL, Spread, combined, pretraining_of, quantile
-from tcstudy.report.reductions import reduction_values
+from tcstudy.report.stats import reduction_values
 from tcstudy.spec import AnyRun
 from tcstudy.study.record import Record
 

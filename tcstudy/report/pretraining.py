@@ -1,17 +1,21 @@
-"""Test error by steps of further pre-training, and what the pre-training itself had learnt by then."""
+"""Test error after further pre-training: by its steps, by the number of labelled documents, and by its corpus."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
+from tcstudy.experiments import domains
 from tcstudy.experiments.base import RunKey
+from tcstudy.experiments.few_shot import PLAIN, PRETRAINED, subset_name
 from tcstudy.experiments.within_task import stop_name
-from tcstudy.report.cells import error_cell, note
-from tcstudy.report.frame import every_column, of_variants
+from tcstudy.report.cells import error_cell, note, share_cell
+from tcstudy.report.frame import NONE, RELATIONS, every_column, of_variants, relation
+from tcstudy.report.intervals import combined, estimate, spread
 from tcstudy.report.published import printed_errors
-from tcstudy.report.stats import errors
-from tcstudy.report.tables import Table, percent
+from tcstudy.report.stats import error_matrix, error_reduction, errors, reductions, values_of
+from tcstudy.report.tables import Notice, Table, escape_markdown, percent, points
 from tcstudy.spec import EncoderSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.record import Record
@@ -114,3 +118,236 @@ def _learnt(measured: pd.Series | None) -> list[str]:
         "–" if pd.isna(value) else percent(value) if measure.endswith("accuracy") else f"{value:.2f}"
         for measure, value in measured.items()
     ]
+
+
+def error_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
+    """Test error over draws and seeds, by data set, encoder and number of labelled documents.
+
+    Args:
+        records: of the page.
+        compared: `FewShot.compared`.
+
+    Returns:
+        As `stats.errors`, with further pre-training compared with none, and with the columns method, labelled (the
+        number of training documents) and subset (their share of the largest number on the same data set).
+    """
+    found = errors(records, compared)
+    relations = of_variants(every_column(records), "pretraining.relation")
+    used = {(key.dataset, key.variant): record.data.used_train for key, record in records.items()}
+    cells = [*zip(found["dataset"], found["variant"], strict=True)]
+    most = {dataset: max(used[cell] for cell in cells if cell[0] == dataset) for dataset in found["dataset"]}
+    return found.assign(
+        method=[PLAIN if relations[cell] == NONE else PRETRAINED for cell in cells],
+        labelled=[used[cell] for cell in cells],
+        subset=[subset_name(float(f"{used[cell] / most[cell[0]]:.2g}")) for cell in cells],
+    )
+
+
+def reductions_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
+    """Relative error reduction by further pre-training, by data set and subset, fewest labelled documents first.
+
+    Args:
+        records, compared: as `error_by_documents` takes them.
+
+    Returns:
+        Columns dataset, subset, labelled, plain, pretrained (mean errors), reduction, low, high (relative: 0.25 is a
+        quarter less), and shown: whether the difference of the errors is significant.
+    """
+    by_documents = error_by_documents(records, compared)
+    means = by_documents.pivot(index=["dataset", "subset", "labelled"], columns="method", values="mean")
+    means = means.rename(columns={PLAIN: "plain", PRETRAINED: "pretrained"}).reset_index().rename_axis(columns=None)
+    relative = reductions(records, compared).rename(columns={"mean": "reduction"})
+    tested = by_documents[by_documents["method"] == PRETRAINED].rename(columns={"differs": "shown"})
+    relative = relative[["dataset", "variant", "reduction", "low", "high"]].merge(
+        tested[["dataset", "variant", "subset", "shown"]], on=["dataset", "variant"]
+    )
+    found = means.merge(relative.drop(columns="variant"), on=["dataset", "subset"])
+    return found.sort_values(["dataset", "labelled"], ignore_index=True)
+
+
+def documents_table(
+    records: Mapping[RunKey, Record], compared: Mapping[str, str], printed: pd.Series, name: str
+) -> Table:
+    """One row for each data set and subset, with the paper's numbers for the same share of the same set.
+
+    Args:
+        records, compared: as `error_by_documents` takes them.
+        printed: `published.printed_errors("figure-4")`.
+        name: target of cross-references.
+    """
+    by_documents = error_by_documents(records, compared)
+    cells = {(row["dataset"], row["method"], row["subset"]): error_cell(row) for _, row in by_documents.iterrows()}
+    rows = [
+        [
+            row["subset"].split(" of ")[0],
+            dataset_title(row["dataset"]),
+            f"{row['labelled']:,}",
+            *(cells[row["dataset"], method, row["subset"]] for method in (PLAIN, PRETRAINED)),
+            share_cell(row["reduction"], row["low"], row["high"]),
+            *(
+                percent(printed.get((method, f"{row['dataset']}, {row['subset']}"), float("nan")), 2)
+                for method in (PLAIN, PRETRAINED)
+            ),
+        ]
+        for _, row in reductions_by_documents(records, compared).iterrows()
+    ]
+    head = (
+        "of the training data",
+        "data set",
+        "labelled",
+        f"{PLAIN}, here",
+        f"{PRETRAINED}, here",
+        "relative error reduction",
+        f"{PLAIN}, paper",
+        f"{PRETRAINED}, paper",
+    )
+    caption = "Test error by labelled documents, with and without further pre-training"
+    return Table(head, rows, caption, name, note(by_documents))
+
+
+def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> Notice:
+    """The effect of further pre-training with the fewest and with the most labelled documents.
+
+    Args:
+        records, compared: as `error_by_documents` takes them.
+    """
+    paragraphs = []
+    for dataset, cells in reductions_by_documents(records, compared).groupby("dataset", sort=False):
+        title = escape_markdown(dataset_title(dataset))
+        known = cells.dropna(subset="reduction")
+        if known.empty:
+            paragraphs.append(f"{title}: on no subset did runs with both encoders converge.")
+            continue
+        fewest, most = known.iloc[0], known.iloc[-1]
+        largest = known.loc[known["reduction"].idxmax()]
+        reduction = share_cell(largest["reduction"], largest["low"], largest["high"])
+        paragraphs.append(
+            f"{title}: further pre-training changes the mean error from {percent(fewest['plain'])} to "
+            f"{percent(fewest['pretrained'])} with {fewest['labelled']:,} labelled documents, and from "
+            f"{percent(most['plain'])} to {percent(most['pretrained'])} with {most['labelled']:,}. "
+            + (
+                f"The relative error reduction is largest with {largest['labelled']:,}: {reduction}. "
+                if largest["reduction"] > 0
+                else "It lowers the error on no subset. "
+            )
+            + _shown([f"{labelled:,}" for labelled in known.loc[known["shown"], "labelled"]])
+        )
+    return Notice("tip", "What these runs show", "\n\n".join(paragraphs))
+
+
+def _shown(labelled: Sequence[str]) -> str:
+    *first, last = labelled or [""]
+    if not last:
+        return "No difference is significant."
+    return f"The difference is significant with {', '.join(first)}{' and ' if first else ''}{last}."
+
+
+Corpora = Mapping[str, Sequence[str]]
+"""The data sets of each variant's corpus, by its title; none for the one without further pre-training."""
+
+
+def corpora_of(records: Mapping[RunKey, Record]) -> Corpora:
+    """The corpora of a page's variants."""
+    found = of_variants(every_column(records), "pretraining.corpus")
+    return {variant: corpus for (_, variant), corpus in found.items()}
+
+
+def printed_corpora(matrix: pd.DataFrame) -> Corpora:
+    """The corpora of the paper's Table 5, whose rows are called as `experiments.domains` calls them."""
+    return {domains.PLAIN: (), **domains.corpora(list(matrix.columns))}
+
+
+def plain_of(members: Corpora) -> str:
+    """The variant without further pre-training."""
+    [plain] = [variant for variant, corpus in members.items() if not corpus]
+    return plain
+
+
+def changes(matrix: pd.DataFrame, members: Corpora) -> pd.DataFrame:
+    """Difference of each corpus's errors to those without further pre-training, in percentage points.
+
+    Args:
+        matrix: errors as `stats.error_matrix` gives them.
+        members: the corpora of its rows.
+
+    Returns:
+        One row for each corpus and one column for each data set, called by their titles.
+    """
+    plain = plain_of(members)
+    points = 100 * (matrix.drop(index=plain) - matrix.loc[plain])
+    return points.rename(index=dataset_title, columns=dataset_title)
+
+
+def intervals(errors: pd.DataFrame) -> pd.DataFrame:
+    """The intervals of `changes` as text.
+
+    Args:
+        errors: as `stats.errors` gives them, compared with no further pre-training.
+    """
+    compared = errors[errors["reference"].notna()]
+    texts = [
+        "" if pd.isna(row["change"]) else f"{points(row['change_low'])} to\n{points(row['change_high'])}"
+        for _, row in compared.iterrows()
+    ]
+    return error_matrix(compared.assign(mean=texts)).fillna("")
+
+
+def inside(matrix: pd.DataFrame, members: Corpora) -> pd.DataFrame:
+    """Whether the corpus holds texts of the data set, for each cell of `changes`."""
+    rows = {corpus: matrix.columns.isin(members[corpus]) for corpus in matrix.index if members[corpus]}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=matrix.columns)
+
+
+def by_relation(records: Mapping[RunKey, Record], papers: pd.DataFrame) -> Table:
+    """Mean relative error reduction by what the corpus is to the task, here and in the paper's Table 5.
+
+    Args:
+        records: of the page.
+        papers: errors as `stats.error_matrix` gives them.
+    """
+    columns = [_ours_by_relation(records), _means_by_relation(papers)]
+    rows = [[name, *(cell for means in columns for cell in means.get(name, ["–", "–"]))] for name in RELATIONS]
+    head = ("corpus", "here", "cells", "paper", "cells")
+    caption = "Relative error reduction against no further pre-training, averaged over cells of corpus and data set"
+    note = "In brackets the 95% interval over runs and test documents; cells of one data set share these."
+    return Table(head, rows, caption, "tab-domains-relation", note)
+
+
+def _ours_by_relation(records: Mapping[RunKey, Record]) -> dict[str, list[str]]:
+    members = corpora_of(records)
+    plain = plain_of(members)
+    groups: dict[str, dict[str, list[str]]] = {}  # corpora by relation and data set
+    for (dataset, corpus), values in _against(plain, records).items():
+        if values.size:
+            groups.setdefault(relation(members[corpus], dataset), {}).setdefault(dataset, []).append(corpus)
+    found = {}
+    for name, by_dataset in groups.items():
+        cells = sum(map(len, by_dataset.values()))
+        sums = [_sum_over(names, plain, dataset, records) / cells for dataset, names in by_dataset.items()]
+        if all(values.size for values in sums):
+            whole = combined([spread(values) for values in sums])
+            mean = estimate(whole, min(map(len, sums)), sum(values.shape[1] for values in sums))
+            found[name] = [share_cell(mean.mean, mean.low, mean.high), str(cells)]
+    return found
+
+
+def _sum_over(names: Sequence[str], plain: str, dataset: str, records: Mapping[RunKey, Record]) -> np.ndarray:
+    """The sum of the corpora's values on a data set, shape (runs, documents), for runs that ended well with each."""
+    on_it = {key: record for key, record in records.items() if key.dataset == dataset and record.test}
+    pairs = set.intersection(
+        *({(key.draw, key.seed) for key in on_it if key.variant == name} for name in (*names, plain))
+    )
+    paired = {key: record for key, record in on_it.items() if (key.draw, key.seed) in pairs}
+    values = _against(plain, paired)
+    return sum(values[dataset, name] for name in names) if pairs else np.zeros((0, 0))
+
+
+def _against(plain: str, records: Mapping[RunKey, Record]) -> dict[tuple[str, str], np.ndarray]:
+    return values_of(records, {key.variant: plain for key in records if key.variant != plain})
+
+
+def _means_by_relation(matrix: pd.DataFrame) -> dict[str, list[str]]:
+    members = printed_corpora(matrix)
+    cells = error_reduction(matrix, domains.PLAIN).rename_axis(index="corpus", columns="dataset").stack().dropna()
+    relations = [relation(members[corpus], dataset) for corpus, dataset in cells.index]
+    return {name: [percent(group.mean()), str(len(group))] for name, group in cells.groupby(relations)}

@@ -1,14 +1,88 @@
-"""What a page says last, folded: how to run it, with which parameters it was run, on what, and from which runs."""
+"""What a page says last, folded: how to run it, its parameters, its encoders, its machine, and the runs behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.profiles import PROFILES, PUBLISHED
 from tcstudy.experiments.base import Experiment, RunKey
-from tcstudy.report import encoders
 from tcstudy.report.cells import runs_behind
-from tcstudy.report.tables import Fold, documents_used, made_with, run_with
-from tcstudy.study.encoders import encoders_behind
+from tcstudy.report.tables import Fold, Table, documents_used, made_with, percent, run_with
+from tcstudy.spec import EncoderSpec, MultitaskSpec
+from tcstudy.study.encoders import EncoderRecord, encoders_behind
 from tcstudy.study.record import Record
+
+
+def made(records: Mapping[EncoderSpec, EncoderRecord], page: str) -> Table:
+    """The encoders trained for a page: their text, texts removed from it, updates, and the accuracy of their heads.
+
+    Args:
+        records: as `encoder_records` gives them.
+        page: name of the page.
+    """
+    rows = [
+        [
+            stages_of(spec) + (", new heads" if heads_made_new(record) else ""),
+            _texts(record),
+            _removed(record),
+            f"{record.cost.steps:,}",
+            _accuracies(record),
+            f"{(record.cost.training_seconds + record.cost.evaluation_seconds) / 60:.1f}",
+        ]
+        for spec, record in records.items()
+    ]
+    head = ("encoder", "documents", "removed", "updates", "MLM, NSP accuracy", "minutes")
+    caption = "Encoders trained for this page; texts of test splits are removed, accuracy is on held-out text"
+    return Table(head, rows, caption, f"made-{page}")
+
+
+def stages_of(spec: EncoderSpec) -> str:
+    """An encoder and its stages in words: "minilm-l6-uncased, pre-trained on IMDb + TREC to step 300"."""
+    parts = [spec.name + (f" ({spec.layers} layers)" if spec.layers else "")]
+    for stage in spec.stages:
+        if isinstance(stage, MultitaskSpec):
+            parts.append(f"tasks {_titles(task.name for task in stage.tasks)}, seed {stage.seed}")
+            continue
+        stop = f" to step {stage.stop:,}" if stage.stop else ""
+        kind = "heads trained on" if stage.recipe.frozen else "pre-trained on"
+        switched = stage.recipe.protocol.model_dump(exclude_defaults=True)
+        released = ", ".join(f"{name} {value}" for name, value in switched.items())
+        corpus = _titles(text.name for text in stage.corpus)
+        parts.append(f"{kind} {corpus}{stop}" + (f" ({released})" if released else ""))
+    return ", ".join(parts)
+
+
+def _titles(names: Iterable[str]) -> str:
+    return " + ".join(dataset_title(name) for name in names)
+
+
+def _texts(record: EncoderRecord) -> str:
+    return f"{sum(used.used for used in record.text.sets) - record.text.held_out:,}" if record.text else "–"
+
+
+def _removed(record: EncoderRecord) -> str:
+    """How many texts of each data set occur in its own test split, or in another's."""
+    if not record.text:
+        return "–"
+    removed = [
+        f"{number:,} of {dataset_title(used.name)}" + ("" if name == used.name else f" in {dataset_title(name)}")
+        for used in record.text.sets
+        for name, number in used.removed.items()
+    ]
+    return "; ".join(removed) or "0"
+
+
+def heads_made_new(record: EncoderRecord) -> bool:
+    """Whether further pre-training began with new heads, as the published encoder had none."""
+    return any("pooler." not in name for name in record.provenance.made_new)
+
+
+def _accuracies(record: EncoderRecord) -> str:
+    """The accuracies of both heads, with a dash for one that was not trained."""
+    if not record.measured:
+        return "–"
+    shares = (record.measured.mlm_accuracy, record.measured.nsp_accuracy)
+    return ", ".join("–" if share is None else percent(share) for share in shares)
+
 
 NO_RUNS: Mapping[RunKey, Record] = {}
 
@@ -22,7 +96,7 @@ def of(experiment: Experiment, records: Mapping[RunKey, Record] = NO_RUNS) -> li
     """
     tables = [run_with(experiment)]
     if made := encoders_behind(records.values()):
-        tables.append(encoders.made(made, experiment.page))
+        tables.append(made(made, experiment.page))
     if records:
         tables += [documents_used(records, experiment.page), made_with(records, experiment.page)]
     folds: list[Fold] = [Fold("Parameters, command and provenance", tables, text=command(experiment))]

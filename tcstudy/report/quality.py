@@ -1,6 +1,7 @@
-"""Other metrics than the error: macro-F1, and the sources of the error's variance."""
+"""Beside the error: macro-F1, and what the error's variance comes from: seed, draw and test documents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,127 @@ import pandas as pd
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.cells import percent_range, with_runs
+from tcstudy.report.frame import further
 from tcstudy.report.intervals import Estimate, rate, wrong_matrix
 from tcstudy.report.stats import by_cell, estimates
-from tcstudy.report.tables import Fold, Table
-from tcstudy.report.variance import split_of
+from tcstudy.report.tables import Fold, Notice, Table
+from tcstudy.spec import EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.record import Record
+
+
+@dataclass(frozen=True)
+class Split:
+    """Additive components of the variance of one run's error rate; NaN where the runs cannot show them.
+
+    Attributes:
+        seed: due to the seed, which orders the documents and initialises the classifier.
+        draw: due to the draw of the training documents.
+        test: due to the sample of test documents, at this number of them.
+    """
+
+    seed: float
+    draw: float
+    test: float
+
+
+def split(wrong: np.ndarray, draws: Sequence[int]) -> Split:
+    """The variance components of a two-way layout of runs and documents, with seeds nested in draws.
+
+    Args:
+        wrong: shape (runs, documents), one row for each run.
+        draws: the draw of each row. Rows of one draw differ by seed.
+    """
+    runs, documents = wrong.shape
+    if not wrong.size:
+        return Split(np.nan, np.nan, np.nan)
+    rates = wrong.mean(axis=1)  # (runs,)
+    test = float(np.mean(rates * (1 - rates)) / max(documents - 1, 1))
+    if runs == 1:
+        return Split(np.nan, np.nan, test)
+    groups = [rates[np.asarray(draws) == draw] for draw in dict.fromkeys(draws)]
+    within = sum(len(group) - 1 for group in groups)
+    between = len(groups) - 1
+    chance = _rest(wrong) / documents  # by which rates differ because every run gets some other documents wrong
+    seeds = sum(np.sum((group - group.mean()) ** 2) for group in groups) / within if within else np.nan
+    if not between:
+        return Split(max(seeds - chance, 0.0), np.nan, test)
+    size = (runs - sum(len(group) ** 2 for group in groups) / runs) / between  # of a draw, where they differ
+    of_draws = sum(len(group) * (group.mean() - rates.mean()) ** 2 for group in groups) / between
+    draw = max(of_draws - (seeds if within else chance), 0.0) / size
+    return Split(max(seeds - chance, 0.0) if within else np.nan, float(draw), test)
+
+
+def _rest(wrong: np.ndarray) -> float:
+    """The residual mean square, explained by neither run nor document."""
+    runs, documents = wrong.shape
+    values = wrong.astype(float)
+    rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    return float(np.sum(rest**2) / ((runs - 1) * max(documents - 1, 1)))
+
+
+def split_of(records: Sequence[Record]) -> Split:
+    """`split` of the runs of one cell that did not diverge."""
+    tested = [record for record in records if record.test]
+    wrong = np.stack([record.test.wrong for record in tested]) if tested else np.zeros((0, 0))
+    return split(wrong, [record.spec.data.draw for record in tested])
+
+
+def of_pretrainings(records: Iterable[Record]) -> Notice:
+    """How much the error varies between further pre-trainings on the same text, as far as the records show it.
+
+    Args:
+        records: of all pages, whose runs differ by encoder, data set, seed, draw and more; stages that all encoders
+            with the same starting point share are not counted.
+    """
+    records = [record for record in records if isinstance(record.spec, RunSpec) and record.test]
+    encoders = {record.spec.encoder for record in records}
+    cells: dict[RunSpec, dict[EncoderSpec, list[Record]]] = {}
+    for record in records:
+        spec = record.spec
+        if any(isinstance(stage, PretrainingSpec) for stage in further(spec.encoder, encoders)):
+            data = spec.data.model_copy(update={"draw": 0})
+            alike = spec.model_copy(update={"encoder": _unseeded(spec.encoder), "seed": 0, "data": data})
+            cells.setdefault(alike, {}).setdefault(spec.encoder, []).append(record)
+    made: dict[EncoderSpec, set[EncoderSpec]] = {}
+    for alike, encoders in cells.items():
+        made.setdefault(alike.encoder, set()).update(encoders)
+    several = {alike: encoders for alike, encoders in cells.items() if len(encoders) > 1}
+    title = "Variance of further pre-training on the same text"
+    if not several:
+        text = (
+            f"The recorded runs rest on {len(made)} further pre-trainings, none of them repeated with another seed on "
+            "the same text. So the records cannot show how a repetition would change an error, and no interval "
+            "includes it."
+        )
+        return Notice("warning", title, text)
+    splits = [
+        split(
+            np.stack([record.test.wrong for of in encoders.values() for record in of]),
+            [number for number, of in enumerate(encoders.values()) for _ in of],
+        )
+        for encoders in several.values()
+    ]
+    between, within = (
+        100 * float(np.sqrt(np.nanmean([getattr(of, name) for of in splits]))) for name in ("draw", "seed")
+    )
+    counts = [len(encoders) for encoders in several.values()]
+    text = (
+        f"In {len(several)} cells of the records, the encoder was further pre-trained with {min(counts)} to "
+        f"{max(counts)} seeds on the same text. The error has a standard deviation of {between:.2f} points between "
+        f"such pre-trainings, and of {within:.2f} points between runs that start from the same one."
+    )
+    return Notice("note", title, text)
+
+
+def _unseeded(encoder: EncoderSpec) -> EncoderSpec:
+    """The encoder without the seeds of its pre-trainings."""
+    stages = [
+        stage.model_copy(update={"recipe": stage.recipe.model_copy(update={"seed": 0})})
+        if isinstance(stage, PretrainingSpec)
+        else stage
+        for stage in encoder.stages
+    ]
+    return encoder.model_copy(update={"stages": tuple(stages)})
 
 
 def beside_error(records: Mapping[RunKey, Record], page: str) -> Fold:

@@ -1,13 +1,27 @@
-"""Records as tables for a terminal: listed, and beside those of another folder."""
+"""Records and findings of checks as tables for a terminal; records also beside those of another folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from tcstudy.study.checks import Check
 from tcstudy.study.record import Record
 from tcstudy.study.results import Compared, Comparison, Listed
+
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def checks_table(checks: Iterable[Check]) -> Table:
+    """One row for each finding; what it says is shown letter by letter."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks:
+        table.add_row(Text(check.state, STYLES[check.state]), Text(check.subject), Text(check.sentence))
+    return table
 
 
 def _table(*columns: str, whole: tuple[str, ...] = ()) -> Table:

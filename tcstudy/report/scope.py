@@ -6,8 +6,8 @@ from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.profiles import PROFILES
 from tcstudy.experiments import Comparison
 from tcstudy.experiments.base import Experiment, rate_text
-from tcstudy.report.encoders import heads_made_new
 from tcstudy.report.measured import PageRecords
+from tcstudy.report.provenance import heads_made_new
 from tcstudy.report.stats import by_cell
 from tcstudy.report.tables import Notice, Table, escape_markdown
 from tcstudy.spec import RunSpec

@@ -160,7 +160,7 @@ def _take(spec: EncoderSpec, store: Store[EncoderRecord]) -> bool:
 
 def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -> None:
     """Make the last stage of `spec`; the folder appears whole, with its record, in a process that keeps the `store`."""
-    from tcstudy.study import provenance
+    from tcstudy.study import record
     from tcstudy.training.multitask import train_multitask
     from tcstudy.training.pretrain import pretrain
 
@@ -189,7 +189,7 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
                 files=digests,
                 read=digests_read(texts_of_stages(spec)),
                 cost=Cost.of(outcome),
-                provenance=provenance.of(outcome, type(spec)),
+                provenance=record.of(outcome, type(spec)),
             )
             write_whole(partial / OWN_RECORD, sealed(record))
             os.replace(partial, folder)

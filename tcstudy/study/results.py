@@ -13,9 +13,8 @@ from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, RunSpec
 from tcstudy.study.checks import Check
 from tcstudy.study.encoders import EncoderRecord, encoder_store, what_is_wrong
-from tcstudy.study.lengths import lengths_store
 from tcstudy.study.record import Predictions, Record
-from tcstudy.study.sets import sets_store
+from tcstudy.study.sets import lengths_store, sets_store
 from tcstudy.study.store import WITH_DIGEST, AnyRecord, Damaged, Newer, Store, run_store
 
 

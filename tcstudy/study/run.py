@@ -16,9 +16,9 @@ from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec, EncoderSpec
 from tcstudy.study.crew import crew
 from tcstudy.study.encoders import make_encoder
 from tcstudy.study.jobs import jobs_for
-from tcstudy.study.lengths import keep_lengths
 from tcstudy.study.parsl import ATTEMPTS, do, open_executor
 from tcstudy.study.record import Cost, LearningCurve, LengthsSpec, Predictions, Record
+from tcstudy.study.sets import keep_lengths
 from tcstudy.study.store import Store, run_store
 from tcstudy.study.texts import digests_read
 from tcstudy.study.work import texts_read
@@ -162,7 +162,7 @@ def _make(spec: AnyRun) -> Record:
         content_digest,
         load_corpus,
     )
-    from tcstudy.study import provenance
+    from tcstudy.study import record
 
     corpus = load_corpus(spec.data)
     outcome = _train_and_test(spec, corpus)
@@ -186,7 +186,7 @@ def _make(spec: AnyRun) -> Record:
         cost=Cost.of(outcome),
         data=corpus.report,
         read=digests_read(texts_read(spec)),
-        provenance=provenance.of(outcome, type(spec)),
+        provenance=record.of(outcome, type(spec)),
     )
 
 

@@ -25,9 +25,8 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from tcstudy.encoding.documents import Document, read_documents
+from tcstudy.encoding.documents import Document, fractions, read_documents
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
-from tcstudy.encoding.windows import fractions
 from tcstudy.errors import StudyError, first_line
 from tcstudy.files import PARTIAL
 from tcstudy.models.attention import prepare

@@ -21,7 +21,7 @@ from tcstudy.models.lora import add_lora
 from tcstudy.models.multitask import take_classifier
 from tcstudy.spec import RunSpec
 from tcstudy.spec.extensions import extension
-from tcstudy.training.checkpoint import Checkpoint, trained_weights
+from tcstudy.training.checkpoint import NOWHERE, Checkpoint, StateFile, trained_weights
 from tcstudy.training.devices import (
     device_name,
     make_accelerator,
@@ -31,11 +31,9 @@ from tcstudy.training.devices import (
 )
 from tcstudy.training.engine import Engine
 from tcstudy.training.forgetting import forgetting
-from tcstudy.training.loop import Diverged, fit
+from tcstudy.training.loop import Diverged, fit, shown
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
 from tcstudy.training.outcome import Evaluation, Outcome
-from tcstudy.training.progress import shown
-from tcstudy.training.state_file import NOWHERE, StateFile
 
 
 def finetune(spec: RunSpec, corpus: Corpus, state: Path | None = None) -> Outcome:

@@ -22,15 +22,13 @@ from tcstudy.errors import StudyError
 from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.models.multitask import MultitaskClassifier
 from tcstudy.spec import EncoderSpec, MultitaskSpec
-from tcstudy.training.checkpoint import Checkpoint
+from tcstudy.training.checkpoint import Checkpoint, StateFile
 from tcstudy.training.devices import device_name, make_accelerator, peak_memory, reset_peak_memory
 from tcstudy.training.engine import Engine
 from tcstudy.training.finetune import cross_entropy_part, epoch_batches
-from tcstudy.training.loop import Diverged, fit
+from tcstudy.training.loop import Diverged, fit, shown
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
 from tcstudy.training.outcome import StageOutcome
-from tcstudy.training.progress import shown
-from tcstudy.training.state_file import StateFile
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,27 @@ from transformers.utils.logging import disable_progress_bar
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.limits import MOST_PAIRS
 from tcstudy.corpora.text import Part, Text, Texts, load_text
-from tcstudy.encoding.pairs import UNKNOWN
-from tcstudy.encoding.pretraining import MaskedPair, PairStream, Position, PretrainingBatch, collate_pairs
-from tcstudy.encoding.sentences import Sentences
+from tcstudy.encoding.pretraining import (
+    UNKNOWN,
+    MaskedPair,
+    PairStream,
+    Position,
+    PretrainingBatch,
+    Sentences,
+    collate_pairs,
+)
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary, save_tokenizer
 from tcstudy.errors import StudyError
 from tcstudy.models.encoder import weights_digest
 from tcstudy.models.pretraining import PretrainingModel, load_pretraining_model
 from tcstudy.spec import PROTOCOLS, EncoderSpec, PretrainingRecipe
-from tcstudy.training.checkpoint import Checkpoint
+from tcstudy.training.checkpoint import Checkpoint, StateFile
 from tcstudy.training.counts import NeighbourCounts
 from tcstudy.training.devices import device_name, make_accelerator, peak_memory, reset_peak_memory
 from tcstudy.training.engine import Engine
-from tcstudy.training.loop import Diverged, fit
+from tcstudy.training.loop import Diverged, fit, shown
 from tcstudy.training.optim import make_optimizer
 from tcstudy.training.outcome import FilledMask, HeadQuality, StageOutcome, TextHeads
-from tcstudy.training.progress import shown
-from tcstudy.training.state_file import StateFile
 
 EXAMPLES, GUESSES, AROUND = 8, 3, 12
 """Masked words that are kept as examples, guesses of each, and wordpieces on either side of it."""

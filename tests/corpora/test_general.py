@@ -9,8 +9,7 @@ import pytest
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.corpora import bundled
-from tcstudy.corpora.loading import load_corpus, load_source
-from tcstudy.corpora.splits import text_key
+from tcstudy.corpora.loading import load_corpus, load_source, text_key
 from tcstudy.corpora.text import load_text
 from tcstudy.errors import StudyError
 from tcstudy.spec import DataSpec, EncoderSpec, PretrainingSpec, TextSpec

@@ -15,7 +15,7 @@ from tcstudy.corpora.kept import check_unchanged, kept_table
 from tcstudy.corpora.loading import load_source
 from tcstudy.corpora.text import Texts
 from tcstudy.encoding.documents import read_documents
-from tcstudy.encoding.sentences import Sentences
+from tcstudy.encoding.pretraining import Sentences
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings

@@ -1,6 +1,6 @@
 import pytest
 
-from tcstudy.corpora.sentences import sentences
+from tcstudy.corpora.text import sentences
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from tcstudy.catalog.keys import text_key
-from tcstudy.corpora.splits import stratified_sample
+from tcstudy.corpora.loading import stratified_sample
 
 
 def test_worked_by_hand():

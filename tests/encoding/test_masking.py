@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tcstudy.encoding.masking import mask
+from tcstudy.encoding.pretraining import mask
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.spec import EncoderSpec
 

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given
 
-from tcstudy.encoding.pairs import FOLLOWS, RANDOM, UNKNOWN, pairs_of
+from tcstudy.encoding.pretraining import FOLLOWS, RANDOM, UNKNOWN, pairs_of
 
 
 def document(*lengths, first=0):

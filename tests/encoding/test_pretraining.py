@@ -6,9 +6,7 @@ import pytest
 import torch
 
 from tcstudy.corpora.text import Texts
-from tcstudy.encoding.pairs import FOLLOWS, RANDOM, UNKNOWN
-from tcstudy.encoding.pretraining import PairStream, Position, collate_pairs
-from tcstudy.encoding.sentences import Sentences
+from tcstudy.encoding.pretraining import FOLLOWS, RANDOM, UNKNOWN, PairStream, Position, Sentences, collate_pairs
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.spec import EncoderSpec, PretrainingRecipe
 

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from tcstudy.corpora.loading import load_corpus
-from tcstudy.encoding.documents import Document, read_documents
+from tcstudy.encoding.documents import Document, fractions, read_documents
 from tcstudy.encoding.tokens import load_vocabulary
-from tcstudy.encoding.windows import fractions
 from tcstudy.errors import StudyError
 from tcstudy.spec import DataSpec, EncoderSpec, WindowSpec
 

@@ -2,8 +2,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from tcstudy.encoding.documents import fractions, spans
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
-from tcstudy.encoding.windows import fractions, spans
 from tcstudy.experiments.long_texts import METHODS
 from tcstudy.spec import EncoderSpec, WindowSpec
 

@@ -4,7 +4,7 @@ from tcstudy.experiments import Comparison, Domains
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.comparison import BAG_OF_WORDS
 from tcstudy.publish.parameters import read_parameters
-from tcstudy.report.comparison import trained_by_the_paper
+from tcstudy.report.beside_paper import trained_by_the_paper
 from tcstudy.spec import BagOfWordsSpec
 
 PROFILES = ("smoke", "mini", "paper")

@@ -16,20 +16,19 @@ from transformers import BertConfig, BertForPreTraining, BertModel, ModernBertCo
 import tcstudy.training.loop
 from tcstudy.encoding.documents import Document
 from tcstudy.encoding.pretraining import MaskedPair
-from tcstudy.models import hierarchy
+from tcstudy.models import readers
 from tcstudy.models.attention import prepare, unpads
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.multitask import MultitaskClassifier
 from tcstudy.models.pretraining import PretrainingModel
 from tcstudy.spec import PROTOCOLS, FeatureSpec, TrainingSpec
 from tcstudy.training import engine as engine_module
-from tcstudy.training.checkpoint import Checkpoint
+from tcstudy.training.checkpoint import Checkpoint, StateFile
 from tcstudy.training.engine import Engine
 from tcstudy.training.finetune import cross_entropy_part
 from tcstudy.training.multitask import TaskBatch, task_part
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
 from tcstudy.training.pretrain import heads_part
-from tcstudy.training.state_file import StateFile
 
 LAYERS = 2
 SIZE = {
@@ -161,7 +160,7 @@ def waiting(model, micro_batch, batch):
     return cross_entropy_part(model, micro_batch, batch)
 
 
-split_by_document = hierarchy.split_by_document
+split_by_document = readers.split_by_document
 
 
 def with_fault(module, name, fault, act):

@@ -4,11 +4,10 @@ import torch
 
 from tcstudy.catalog.limits import BILSTM_UNITS as UNITS
 from tcstudy.encoding.batches import collate, plan_micro_batches
-from tcstudy.encoding.documents import Document
-from tcstudy.encoding.windows import fractions
-from tcstudy.models.bilstm import BiLSTMReader
+from tcstudy.encoding.documents import Document, fractions
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder
+from tcstudy.models.readers import BiLSTMReader
 from tcstudy.spec import EncoderSpec, FeatureSpec, WindowSpec
 from tcstudy.training.finetune import cross_entropy_part
 

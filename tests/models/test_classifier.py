@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from tcstudy.encoding.batches import MicroBatch, collate, plan_micro_batches
-from tcstudy.encoding.documents import Document
-from tcstudy.encoding.windows import fractions
+from tcstudy.encoding.documents import Document, fractions
 from tcstudy.experiments.long_texts import METHODS
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder

@@ -3,7 +3,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from tcstudy.models.dropout import CheapDropout, kept
+from tcstudy.models.attention import CheapDropout, kept
 
 
 @pytest.mark.parametrize("dropout", [0.05, 0.1, 0.3, 0.5])

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tcstudy.experiments.long_texts import METHODS
-from tcstudy.models.hierarchy import SelfAttentionPooling, pooling_for, split_by_document
+from tcstudy.models.readers import SelfAttentionPooling, pooling_for, split_by_document
 
 STATES = torch.tensor([[1.0, -6.0], [3.0, -2.0], [5.0, -9.0]])  # a document of two fractions, then one of one
 

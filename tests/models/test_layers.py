@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tcstudy.models.layers import join_layers, joined_width
+from tcstudy.models.readers import join_layers, joined_width
 
 
 def test_worked_by_hand():

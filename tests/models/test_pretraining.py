@@ -18,8 +18,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from tcstudy.encoding.pairs import UNKNOWN
-from tcstudy.encoding.pretraining import MaskedPair, collate_pairs
+from tcstudy.encoding.pretraining import UNKNOWN, MaskedPair, collate_pairs
 from tcstudy.models.attention import unpads
 from tcstudy.models.pretraining import load_pretraining_model
 from tcstudy.spec import EncoderSpec

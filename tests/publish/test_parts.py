@@ -15,12 +15,12 @@ from tcstudy.publish.pages import pages_folder
 from tcstudy.publish.parameters import read_parameters
 from tcstudy.publish.parts import own_text, page_names
 from tcstudy.publish.site import assemble
-from tcstudy.report import effect_figures, figures, heatmaps
+from tcstudy.report import effect_figures, figures
 from tcstudy.settings import Settings
 from tcstudy.study.run import run_all
 
 ROOT = Path(__file__).parents[2]
-MODULES = {"figures": figures, "heatmaps": heatmaps, "effect_figures": effect_figures}
+MODULES = {"figures": figures, "effect_figures": effect_figures}
 TEXT = "# A page\n\n{numref}`tab-x` and {doc}`layers` and {doc}`method`"
 CSV = "a,n\n–,1\n"
 OUTPUT = "````{table} A table\n:name: tab-x\n\n| a |\n| --- |\n````"

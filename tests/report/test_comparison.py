@@ -3,18 +3,18 @@ import pandas as pd
 import pytest
 
 from tcstudy.experiments.base import RunKey
-from tcstudy.report import comparison
+from tcstudy.report import beside_paper
 from tcstudy.report.stats import error_reduction, printed_matrix
 
 
 @pytest.fixture
 def reductions() -> pd.DataFrame:
-    return error_reduction(printed_matrix(comparison.trained_by_the_paper()), "BERT-Feat")
+    return error_reduction(printed_matrix(beside_paper.trained_by_the_paper()), "BERT-Feat")
 
 
 def test_the_papers_averages_are_over_the_sets_that_a_row_has(reductions):
     own = reductions.mean(axis=1)
-    printed = comparison.printed_averages()
+    printed = beside_paper.printed_averages()
     assert own.loc[printed.index].to_numpy() == pytest.approx(printed.to_numpy(), abs=1.01e-4)
     cut_off = np.floor(1e4 * own.loc[printed.index] + 1e-6) / 1e4  # two decimals, not rounded
     pd.testing.assert_series_equal(cut_off, printed, check_names=False)
@@ -28,8 +28,8 @@ def test_the_papers_averages_are_over_the_sets_that_a_row_has(reductions):
 
 def test_over_the_sets_that_all_rows_have_the_averages_differ(reductions):
     common = reductions.drop(columns="sogou").mean(axis=1)
-    assert (common[["BERT-FiT", "BERT-ITPT-FiT"]] - comparison.printed_averages()).abs().min() > 0.005
-    text = comparison.how_the_paper_averages().text
+    assert (common[["BERT-FiT", "BERT-ITPT-FiT"]] - beside_paper.printed_averages()).abs().min() > 0.005
+    text = beside_paper.how_the_paper_averages().text
     assert "BERT-FiT and BERT-ITPT-FiT are over 8 data sets and the others over 7, without Sogou" in text
     for variant, mean in common.items():
         assert f"{mean:.2%} for {variant}" in text
@@ -53,7 +53,7 @@ def test_our_averages_stand_beside_the_papers(made_up, spec):
         RunKey(name, variant, 0): made_up(features if variant == "BERT-Feat" else spec, number)
         for (name, variant), number in wrong.items()
     }
-    rows = comparison.average_reductions(records).rows
+    rows = beside_paper.average_reductions(records).rows
     assert [row[3:] for row in rows] == [
         ["9.22%", "9.22% (8)", "10.14% (7)"],
         ["18.57%", "18.57% (7)", "18.57% (7)"],
@@ -66,7 +66,7 @@ def test_our_averages_stand_beside_the_papers(made_up, spec):
 
 
 def test_cited_systems_are_told_from_what_was_trained(request):
-    table = comparison.cited_systems()
+    table = beside_paper.cited_systems()
     assert len(table.rows) == 10
     assert not [row for row in table.rows if row[0].startswith("BERT")]
     assert list(table.head)[:3] == ["cited system", "IMDb", "Yelp P."]

@@ -15,7 +15,7 @@ from tcstudy.report.contrasts import (
     saves,
 )
 from tcstudy.report.intervals import mean
-from tcstudy.report.reductions import reduction_values
+from tcstudy.report.stats import reduction_values
 from tcstudy.spec import RunSpec
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tcstudy.experiments import Comparison, Multitask
 from tcstudy.experiments.base import RunKey
-from tcstudy.report import cost, cost_tables, figures
+from tcstudy.report import cost, figures
 from tcstudy.report.claim_rules import CDPT, FIT, IDPT, ITPT, gains
 from tcstudy.report.contrasts import Effect
 from tcstudy.report.measured import PageRecords
@@ -86,11 +86,11 @@ def test_what_is_bought_stands_in_the_order_of_its_worth(comparison):
     assert domain["effect"].mean == pytest.approx(0.5)
     assert domain["rate"] == pytest.approx(1.0)  # half of the errors for half an hour
     assert rows.loc["the encoder with more layers", "reason"] == "this profile has no parameters for the page"
-    table = cost_tables.bought_table(bought, "t")
+    table = cost.bought_table(bought, "t")
     assert table.rows[0][0] == "pre-training on text of its domain first"
     assert table.rows[0][2:4] == ["30.0\xa0min", "15.0\xa0min"]
     assert table.rows[-1][1] == "this profile has no parameters for the page"
-    text = cost_tables.bought_found(bought).text
+    text = cost.bought_found(bought).text
     assert "It saved 50.0% of the errors for 30.0\xa0min more (minilm-l6-uncased, 6 layers; window 16;" in text
     unsure = "fine-tuning instead of reading features; pre-training on the task's own text first"
     assert f"No clear benefit: {unsure}" in text
@@ -105,8 +105,8 @@ def test_what_a_pre_training_that_did_not_take_bought_is_not_told(comparison):
 
 def test_without_records_nothing_is_bought(comparison):
     bought = cost.bought({"comparison": PageRecords(comparison.runs, {})}, {})
-    assert cost_tables.bought_found(bought).text == "No comparison has all of its records yet."
-    assert len(cost_tables.bought_table(bought, "t").rows) == len(cost.CHOICES)
+    assert cost.bought_found(bought).text == "No comparison has all of its records yet."
+    assert len(cost.bought_table(bought, "t").rows) == len(cost.CHOICES)
     assert cost.methods({"comparison": PageRecords(comparison.runs, {})}, {}).empty
 
 
@@ -130,8 +130,8 @@ def test_a_free_lunch_comes_first():
     ]
     rows = [row("slow", 0.05, 9.0, False), row("quick", 0.05, 1.0, False), row("unsure", -0.1, 0.1, False)]
     bought = pd.DataFrame([*rows, row("free", 0.05, 0.01, True)], columns=columns)
-    assert [cells[0] for cells in cost_tables.bought_table(bought, "t").rows] == ["free", "quick", "slow", "unsure"]
-    text = cost_tables.bought_found(bought).text
+    assert [cells[0] for cells in cost.bought_table(bought, "t").rows] == ["free", "quick", "slow", "unsure"]
+    text = cost.bought_found(bought).text
     assert "Free wins, with fewer errors at no extra FLOPs: free." in text
     assert "Best value for extra compute: quick. It saved 10.0% of the errors for 1.0\xa0h more (a size)." in text
 
@@ -156,7 +156,7 @@ def test_methods_of_several_pages_stand_once(comparison, made_up):
     points = cost.methods({"comparison": one_seed, "long_texts": page}, Made())
     assert len(points) == 12
     assert not {"head+tail", "on fewer documents"} & set(points["variant"])
-    table = cost_tables.methods_table(points, "t")
+    table = cost.methods_table(points, "t")
     assert len(table.rows) == 12
     cells = points[points["dataset"] == "imdb"]
     cells = cells.assign(unbeaten=cost.frontier(cells, "hours"))
@@ -170,8 +170,8 @@ def test_clocks_of_several_machines_are_told(comparison):
         provenance = SimpleNamespace(device=device, system="Linux", encoder_digest=encoder_digest)
         return PageRecords({}, {RunKey("imdb", device, 0): SimpleNamespace(provenance=provenance)})
 
-    assert cost_tables.timed_on({"a": on("cpu")}).text.startswith("All times were taken on one kind of machine.")
+    assert cost.timed_on({"a": on("cpu")}).text.startswith("All times were taken on one kind of machine.")
     bags = {"a": on("cpu, 2 threads"), "b": on("cpu", encoder_digest="")}
-    assert cost_tables.timed_on(bags).text.startswith("All times were taken on one kind of machine.")
-    text = cost_tables.timed_on({"a": on("cpu"), "b": on("gpu")}).text
+    assert cost.timed_on(bags).text.startswith("All times were taken on one kind of machine.")
+    text = cost.timed_on({"a": on("cpu"), "b": on("gpu")}).text
     assert text.startswith("Times were taken on 2 kinds of machine (cpu, Linux; gpu, Linux): compare operations")

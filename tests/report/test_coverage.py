@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tcstudy.report.intervals import LEVEL, combined, quantile, rate, spread
-from tcstudy.report.reductions import reduction_values
+from tcstudy.report.stats import reduction_values
 
 NORMAL = NormalDist()
 DOCUMENTS = 1000

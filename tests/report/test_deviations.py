@@ -4,8 +4,7 @@ import pytest
 
 from tcstudy.experiments import EXPERIMENTS, Forgetting, ReleasedProtocol
 from tcstudy.report.cells import change_cell
-from tcstudy.report.deviation_tables import deviations_found, deviations_table, worth
-from tcstudy.report.deviations import DEVIATIONS, PAGES, Measured
+from tcstudy.report.deviations import DEVIATIONS, PAGES, Measured, deviations_found, deviations_table, worth
 from tcstudy.report.frame import chosen
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.stats import errors

@@ -3,11 +3,10 @@ import pytest
 
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.domains import PLAIN, corpora
-from tcstudy.report import domains
+from tcstudy.report import pretraining
 from tcstudy.report.intervals import spread
 from tcstudy.report.published import printed_errors
-from tcstudy.report.reductions import average, values_of
-from tcstudy.report.stats import printed_matrix
+from tcstudy.report.stats import average, printed_matrix, values_of
 
 OURS = pd.DataFrame(
     {"imdb": [0.10, 0.30, 0.15, 0.20], "trec": [0.40, 0.20, 0.30, 0.40]},
@@ -30,25 +29,27 @@ def papers() -> pd.DataFrame:
 
 
 def test_changes_by_hand(papers):
-    ours = domains.changes(OURS, OURS_CORPORA)
+    ours = pretraining.changes(OURS, OURS_CORPORA)
     assert ours.to_numpy().tolist() == [
         pytest.approx([-10, 0]),
         pytest.approx([10, -20]),
         pytest.approx([-5, -10]),
     ]
     assert list(ours.index) == ["IMDb", "TREC", "all"]
-    assert domains.changes(papers, domains.printed_corpora(papers)).loc["IMDb", "IMDb"] == pytest.approx(4.37 - 5.40)
+    assert pretraining.changes(papers, pretraining.printed_corpora(papers)).loc["IMDb", "IMDb"] == pytest.approx(
+        4.37 - 5.40
+    )
 
 
 def test_which_corpora_hold_the_tasks_own_text(papers):
-    assert domains.inside(OURS, OURS_CORPORA).to_numpy().tolist() == [[True, False], [False, True], [True, True]]
-    inside = domains.inside(papers, domains.printed_corpora(papers))
+    assert pretraining.inside(OURS, OURS_CORPORA).to_numpy().tolist() == [[True, False], [False, True], [True, True]]
+    inside = pretraining.inside(papers, pretraining.printed_corpora(papers))
     assert inside.sum(axis=1).tolist() == [len(names) for names in corpora(list(papers)).values()]
 
 
 def test_each_cell_has_one_relation(papers):
     members = corpora(list(papers))
-    relations = pd.Series([domains.relation(names, name) for names in members.values() for name in papers])
+    relations = pd.Series([pretraining.relation(names, name) for names in members.values() for name in papers])
     assert relations.value_counts().to_dict() == {
         "the task's own texts": 7,
         "its own and others of its kind": 7,
@@ -56,7 +57,7 @@ def test_each_cell_has_one_relation(papers):
         "other kinds only": 4 * 4 + 3 * 5 + 3 * 5,
         "all kinds, its own texts among them": 7,
     }
-    assert set(relations) == set(domains.RELATIONS)
+    assert set(relations) == set(pretraining.RELATIONS)
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def records(made_up, spec):
 
 
 def test_means_by_relation_by_hand(records, papers):
-    rows = {row[0]: row[1:] for row in domains.by_relation(records, papers).rows}
+    rows = {row[0]: row[1:] for row in pretraining.by_relation(records, papers).rows}
     found = {name: (row[0].split(" (")[0], row[1]) for name, row in rows.items()}
     assert found["the task's own texts"] == ("50.0%", "2")  # 1 of 2, 2 of 4
     assert found["other kinds only"] == ("−25.0%", "2")  # 3 of 2, 4 of 4
@@ -81,7 +82,7 @@ def test_means_by_relation_by_hand(records, papers):
 
 def test_the_interval_of_a_relation_is_that_of_its_average(records, papers):
     cells = [values_of(records, {name: PLAIN})[name, name] for name in ("imdb", "trec")]
-    rows = {row[0]: row[1:] for row in domains.by_relation(records, papers).rows}
+    rows = {row[0]: row[1:] for row in pretraining.by_relation(records, papers).rows}
     found = average([spread(values) for values in cells], [values.shape for values in cells])
     assert rows["the task's own texts"][0] == f"50.0% (−{-100 * found.low:.1f} to {100 * found.high:.1f})"
 
@@ -89,7 +90,9 @@ def test_the_interval_of_a_relation_is_that_of_its_average(records, papers):
 def test_cells_have_their_intervals(errors_frame):
     changed = {"reference": PLAIN, "change": -0.02, "change_low": -0.031, "change_high": 0.004, "p": 0.1}
     missing = {"reference": PLAIN}
-    found = domains.intervals(errors_frame({("imdb", PLAIN): {}, ("imdb", "all"): changed, ("trec", "all"): missing}))
+    found = pretraining.intervals(
+        errors_frame({("imdb", PLAIN): {}, ("imdb", "all"): changed, ("trec", "all"): missing})
+    )
     assert found.loc["all"].tolist() == ["−3.1 to\n+0.4", ""]
 
 
@@ -104,6 +107,6 @@ def test_a_relation_counts_the_seeds_that_ended_well_with_all_its_corpora(made_u
         for name in ("trec", "dbpedia")
         for seed in (0, 1)
     }
-    rows = {row[0]: row[1:] for row in domains.by_relation(runs | others, papers).rows}
+    rows = {row[0]: row[1:] for row in pretraining.by_relation(runs | others, papers).rows}
     mean, cells = rows["other kinds only"][:2]
     assert (mean.split(" (")[0], cells) == ("0.0%", "2")  # seed 1: 1 of 2, 3 of 2

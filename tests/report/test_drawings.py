@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tcstudy.encoding.windows import fractions
+from tcstudy.encoding.documents import fractions
 from tcstudy.experiments import Layers, LongTexts, WithinTask
 from tcstudy.report import drawings
 from tcstudy.report.drawings import MARGIN, WIDTH

@@ -1,4 +1,4 @@
-from tcstudy.report.encoders import made, stages_of
+from tcstudy.report.provenance import made, stages_of
 from tcstudy.spec import EncoderSpec, MultitaskSpec, PretrainingSpec
 from tcstudy.study.encoders import encoder_records, make_encoder
 

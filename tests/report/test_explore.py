@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tcstudy.catalog.profiles import PROFILES
+from tcstudy.encoding.documents import spans
 from tcstudy.encoding.tokens import load_vocabulary
-from tcstudy.encoding.windows import spans
 from tcstudy.experiments.base import RunKey
 from tcstudy.report import explore
 from tcstudy.report.claims import CLAIMS

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tcstudy.experiments import FewShot
-from tcstudy.report import few_shot as report
 from tcstudy.report import intervals
+from tcstudy.report import pretraining as report
 from tcstudy.report.published import printed_errors
 
 WRONG = {

@@ -1,6 +1,6 @@
 import pytest
 
-from tcstudy.report.findings import lowest_errors
+from tcstudy.report.answers import lowest_errors
 
 BEST = {"mean": 0.1, "low": 0.05, "high": 0.15}
 FEWER = BEST | {"reference": "plain", "change": -0.1, "p": 0.01, "differs": True}

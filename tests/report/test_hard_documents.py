@@ -3,11 +3,11 @@ import pytest
 
 from tcstudy.catalog.datasets import DATASETS
 from tcstudy.experiments import HardDocuments
-from tcstudy.report import hard_documents as report
+from tcstudy.report import documents as report
 from tcstudy.report.documents import may_stand_here
-from tcstudy.study.lengths import lengths_of
 from tcstudy.study.record import Predictions
 from tcstudy.study.run import run_all
+from tcstudy.study.sets import lengths_of
 
 METHODS = ("head-only", "tail-only", "head+tail")
 WRONG = {  # by method and seed, whether each of five documents is

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from tcstudy.report.heatmaps import error_by_length, heat_maps
+from tcstudy.report.figures import error_by_length, heat_maps
 from tcstudy.report.tables import signed
 
 CHANGES = pd.DataFrame([[-2.0, 0.5], [np.nan, -0.01]], index=["IMDb", "all"], columns=["IMDb", "Yelp Polarity"])

@@ -3,7 +3,7 @@ import pytest
 
 from tcstudy.experiments.base import RunKey
 from tcstudy.report import intervals
-from tcstudy.report.reductions import average, reduction_values, reductions, values_of
+from tcstudy.report.stats import average, reduction_values, reductions, values_of
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from tcstudy.report.treatment import UNKNOWN, why_not_taken
+from tcstudy.report.measured import UNKNOWN, why_not_taken
 from tcstudy.spec import EncoderSpec
 from tcstudy.training.outcome import HeadQuality
 

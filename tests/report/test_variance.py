@@ -4,7 +4,7 @@ import pytest
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from tcstudy.report.variance import of_pretrainings, split, split_of
+from tcstudy.report.quality import of_pretrainings, split, split_of
 
 
 def simulated(generator, draws, seeds, documents, draw_sd=0.0, seed_sd=0.0, rate=0.3):

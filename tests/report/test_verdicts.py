@@ -14,11 +14,8 @@ from tcstudy.publish.parameters import read_parameters
 from tcstudy.publish.profile import experiments_of
 from tcstudy.report import (
     cost,
-    deviation_tables,
     deviations,
-    domains,
     effect_figures,
-    few_shot,
     forgetting,
     pretraining,
     rates,
@@ -420,7 +417,7 @@ def test_no_verdict_hangs_on_the_title_of_a_variant(published):
     assert verdict_tables.headlines(before).equals(verdict_tables.headlines(after))
     one, other = (verdict_tables.comparisons_table(of, "t").rows for of in (before, after))
     assert one == other
-    one, other = (deviation_tables.deviations_table(pages, "t").rows for pages in (published, others))
+    one, other = (deviations.deviations_table(pages, "t").rows for pages in (published, others))
     assert one == other
     columns = ["choice", "reason", "hours", "operations", "rate"]
     one, other = (cost.bought(pages, {})[columns] for pages in (published, others))
@@ -438,13 +435,13 @@ def test_no_verdict_hangs_on_the_title_of_a_variant(published):
         ),
         ("forgetting", lambda records, compared: forgetting.learning_curves(records)),
         ("forgetting", lambda records, compared: forgetting.forgotten(records, compared)),
-        ("few_shot", few_shot.reductions_by_documents),
+        ("few_shot", pretraining.reductions_by_documents),
         ("base_rate", lambda records, compared: rates.validation_by_rate(records)),
         ("within_task", lambda records, compared: pretraining.error_by_steps(records)),
         (
             "domains",
-            lambda records, compared: domains.changes(
-                stats.error_matrix(stats.errors(records)), domains.corpora_of(records)
+            lambda records, compared: pretraining.changes(
+                stats.error_matrix(stats.errors(records)), pretraining.corpora_of(records)
             ).reset_index(drop=True),
         ),
         (

@@ -10,10 +10,10 @@ from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import BagOfWordsSpec
-from tcstudy.study.lengths import lengths_of, lengths_store
 from tcstudy.study.record import Predictions
 from tcstudy.study.results import verify
 from tcstudy.study.run import run
+from tcstudy.study.sets import lengths_of, lengths_store
 
 
 def test_runs_on_the_same_documents_share_them(spec):

@@ -16,7 +16,7 @@ from tcstudy.catalog.datasets import DATASETS
 from tcstudy.catalog.encoders import ENCODERS
 from tcstudy.catalog.gpus import gpu_facts
 from tcstudy.cli import app
-from tcstudy.encoding.windows import fractions
+from tcstudy.encoding.documents import fractions
 from tcstudy.errors import StudyError
 from tcstudy.experiments.long_texts import METHODS
 from tcstudy.publish.parameters import read_parameters
@@ -141,7 +141,7 @@ def test_selection_on_test_and_points_between_epochs_are_predictions():
 
 
 def test_a_frozen_encoder_goes_forward_only_and_its_reader_is_trained():
-    from tcstudy.models.bilstm import BiLSTMReader
+    from tcstudy.models.readers import BiLSTMReader
 
     frozen = RUN.variant({"training.frozen": True, "features.reader": "bilstm", "features.layers": (10, 11)})
     work, plain = run_work(frozen, BASE), run_work(RUN, BASE)

@@ -8,7 +8,7 @@ from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.settings import Settings
 from tcstudy.spec import BagOfWordsSpec, RunSpec
-from tcstudy.study import provenance
+from tcstudy.study import record
 from tcstudy.study import run as module
 from tcstudy.study.run import run, run_all
 from tcstudy.study.store import Store
@@ -118,10 +118,10 @@ def test_a_damaged_record_is_set_aside_and_made_again(spec, damage, capsys):
 
 
 def test_a_record_made_outside_a_checkout_is_read(spec, monkeypatch):
-    monkeypatch.setattr(provenance, "commit", lambda: None)
-    record = run(spec)
-    assert record.provenance.commit is None
-    assert store().get(spec) == record
+    monkeypatch.setattr(record, "commit", lambda: None)
+    made = run(spec)
+    assert made.provenance.commit is None
+    assert store().get(spec) == made
 
 
 def test_the_record_of_another_run_is_not_taken_for_this_one(spec):

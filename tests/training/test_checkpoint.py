@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from tcstudy.errors import StudyError
 from tcstudy.spec import EncoderSpec, PretrainingSpec
 from tcstudy.training import checkpoint
-from tcstudy.training import state_file as module
-from tcstudy.training.checkpoint import Checkpoint
+from tcstudy.training import checkpoint as module
+from tcstudy.training.checkpoint import NOWHERE, Checkpoint, StateFile
 from tcstudy.training.devices import make_accelerator
 from tcstudy.training.pretrain import pretrain
-from tcstudy.training.state_file import NOWHERE, StateFile
 
 ANY = hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

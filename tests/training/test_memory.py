@@ -28,7 +28,7 @@ threading.Thread(target=watch, daemon=True).start()
 PRETRAINING = """
 from tcstudy.corpora.text import load_text
 from tcstudy.encoding.pretraining import PairStream
-from tcstudy.encoding.sentences import Sentences
+from tcstudy.encoding.pretraining import Sentences
 from tcstudy.encoding.tokens import load_vocabulary
 from tcstudy.spec import EncoderSpec, PretrainingSpec
 

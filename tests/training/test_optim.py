@@ -8,9 +8,8 @@ from tcstudy.corpora.loading import load_corpus
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder
 from tcstudy.spec import PROTOCOLS, EncoderSpec, FeatureSpec, Protocol, TrainingSpec
-from tcstudy.training.bertadam import BertAdam
 from tcstudy.training.finetune import finetune
-from tcstudy.training.optim import make_optimizer, overall_clip_norm
+from tcstudy.training.optim import BertAdam, make_optimizer, overall_clip_norm
 
 
 def model() -> torch.nn.Module:

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from tcstudy.training import progress
+from tcstudy.training import loop
 from tcstudy.training.outcome import Step
 
 
@@ -11,7 +11,7 @@ from tcstudy.training.outcome import Step
 def clock(monkeypatch):
     """A clock that a step moves on by half a second."""
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -23,7 +23,7 @@ def steps(clock, first, last):
 
 def test_in_a_log_a_line_a_minute(clock, monkeypatch, capsys):
     monkeypatch.setenv("TCSTUDY_PROGRESS", "lines")
-    passed = list(progress.shown(steps(clock, 1, 250), 1000, "imdb, seed 0"))
+    passed = list(loop.shown(steps(clock, 1, 250), 1000, "imdb, seed 0"))
     assert [step.number for step in passed] == list(range(1, 251))
     assert capsys.readouterr().err.splitlines() == [
         "imdb, seed 0: step 120 of 1,000, loss 60.500, 200 tokens/s, 7 min left",
@@ -36,7 +36,7 @@ def test_on_a_terminal_a_line_is_written_over_and_taken_away(clock, monkeypatch)
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
-    assert len(list(progress.shown(steps(clock, 101, 104), 110, "x", done=100))) == 4
+    assert len(list(loop.shown(steps(clock, 101, 104), 110, "x", done=100))) == 4
     *lines, end = terminal.getvalue().split("\r")
     assert [line.rstrip() for line in lines] == [
         "x: step 102 of 110, loss 101.500, 200 tokens/s, 4 s left",
@@ -54,11 +54,11 @@ def test_a_training_that_fails_takes_its_line_away(clock, monkeypatch, capsys):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        list(progress.shown(failing(), 10, "x"))
+        list(loop.shown(failing(), 10, "x"))
     assert capsys.readouterr().err.endswith(" \r")
 
 
 def test_only_the_first_of_several_processes_shows_it(clock, monkeypatch, capsys):
     monkeypatch.setenv("RANK", "1")
-    assert len(list(progress.shown(steps(clock, 1, 250), 1000, "x"))) == 250
+    assert len(list(loop.shown(steps(clock, 1, 250), 1000, "x"))) == 250
     assert not capsys.readouterr().err
