@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,9 @@ def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(spec, tmp_path):
     log = tmp_path / "log"
     with log.open("w") as file:
         command = [sys.executable, "-m", "tcstudy.cli", "train", str(path)]
-        process = subprocess.Popen(command, stderr=file, cwd=tmp_path, start_new_session=True)
+        # a shell in the background has its children ignore Ctrl-C
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(command, stderr=file, cwd=tmp_path, start_new_session=True, preexec_fn=heard)
         state = Settings.read().results / "locks"
         end = time.monotonic() + 120
         while not (state.exists() and any(state.iterdir())) and time.monotonic() < end:
