@@ -142,6 +142,7 @@ def execute(source: Path, executed: Path, parameters: Mapping[str, Any], folder:
                 progress_bar=False,
                 stderr_file=sys.stderr,
                 cwd=folder,
+                extra_arguments=["--log-level=CRITICAL"],  # of the kernel, which tells of its own end on Ctrl-C
                 config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
             )
         except Exception as error:  # noqa: BLE001 - whatever a page raises, or the kernel's death

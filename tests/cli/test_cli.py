@@ -39,7 +39,8 @@ def test_an_executor_that_does_not_exist_is_told_before_anything_runs(call, exec
     assert ended.err.startswith(f"tcstudy: {sentence}")
 
 
-def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(spec, tmp_path):
+@pytest.mark.parametrize("name", ["train", pytest.param("run", marks=pytest.mark.slow)])
+def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(name, tmp_path):
     text = (
         "data: [{name: bbc_news, train: 40, validation: 20, test: 30}]\nencoder: {name: tiny}\nwindow: {length: 16}\n"
     )
@@ -47,7 +48,7 @@ def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(spec, tmp_path):
     path.write_text(text + "methods: [head-only]\ntraining: {epochs: 2000, batch_size: 8}\n")
     log = tmp_path / "log"
     with log.open("w") as file:
-        command = [sys.executable, "-m", "tcstudy.cli", "train", str(path)]
+        command = [sys.executable, "-m", "tcstudy.cli", name, str(path)]
         process = subprocess.Popen(command, stderr=file, cwd=tmp_path, start_new_session=True)
         state = Settings.read().results / "locks"
         end = time.monotonic() + 120
