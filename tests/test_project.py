@@ -180,17 +180,21 @@ def test_outside_a_project_the_installed_package_checks_runs_and_lays_out(wheel,
 
 
 @pytest.mark.slow
-def test_an_environment_whose_project_was_moved_is_made_again(tmp_path):
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    environment = tmp_path / ".venv"
-    environment.mkdir()
+@pytest.mark.parametrize("name", ["project", 'it\'s $HOME, (a) "copy"'])
+def test_an_environment_whose_project_was_moved_is_made_again(tmp_path, name):
+    project = tmp_path / name
+    environment = project / ".venv"
+    environment.mkdir(parents=True)
+    for part in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / part, project)
 
     def asked() -> str:
         command = ["make", "--dry-run", "env"]
-        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout
 
-    (environment / ".installed").write_text(f"{tmp_path}\n")
+    write = asked().splitlines()[-1]  # the path, for the next time
+    subprocess.run(["sh", "-c", write], cwd=project, check=True)
+    assert (environment / ".installed").read_text() == f"{project.resolve()}\n"
     assert "venv --clear" not in asked()
     (environment / ".installed").write_text("elsewhere\n")
     assert "venv --clear" in asked()
