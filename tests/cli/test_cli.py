@@ -39,6 +39,20 @@ def test_an_executor_that_does_not_exist_is_told_before_anything_runs(call, exec
     assert ended.err.startswith(f"tcstudy: {sentence}")
 
 
+def test_an_executor_that_cannot_be_opened_is_told_before_anything_runs(call, tmp_path, monkeypatch):
+    (tmp_path / "cluster.py").write_text("config = 'of nothing'\n")
+    (tmp_path / "long_texts.yaml").write_text("data: [{name: bbc_news}]\nencoder: {name: tiny}\nwindow: {length: 16}\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("run", "train"):
+        ended = call(name, "long_texts.yaml", "--executor", "parsl:cluster.py")
+        told = f"tcstudy: {tmp_path / 'cluster.py'}: `config` should be a parsl.config.Config, not a str.\n"
+        assert ended == (2, "", told)
+    monkeypatch.setitem(sys.modules, "parsl.config", None)  # as where Parsl is not installed
+    assert call("train", "long_texts.yaml", "--executor", "local").err == (
+        "tcstudy: The executor local needs Parsl: pip install 'tcstudy[cluster]'\n"
+    )
+
+
 @pytest.mark.parametrize("name", ["train", pytest.param("run", marks=pytest.mark.slow)])
 def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(name, tmp_path):
     text = (
