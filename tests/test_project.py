@@ -145,9 +145,9 @@ def wheel(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_pages_parameters_and_records(wheel):
+def test_the_wheel_carries_all_of_the_package_with_pages_parameters_and_records(wheel):
     names = {name.removeprefix("tcstudy/project/") for name in zipfile.ZipFile(wheel).namelist()}
-    for part in ("book", "params", "results"):
+    for part in ("tcstudy", "book", "params", "results"):
         assert {str(path.relative_to(ROOT)) for path in tracked() if path.relative_to(ROOT).parts[0] == part} <= names
     assert {"_toc.yml", "_config.yml"} <= names
 

@@ -144,6 +144,19 @@ def test_a_page_that_fails_never_looks_finished_and_does_not_stop_the_next(proje
     assert sorted(path.name for path in pages.iterdir()) == ["datasets.ipynb", "long_texts.ipynb"]
 
 
+def test_a_kernel_that_is_killed_is_told_and_what_a_killed_command_left_is_taken_away(project):
+    source, pages = project / "book" / "datasets.md", project / "_build" / "pages" / "smoke"
+    death = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    source.write_text(source.read_text().replace("report.catalogue()", death))
+    (pages / ".datasets.x7c2q.partial").mkdir(parents=True)
+    ended = tcstudy("run", "params/smoke/datasets.yaml")
+    assert ended.returncode == 1
+    assert "datasets failed: its process was killed, perhaps by the system for lack of memory" in ended.stderr
+    assert "all records are kept, and the same command continues" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert [path.name for path in pages.iterdir()] == ["datasets.failed.ipynb"]
+
+
 def test_mistakes_of_all_files_are_told_before_any_page_runs(project):
     for page, mistake in [("datasets", "limmit: 3\n"), ("long_texts", "seedz: [1]\n")]:
         with (project / "params" / "smoke" / f"{page}.yaml").open("a") as file:
