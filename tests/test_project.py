@@ -129,6 +129,12 @@ def test_nothing_heavy_and_no_path_of_a_machine_is_committed():
         assert not re.search(rb"(?<![\w.~])/(?:home|root|Users|work|opt|mnt)/\w", content), path
 
 
+def test_a_container_has_all_that_the_tests_look_at():
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert ".git" not in ignored  # which knows the project's files, and the commit of records
+    assert not {*ignored} & {path.relative_to(ROOT).parts[0] for path in tracked()}
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The project's wheel, built by way of its source archive from the files that git knows."""
