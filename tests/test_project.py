@@ -129,6 +129,16 @@ def test_nothing_heavy_and_no_path_of_a_machine_is_committed():
         assert not re.search(rb"(?<![\w.~])/(?:home|root|Users|work|opt|mnt)/\w", content), path
 
 
+def test_the_decision_on_the_book_names_what_only_sphinx_can_do():
+    decision = (ROOT / "docs" / "decisions" / "book.md").read_text()
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    assert all(f"`{name}`" in decision for name in config["sphinx"]["extra_extensions"])
+    of_both = {"code-cell", "admonition", "figure", "table", "math", "index", "literalinclude", "bibliography"}
+    for path in (ROOT / "book").glob("*.md"):
+        used = {*re.findall(r"^ *[`:]{3,}\{([\w:-]+)\}", path.read_text(), re.MULTILINE)}
+        assert used <= of_both | ({"eval-rst"} if path.stem == "library" else set()), path
+
+
 def test_a_container_has_all_that_the_tests_look_at():
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert ".git" not in ignored  # which knows the project's files, and the commit of records
