@@ -67,6 +67,12 @@ def test_readers_get_no_tools_of_developers_and_both_the_same_versions():
     assert not {"pytest", "hypothesis", "ruff", "jupyterlab", "parsl", "statsmodels", "twine"} & LOCK.keys()
 
 
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").glob("*.md"))])
+def test_commands_that_need_tools_of_developers_follow_their_installation(path):
+    for block in re.findall(r"^```$.*?^```$|^```sh$.*?^```$", path.read_text(), re.MULTILINE | re.DOTALL):
+        assert not ("make env" in block and re.search("pytest|--executor|jupyter lab", block))
+
+
 @pytest.mark.parametrize(("room", "extras"), [("tcstudy", ["cluster", "lora"]), ("tests", ["cluster", "test"])])
 def test_every_import_is_declared(room, extras):
     requirements = [

@@ -126,7 +126,9 @@ def _configuration(name: str) -> tuple[Any, list[str]]:
     try:
         from parsl.config import Config
     except ImportError:
-        raise StudyError(f"The executor {name} needs Parsl: pip install 'tcstudy[cluster]'") from None
+        raise StudyError(
+            f"The executor {name} needs Parsl: pip install 'tcstudy[cluster]', or in a clone make dev"
+        ) from None
     slots = _slots(int(detail or 0)) if kind == "local" else []
     config = _local_config(slots) if kind == "local" else _read_config(Path(detail))
     if config.run_dir == Config().run_dir:

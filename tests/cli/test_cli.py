@@ -49,7 +49,7 @@ def test_an_executor_that_cannot_be_opened_is_told_before_anything_runs(call, tm
         assert ended == (2, "", told)
     monkeypatch.setitem(sys.modules, "parsl.config", None)  # as where Parsl is not installed
     assert call("train", "long_texts.yaml", "--executor", "local").err == (
-        "tcstudy: The executor local needs Parsl: pip install 'tcstudy[cluster]'\n"
+        "tcstudy: The executor local needs Parsl: pip install 'tcstudy[cluster]', or in a clone make dev\n"
     )
 
 
