@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 from tcstudy.experiments import EXPERIMENTS
+from tcstudy.publish.pages import sockets_of
 from tcstudy.publish.parameters import find_parameter_files, read_parameters
 from tcstudy.settings import Settings
 from tcstudy.study.store import Store
@@ -148,13 +149,16 @@ def test_a_kernel_that_is_killed_is_told_and_what_a_killed_command_left_is_taken
     source, pages = project / "book" / "datasets.md", project / "_build" / "pages" / "smoke"
     death = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
     source.write_text(source.read_text().replace("report.catalogue()", death))
-    (pages / ".datasets.x7c2q.partial").mkdir(parents=True)
+    left = pages / ".datasets.x7c2q.partial"
+    left.mkdir(parents=True)
+    sockets_of(left).mkdir()
     ended = tcstudy("run", "params/smoke/datasets.yaml")
     assert ended.returncode == 1
     assert "datasets failed: its process was killed, perhaps by the system for lack of memory" in ended.stderr
     assert "all records are kept, and the same command continues" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert [path.name for path in pages.iterdir()] == ["datasets.failed.ipynb"]
+    assert not sockets_of(left).exists()
 
 
 def test_mistakes_of_all_files_are_told_before_any_page_runs(project):
