@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tcstudy.catalog.profiles import NAME, PROFILES
+from tcstudy.catalog.rows import READERS
 from tcstudy.errors import StudyError, first_line, nearest, printable, shown
 from tcstudy.experiments import EXPERIMENTS
 from tcstudy.experiments.base import Experiment
@@ -364,6 +365,8 @@ def _text(path: Path) -> str:
     try:
         if not path.is_file():
             raise StudyError(f"{path} is not a file.")
+        if path.suffix.lower() in READERS:
+            raise StudyError(f"{path} is a table, not a parameter file: for your own texts there is tcstudy apply.")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:

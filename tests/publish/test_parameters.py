@@ -49,6 +49,11 @@ def test_a_bad_file_is_told_with_its_name(tmp_path, text, sentence):
     assert all(line.startswith(str(path)) for line in str(error.value).splitlines())
 
 
+def test_a_table_of_texts_is_told_from_a_parameter_file(tmp_path):
+    with pytest.raises(StudyError, match=r"Tickets.CSV is a table, not a parameter file: .* there is tcstudy apply"):
+        read_parameters(write(tmp_path, "text,label\n" * 10_000, "Tickets.CSV"))
+
+
 def test_a_file_is_named_after_its_page_or_names_it(tmp_path):
     sentence = r"there is no page 'dataset'; did you mean 'datasets'.*needs the key `page`, for example `page: "
     with pytest.raises(StudyError, match=sentence):
