@@ -9,9 +9,7 @@ FREEZE = (echo "\# Made by make lock from pyproject.toml: every version exact.";
   _build/lock/bin/pip freeze --all --exclude tcstudy --exclude pip | sed 's/+cpu$$//')
 
 # An environment knows its own path: one that was moved or copied with the project is made again.
-ifneq '$(shell cat $(VENV)/.installed 2>/dev/null)' '$(CURDIR)'
-  $(shell rm -f $(VENV)/.installed)
-endif
+$(shell test "$$(cat $(VENV)/.installed 2>/dev/null)" = "$$(pwd -P)" || rm -f $(VENV)/.installed)
 
 .PHONY: help book test env dev format fetch pages lab bench lock clean
 
@@ -41,7 +39,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --quiet $(INDEX) -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
-	@printf '%s\n' '$(CURDIR)' > $@
+	@pwd -P > $@
 
 dev: $(VENV)/.developer ## add the tools for tests and JupyterLab, from requirements-dev.lock
 

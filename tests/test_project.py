@@ -67,6 +67,12 @@ def test_readers_get_no_tools_of_developers_and_both_the_same_versions():
     assert not {"pytest", "hypothesis", "ruff", "jupyterlab", "parsl", "statsmodels", "twine"} & LOCK.keys()
 
 
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").glob("*.md"))])
+def test_commands_that_need_tools_of_developers_follow_their_installation(path):
+    for block in re.findall(r"^```$.*?^```$|^```sh$.*?^```$", path.read_text(), re.MULTILINE | re.DOTALL):
+        assert not ("make env" in block and re.search("pytest|--executor|jupyter lab", block))
+
+
 @pytest.mark.parametrize(("room", "extras"), [("tcstudy", ["cluster", "lora"]), ("tests", ["cluster", "test"])])
 def test_every_import_is_declared(room, extras):
     requirements = [
@@ -129,6 +135,22 @@ def test_nothing_heavy_and_no_path_of_a_machine_is_committed():
         assert not re.search(rb"(?<![\w.~])/(?:home|root|Users|work|opt|mnt)/\w", content), path
 
 
+def test_the_decision_on_the_book_names_what_only_sphinx_can_do():
+    decision = (ROOT / "docs" / "decisions" / "book.md").read_text()
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    assert all(f"`{name}`" in decision for name in config["sphinx"]["extra_extensions"])
+    of_both = {"code-cell", "admonition", "figure", "table", "math", "index", "literalinclude", "bibliography"}
+    for path in (ROOT / "book").glob("*.md"):
+        used = {*re.findall(r"^ *[`:]{3,}\{([\w:-]+)\}", path.read_text(), re.MULTILINE)}
+        assert used <= of_both | ({"eval-rst"} if path.stem == "library" else set()), path
+
+
+def test_a_container_has_all_that_the_tests_look_at():
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert ".git" not in ignored  # which knows the project's files, and the commit of records
+    assert not {*ignored} & {path.relative_to(ROOT).parts[0] for path in tracked()}
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The project's wheel, built by way of its source archive from the files that git knows."""
@@ -145,9 +167,9 @@ def wheel(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_pages_parameters_and_records(wheel):
+def test_the_wheel_carries_all_of_the_package_with_pages_parameters_and_records(wheel):
     names = {name.removeprefix("tcstudy/project/") for name in zipfile.ZipFile(wheel).namelist()}
-    for part in ("book", "params", "results"):
+    for part in ("tcstudy", "book", "params", "results"):
         assert {str(path.relative_to(ROOT)) for path in tracked() if path.relative_to(ROOT).parts[0] == part} <= names
     assert {"_toc.yml", "_config.yml"} <= names
 
@@ -180,17 +202,21 @@ def test_outside_a_project_the_installed_package_checks_runs_and_lays_out(wheel,
 
 
 @pytest.mark.slow
-def test_an_environment_whose_project_was_moved_is_made_again(tmp_path):
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    environment = tmp_path / ".venv"
-    environment.mkdir()
+@pytest.mark.parametrize("name", ["project", 'it\'s $HOME, (a) "copy"'])
+def test_an_environment_whose_project_was_moved_is_made_again(tmp_path, name):
+    project = tmp_path / name
+    environment = project / ".venv"
+    environment.mkdir(parents=True)
+    for part in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / part, project)
 
     def asked() -> str:
         command = ["make", "--dry-run", "env"]
-        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout
 
-    (environment / ".installed").write_text(f"{tmp_path}\n")
+    write = asked().splitlines()[-1]  # the path, for the next time
+    subprocess.run(["sh", "-c", write], cwd=project, check=True)
+    assert (environment / ".installed").read_text() == f"{project.resolve()}\n"
     assert "venv --clear" not in asked()
     (environment / ".installed").write_text("elsewhere\n")
     assert "venv --clear" in asked()

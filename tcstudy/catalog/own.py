@@ -19,6 +19,7 @@ from pydantic import Field, field_validator
 
 from tcstudy.catalog.datasets import DatasetFacts
 from tcstudy.catalog.encoders import HUB_ID
+from tcstudy.catalog.hub import give_up_at_once_without_network
 from tcstudy.catalog.keys import text_key
 from tcstudy.catalog.rows import READERS, encoding_of, joined_text, read_rows
 from tcstudy.errors import StudyError, first_line, shown
@@ -211,6 +212,7 @@ def _label(value: Any, where: str) -> str | int | None:
 def _read_hub(given: TextFiles) -> dict[str, _Part]:
     import datasets  # slow to import
 
+    give_up_at_once_without_network()
     try:
         found = datasets.load_dataset(given.path, revision=given.revision)
     except Exception as error:  # noqa: BLE001 - whatever the network or the hub's client raises

@@ -35,15 +35,18 @@ def checked_files(
 
 
 def check_inputs_of(files: "list[ParameterFile]") -> None:
-    """Check before the first training that everything still to be run can be read and fits.
+    """Check before the first training that everything still to be run can be read and fits, and where it is to run.
 
     Raises:
         StudyError: one line for each mistake.
     """
     new = [run for page in sorted_runs(files) for run in page.new]
     if new:
+        from tcstudy.settings import Settings
         from tcstudy.study.inputs import check_inputs
+        from tcstudy.study.parsl import check_executor
 
+        check_executor(Settings.read().executor)
         check_inputs(new)
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from huggingface_hub.utils import logging as hub_logging
 
 from tcstudy.catalog.datasets import DatasetFacts, absence, dataset_facts, is_local
+from tcstudy.catalog.hub import give_up_at_once_without_network
 from tcstudy.catalog.keys import text_key
 from tcstudy.catalog.own import kept_folder
 from tcstudy.catalog.wheels import WHEELS
 from tcstudy.corpora.bundled import read_bundled
-from tcstudy.corpora.hub import give_up_at_once_without_network
 from tcstudy.corpora.kept import check_unchanged, kept_table
 from tcstudy.corpora.parquet import digest_of_data, write_columns
 from tcstudy.corpora.report import DataReport, SplitReport

@@ -11,8 +11,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from tcstudy.catalog.encoders import EncoderFacts, encoder_facts, fetched_facts
+from tcstudy.catalog.hub import give_up_at_once_without_network
 from tcstudy.corpora.assets import open_wheel
-from tcstudy.corpora.hub import give_up_at_once_without_network
 from tcstudy.errors import StudyError, first_line
 from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec

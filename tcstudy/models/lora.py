@@ -17,6 +17,8 @@ def add_lora(encoder: PreTrainedModel, rank: int) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
-        raise StudyError("training.lora needs the library peft: pip install 'tcstudy[lora]'") from None
+        raise StudyError(
+            "training.lora needs the library peft: pip install 'tcstudy[lora]', or in a clone make dev"
+        ) from None
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
     inject_adapter_in_model(config, encoder)

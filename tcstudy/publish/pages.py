@@ -1,7 +1,9 @@
 """Pages: converted by jupytext, executed by papermill, and never left half done under a finished name."""
 
 import glob
+import hashlib
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -131,28 +133,38 @@ def execute(source: Path, executed: Path, parameters: Mapping[str, Any], folder:
     os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asking for widgets, in the kernel
     notebook = executed.with_name("page.ipynb")
     jupytext.write(jupytext.read(source), notebook)
-    # ports are raced for; sockets are not, in a folder of their own, whose path must be short
-    with tempfile.TemporaryDirectory() as sockets:
-        try:
-            papermill.execute_notebook(
-                notebook,
-                executed,
-                parameters=dict(parameters),
-                kernel_name="python3",
-                progress_bar=False,
-                stderr_file=sys.stderr,
-                cwd=folder,
-                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
-            )
-        except Exception as error:  # noqa: BLE001 - whatever a page raises, or the kernel's death
-            return _last_line(error)
+    sockets = sockets_of(executed.parent)  # ports are raced for; sockets are not, in a folder of their own
+    sockets.mkdir(mode=0o700)
+    try:
+        papermill.execute_notebook(
+            notebook,
+            executed,
+            parameters=dict(parameters),
+            kernel_name="python3",
+            progress_bar=False,
+            stderr_file=sys.stderr,
+            cwd=folder,
+            extra_arguments=["--log-level=CRITICAL"],  # of the kernel, which tells of its own end on Ctrl-C
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+        )
+    except Exception as error:  # noqa: BLE001 - whatever a page raises, or the kernel's death
+        return _last_line(error)
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
     return None
+
+
+def sockets_of(folder: Path) -> Path:
+    """Where the sockets of the kernel are that executes a page in `folder`; paths of sockets must be short."""
+    digest = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()
+    return Path(tempfile.gettempdir()) / f"tcstudy-{digest[:12]}"
 
 
 @contextmanager
 def _own_folder(folder: Path, name: str) -> Iterator[str]:
     """A folder for an execution of the page `name`, whose lock is held; what a killed one left is taken away."""
     for left in folder.glob(f".{glob.escape(name)}.*{PARTIAL}"):
+        shutil.rmtree(sockets_of(left), ignore_errors=True)
         remove(left)
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.", suffix=PARTIAL) as temporary:
         yield temporary

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from tcstudy.catalog.profiles import NAME, PROFILES
+from tcstudy.catalog.rows import READERS
 from tcstudy.errors import StudyError, first_line, nearest, printable, shown
 from tcstudy.experiments import EXPERIMENTS
 from tcstudy.experiments.base import Experiment
@@ -62,7 +64,7 @@ class ParameterFile:
 
 def folder_name(folder: Path) -> str:
     """How the executed pages of the parameter files in `folder` are called together."""
-    return folder.absolute().name or "pages"
+    return Path(os.path.abspath(folder)).name or "pages"  # also of `..`
 
 
 ENDINGS = (".yaml", ".yml")
@@ -178,15 +180,15 @@ def read_all(paths: Sequence[Path], changes: Sequence[str] = ()) -> list[Paramet
     combinations, pages = grid(changes), list(EXPERIMENTS)
     files: list[ParameterFile] = []
     mistakes: dict[str, None] = {}
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for given in paths:
         group = []
         for path, combination in itertools.product(find_parameter_files([given]), combinations):
             try:
-                group += [] if path in seen else [read_parameters(path, combination)]
+                group += [] if os.path.abspath(path) in seen else [read_parameters(path, combination)]
             except StudyError as error:
                 mistakes[str(error)] = None
-        seen.update(find_parameter_files([given]))
+        seen.update(map(os.path.abspath, find_parameter_files([given])))
         files += sorted(group, key=lambda file: pages.index(file.page))
     if mistakes:
         raise StudyError("\n".join(mistakes))
@@ -363,6 +365,8 @@ def _text(path: Path) -> str:
     try:
         if not path.is_file():
             raise StudyError(f"{path} is not a file.")
+        if path.suffix.lower() in READERS:
+            raise StudyError(f"{path} is a table, not a parameter file: for your own texts there is tcstudy apply.")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tcstudy.catalog.profiles import NAME
 from tcstudy.errors import StudyError, nearest
 from tcstudy.experiments import EXPERIMENTS
 from tcstudy.experiments.base import Experiment
@@ -11,10 +12,10 @@ from tcstudy.settings import Settings
 
 
 def profile_folder(name: str) -> Path:
-    """The folder of parameter files that is meant by `name`: one in `params/`, or the path of one."""
-    project = Settings.read().project
-    inside = project / "params" / name
-    return inside if inside.is_dir() or not Path(name).is_dir() else Path(name)
+    """The folder of parameter files that is meant by `name`: one in `params/`, or the path of one, such as `.`."""
+    inside = Settings.read().project / "params" / name
+    known = NAME.fullmatch(name) and inside.is_dir()
+    return inside if known or not Path(name).is_dir() else Path(name)
 
 
 def has_parameters(profile: str) -> bool:

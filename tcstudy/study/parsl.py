@@ -101,21 +101,39 @@ def open_executor(name: str) -> Iterator[Callable[..., Future] | None]:
     Raises:
         StudyError: there is no such executor, or Parsl or its configuration is not available.
     """
-    kind, detail = executor_of(name)
-    local = kind == "local"
-    if kind == "inline":
+    config, slots = _configuration(name)
+    if config is None:
         yield None
-    else:
-        try:
-            from parsl.config import Config
-        except ImportError:
-            raise StudyError(f"The executor {name} needs Parsl: pip install 'tcstudy[cluster]'") from None
-        slots = _slots(int(detail or 0)) if local else []
-        config = _local_config(slots) if local else _read_config(Path(detail))
-        if config.run_dir == Config().run_dir:
-            config.run_dir = str(Settings.read().root / "_build" / "parsl" / f"{socket.gethostname()}-{os.getpid()}")
-        with _running(config) as (pool, locks):
-            yield partial(pool.submit, _work, str(locks), slots)
+        return
+    with _running(config) as (pool, locks):
+        yield partial(pool.submit, _work, str(locks), slots)
+
+
+def check_executor(name: str) -> None:
+    """See that an executor can be opened, as far as this can be told without asking for workers.
+
+    Raises:
+        StudyError: as `open_executor`.
+    """
+    _configuration(name)
+
+
+def _configuration(name: str) -> tuple[Any, list[str]]:
+    """Parsl's configuration of an executor, None for `inline`, and the GPU of each of its workers on this machine."""
+    kind, detail = executor_of(name)
+    if kind == "inline":
+        return None, []
+    try:
+        from parsl.config import Config
+    except ImportError:
+        raise StudyError(
+            f"The executor {name} needs Parsl: pip install 'tcstudy[cluster]', or in a clone make dev"
+        ) from None
+    slots = _slots(int(detail or 0)) if kind == "local" else []
+    config = _local_config(slots) if kind == "local" else _read_config(Path(detail))
+    if config.run_dir == Config().run_dir:
+        config.run_dir = str(Settings.read().root / "_build" / "parsl" / f"{socket.gethostname()}-{os.getpid()}")
+    return config, slots
 
 
 def _work(locks: str, slots: Sequence[str], function: Callable, *args: Any) -> Any:

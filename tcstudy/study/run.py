@@ -75,6 +75,8 @@ def run_all(specs: Mapping[Key, AnyRun], executor: str | None = None) -> dict[Ke
         keys.setdefault(spec.id, []).append(key)
     for spec in _made(missing.values(), executor or settings.executor):
         record = team.agree(lambda spec=spec: store.get(spec))
+        if record is None:
+            continue  # deleted meanwhile: it is counted below
         for key in keys[spec.id]:
             records[key] = record
         _say(f"run {number[keys[spec.id][0]]} of {len(specs)}: {keys[spec.id][0]}: {_result(record)}")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -249,6 +250,24 @@ def test_a_set_of_the_hub_is_read_at_a_revision_with_the_names_of_its_classes(mo
     assert "2 rows without text or label left out" in facts.source  # -1 is no class of the hub's
     with pytest.raises(StudyError, match="no column 'label'"):
         DataSpec.parse(given | {"label": "label"}, "x")
+
+
+def test_without_a_network_a_set_of_the_hub_is_not_waited_for(monkeypatch, capfd):
+    import datasets
+    import huggingface_hub.constants as hub
+
+    for where, name, value in [
+        (hub, "HF_HUB_OFFLINE", False),
+        (datasets.config, "HF_HUB_OFFLINE", False),
+        (hub, "ENDPOINT", "http://127.0.0.1:9"),  # where nobody answers
+        (time, "sleep", lambda seconds: pytest.fail("it waits to ask again")),
+    ]:
+        monkeypatch.setattr(where, name, value)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(StudyError, match="owner/mails at 0123abc cannot be loaded from the hub"):
+        DataSpec.parse({"path": "owner/mails", "revision": "0123abc", "text": "body", "label": "y"}, "x")
+    assert "Retrying" not in capfd.readouterr().err
 
 
 def test_columns_are_checked_in_the_first_row_that_is_not_blank(tmp_path):

@@ -40,7 +40,22 @@ def test_an_executor_that_does_not_exist_is_told_before_anything_runs(call, exec
     assert ended.err.startswith(f"tcstudy: {sentence}")
 
 
-def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(spec, tmp_path):
+def test_an_executor_that_cannot_be_opened_is_told_before_anything_runs(call, tmp_path, monkeypatch):
+    (tmp_path / "cluster.py").write_text("config = 'of nothing'\n")
+    (tmp_path / "long_texts.yaml").write_text("data: [{name: bbc_news}]\nencoder: {name: tiny}\nwindow: {length: 16}\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("run", "train"):
+        ended = call(name, "long_texts.yaml", "--executor", "parsl:cluster.py")
+        told = f"tcstudy: {tmp_path / 'cluster.py'}: `config` should be a parsl.config.Config, not a str.\n"
+        assert ended == (2, "", told)
+    monkeypatch.setitem(sys.modules, "parsl.config", None)  # as where Parsl is not installed
+    assert call("train", "long_texts.yaml", "--executor", "local").err == (
+        "tcstudy: The executor local needs Parsl: pip install 'tcstudy[cluster]', or in a clone make dev\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["train", pytest.param("run", marks=pytest.mark.slow)])
+def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(name, tmp_path):
     text = (
         "data: [{name: bbc_news, train: 40, validation: 20, test: 30}]\nencoder: {name: tiny}\nwindow: {length: 16}\n"
     )
@@ -48,7 +63,7 @@ def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(spec, tmp_path):
     path.write_text(text + "methods: [head-only]\ntraining: {epochs: 2000, batch_size: 8}\n")
     log = tmp_path / "log"
     with log.open("w") as file:
-        command = [sys.executable, "-m", "tcstudy.cli", "train", str(path)]
+        command = [sys.executable, "-m", "tcstudy.cli", name, str(path)]
         # a shell in the background has its children ignore Ctrl-C
         heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         process = subprocess.Popen(command, stderr=file, cwd=tmp_path, start_new_session=True, preexec_fn=heard)

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 from tcstudy.experiments import EXPERIMENTS
+from tcstudy.publish.pages import sockets_of
 from tcstudy.publish.parameters import find_parameter_files, read_parameters
 from tcstudy.settings import Settings
 from tcstudy.study.store import Store
@@ -142,6 +143,22 @@ def test_a_page_that_fails_never_looks_finished_and_does_not_stop_the_next(proje
     source.write_text(source.read_text().replace("raise ZeroDivisionError('no such luck')", "report.catalogue()"))
     assert tcstudy("run", "params/smoke/datasets.yaml").returncode == 0
     assert sorted(path.name for path in pages.iterdir()) == ["datasets.ipynb", "long_texts.ipynb"]
+
+
+def test_a_kernel_that_is_killed_is_told_and_what_a_killed_command_left_is_taken_away(project):
+    source, pages = project / "book" / "datasets.md", project / "_build" / "pages" / "smoke"
+    death = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    source.write_text(source.read_text().replace("report.catalogue()", death))
+    left = pages / ".datasets.x7c2q.partial"
+    left.mkdir(parents=True)
+    sockets_of(left).mkdir()
+    ended = tcstudy("run", "params/smoke/datasets.yaml")
+    assert ended.returncode == 1
+    assert "datasets failed: its process was killed, perhaps by the system for lack of memory" in ended.stderr
+    assert "all records are kept, and the same command continues" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert [path.name for path in pages.iterdir()] == ["datasets.failed.ipynb"]
+    assert not sockets_of(left).exists()
 
 
 def test_mistakes_of_all_files_are_told_before_any_page_runs(project):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import nbformat
 import pytest
 
@@ -6,6 +8,7 @@ from tcstudy.errors import StudyError
 from tcstudy.publish.freshness import belongs_to, made_from, stamp
 from tcstudy.publish.pages import executed_page, run_pages
 from tcstudy.publish.parameters import find_parameter_files, keep_as, read_all, read_parameters
+from tcstudy.publish.profile import profile_folder
 from tcstudy.settings import Settings
 
 GOOD = "encoder: {name: tiny}\ndatasets: [imdb]\n"
@@ -44,6 +47,11 @@ def test_a_bad_file_is_told_with_its_name(tmp_path, text, sentence):
     with pytest.raises(StudyError, match=sentence) as error:
         read_parameters(path)
     assert all(line.startswith(str(path)) for line in str(error.value).splitlines())
+
+
+def test_a_table_of_texts_is_told_from_a_parameter_file(tmp_path):
+    with pytest.raises(StudyError, match=r"Tickets.CSV is a table, not a parameter file: .* there is tcstudy apply"):
+        read_parameters(write(tmp_path, "text,label\n" * 10_000, "Tickets.CSV"))
 
 
 def test_a_file_is_named_after_its_page_or_names_it(tmp_path):
@@ -135,6 +143,26 @@ def test_changed_files_can_be_kept_as_a_set_of_their_own(tmp_path):
     kept[0].path.write_text("page: long_texts\n")
     with pytest.raises(StudyError, match="already exists with other parameters"):
         keep_as(tmp_path / "epochs", files)
+
+
+def test_a_folder_has_its_name_from_wherever_it_is_seen(tmp_path, monkeypatch):
+    (tmp_path / "sweep" / "inside").mkdir(parents=True)
+    write(tmp_path / "sweep", GOOD)
+    for place, seen in [(".", "sweep"), ("sweep", "."), ("sweep/inside", ".."), (".", "sweep/inside/..")]:
+        monkeypatch.chdir(tmp_path / place)
+        [file] = read_all([Path(seen)])
+        assert (file.folder, file.experiment.profile) == ("sweep", "sweep")
+        assert len(read_all([Path(seen), tmp_path / "sweep"])) == 1
+
+
+def test_a_profile_is_a_name_in_params_or_a_path(project, monkeypatch):
+    assert profile_folder("smoke") == project / "params" / "smoke"
+    (project / "sweep").mkdir()
+    assert profile_folder("sweep") == Path("sweep")
+    assert profile_folder("params/smoke") == Path("params/smoke")
+    monkeypatch.chdir(project / "sweep")
+    assert profile_folder(".") == Path(".")
+    assert profile_folder("../sweep") == Path("../sweep")
 
 
 def test_files_and_folders_each_once_in_order(tmp_path):

@@ -230,13 +230,16 @@ def test_what_is_no_file_is_set_aside_like_a_damaged_one(recorded, kind, capsys)
     assert run(spec).id == spec.id
 
 
-def test_records_that_are_deleted_under_a_running_batch_are_told(spec, monkeypatch):
+@pytest.mark.parametrize("at_once", [True, False])
+def test_records_that_are_deleted_under_a_running_batch_are_told(spec, monkeypatch, at_once):
     made = module._made
 
     def deleted(*arguments):
         for one in made(*arguments):
+            if at_once:
+                store().path(one).unlink()
             yield one
-            store().path(one).unlink()
+            store().path(one).unlink(missing_ok=True)
 
     monkeypatch.setattr(module, "_made", deleted)
     with pytest.raises(StudyError, match=r"1 records that were made are gone from .*: it was deleted meanwhile"):

@@ -2,7 +2,7 @@ import datasets
 import huggingface_hub.constants as hub
 import pytest
 
-from tcstudy.corpora.hub import _can_be_reached, give_up_at_once_without_network
+from tcstudy.catalog.hub import _can_be_reached, give_up_at_once_without_network
 
 
 @pytest.fixture(autouse=True)
