@@ -8,7 +8,7 @@ import pandas as pd
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments import domains
 from tcstudy.experiments.base import RunKey
-from tcstudy.experiments.few_shot import PLAIN, PRETRAINED, subset_name
+from tcstudy.experiments.few_shot import PLAIN, PRETRAINED
 from tcstudy.experiments.within_task import stop_name
 from tcstudy.report.cells import error_cell, note, share_cell
 from tcstudy.report.frame import NONE, RELATIONS, every_column, of_variants, relation
@@ -128,73 +128,70 @@ def error_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, 
         compared: `FewShot.compared`.
 
     Returns:
-        As `stats.errors`, with further pre-training compared with none, and with the columns method, labelled (the
-        number of training documents) and subset (their share of the largest number on the same data set).
+        As `stats.errors`, with further pre-training compared with none, and with the columns method and labelled (the
+        number of training documents).
     """
     found = errors(records, compared)
     relations = of_variants(every_column(records), "pretraining.relation")
     used = {(key.dataset, key.variant): record.data.used_train for key, record in records.items()}
     cells = [*zip(found["dataset"], found["variant"], strict=True)]
-    most = {dataset: max(used[cell] for cell in cells if cell[0] == dataset) for dataset in found["dataset"]}
-    return found.assign(
-        method=[PLAIN if relations[cell] == NONE else PRETRAINED for cell in cells],
-        labelled=[used[cell] for cell in cells],
-        subset=[subset_name(float(f"{used[cell] / most[cell[0]]:.2g}")) for cell in cells],
-    )
+    methods = [PLAIN if relations[cell] == NONE else PRETRAINED for cell in cells]
+    return found.assign(method=methods, labelled=[used[cell] for cell in cells])
 
 
 def reductions_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
-    """Relative error reduction by further pre-training, by data set and subset, fewest labelled documents first.
+    """Relative error reduction by further pre-training, by data set and number of labelled documents, fewest first.
 
     Args:
         records, compared: as `error_by_documents` takes them.
 
     Returns:
-        Columns dataset, subset, labelled, plain, pretrained (mean errors), reduction, low, high (relative: 0.25 is a
+        Columns dataset, labelled, plain, pretrained (mean errors), reduction, low, high (relative: 0.25 is a
         quarter less), and shown: whether the difference of the errors is significant.
     """
     by_documents = error_by_documents(records, compared)
-    means = by_documents.pivot(index=["dataset", "subset", "labelled"], columns="method", values="mean")
+    means = by_documents.pivot(index=["dataset", "labelled"], columns="method", values="mean")
     means = means.rename(columns={PLAIN: "plain", PRETRAINED: "pretrained"}).reset_index().rename_axis(columns=None)
     relative = reductions(records, compared).rename(columns={"mean": "reduction"})
     tested = by_documents[by_documents["method"] == PRETRAINED].rename(columns={"differs": "shown"})
     relative = relative[["dataset", "variant", "reduction", "low", "high"]].merge(
-        tested[["dataset", "variant", "subset", "shown"]], on=["dataset", "variant"]
+        tested[["dataset", "variant", "labelled", "shown"]], on=["dataset", "variant"]
     )
-    found = means.merge(relative.drop(columns="variant"), on=["dataset", "subset"])
+    found = means.merge(relative.drop(columns="variant"), on=["dataset", "labelled"])
     return found.sort_values(["dataset", "labelled"], ignore_index=True)
 
 
 def documents_table(
-    records: Mapping[RunKey, Record], compared: Mapping[str, str], printed: pd.Series, name: str
+    records: Mapping[RunKey, Record], compared: Mapping[str, str], printed: pd.DataFrame, name: str
 ) -> Table:
-    """One row for each data set and subset, with the paper's numbers for the same share of the same set.
+    """One row for each data set and number of labelled documents, with the paper's numbers for as many of the same set.
 
     Args:
         records, compared: as `error_by_documents` takes them.
-        printed: `published.printed_errors("figure-4")`.
+        printed: `claim_sources.few_shot()`.
         name: target of cross-references.
     """
     by_documents = error_by_documents(records, compared)
-    cells = {(row["dataset"], row["method"], row["subset"]): error_cell(row) for _, row in by_documents.iterrows()}
-    rows = [
-        [
-            row["subset"].split(" of ")[0],
-            dataset_title(row["dataset"]),
-            f"{row['labelled']:,}",
-            *(cells[row["dataset"], method, row["subset"]] for method in (PLAIN, PRETRAINED)),
-            share_cell(row["reduction"], row["low"], row["high"]),
-            *(
-                percent(printed.get((method, f"{row['dataset']}, {row['subset']}"), float("nan")), 2)
-                for method in (PLAIN, PRETRAINED)
-            ),
-        ]
-        for _, row in reductions_by_documents(records, compared).iterrows()
-    ]
+    cells = {(row["dataset"], row["labelled"], row["method"]): error_cell(row) for _, row in by_documents.iterrows()}
+    papers = {
+        (row["dataset"], row["data.train"], PLAIN if row["pretraining.relation"] == NONE else PRETRAINED): row["error"]
+        for _, row in printed.iterrows()
+    }
+    rows = []
+    for _, row in reductions_by_documents(records, compared).iterrows():
+        keys = [(row["dataset"], row["labelled"], method) for method in (PLAIN, PRETRAINED)]
+        rows.append(
+            [
+                dataset_title(row["dataset"]),
+                f"{row['labelled']:,}",
+                *(cells[key] for key in keys),
+                share_cell(row["reduction"], row["low"], row["high"]),
+                *(percent(papers.get(key, float("nan")), 2) for key in keys),
+            ]
+        )
     head = (
-        "of the training data",
         "data set",
-        "labelled",
+        "labelled documents",
         f"{PLAIN}, here",
         f"{PRETRAINED}, here",
         "relative error reduction",
@@ -216,7 +213,7 @@ def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]
         title = escape_markdown(dataset_title(dataset))
         known = cells.dropna(subset="reduction")
         if known.empty:
-            paragraphs.append(f"{title}: on no subset did runs with both encoders converge.")
+            paragraphs.append(f"{title}: with no number of labelled documents did runs with both encoders converge.")
             continue
         fewest, most = known.iloc[0], known.iloc[-1]
         largest = known.loc[known["reduction"].idxmax()]
@@ -228,7 +225,7 @@ def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]
             + (
                 f"The relative error reduction is largest with {largest['labelled']:,}: {reduction}. "
                 if largest["reduction"] > 0
-                else "It lowers the error on no subset. "
+                else "It never lowers the error. "
             )
             + _shown([f"{labelled:,}" for labelled in known.loc[known["shown"], "labelled"]])
         )

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from tcstudy.experiments import FewShot
-from tcstudy.report import intervals
+from tcstudy.report import claim_sources, intervals
 from tcstudy.report import pretraining as report
-from tcstudy.report.published import printed_errors
 
 WRONG = {
     ("BERT-FiT", 4): (4, 6),
@@ -39,7 +38,6 @@ def test_errors_by_documents_by_hand(experiment, records):
     errors = report.error_by_documents(records, experiment.compared())
     assert errors["method"].tolist() == ["BERT-FiT", "BERT-ITPT-FiT"] * 2
     assert errors["labelled"].tolist() == [4, 4, 1000, 1000]
-    assert errors["subset"].tolist() == ["0.4% of the training data"] * 2 + ["100% of the training data"] * 2
     assert errors["mean"].tolist() == pytest.approx([0.5, 0.25, 0.2, 0.2])
     assert errors["change"].tolist() == pytest.approx([np.nan, -0.25, np.nan, 0.0], nan_ok=True)
     assert set(errors["runs"]) == set(errors["draws"]) == {2}  # one run for each draw
@@ -59,19 +57,25 @@ def test_the_reduction_is_the_share_of_the_plain_error(experiment, records):
     assert (cells["low"][0], cells["high"][0]) == pytest.approx((share.low, share.high))
 
 
-def test_the_papers_errors_stand_beside_the_same_share(experiment, records):
+def test_the_papers_errors_stand_beside_as_many_documents(experiment, records):
     errors = report.error_by_documents(records, experiment.compared())
-    table = report.documents_table(records, experiment.compared(), printed_errors("figure-4"), "t")
+    papers = claim_sources.few_shot()
+    table = report.documents_table(records, experiment.compared(), papers.assign(**{"data.train": 4}).iloc[:2], "t")
     first, last = table.rows
-    assert (first[0], first[2]) == ("0.4%", "4")
-    assert [cell[:6] for cell in first[3:6]] == ["50.0% ", "25.0% ", "50.0% "]
+    assert first[:2] == ["IMDb", "4"]
+    assert [cell[:6] for cell in first[2:5]] == ["50.0% ", "25.0% ", "50.0% "]
     low, high = (f"{100 * errors[end][0]:.1f}" for end in ("low", "high"))
-    assert first[3] == f"50.0% ({low}–{high})"
-    assert first[6:] == ["17.26%", "9.23%"]
-    assert last[2] == "1,000"
-    assert [cell[:6] for cell in last[3:5]] == ["20.0% ", "20.0% "]
-    assert last[5:] == ["0.0% (0.0 to 0.0)", "–", "–"]
+    assert first[2] == f"50.0% ({low}–{high})"
+    assert first[5:] == ["17.26%", "9.23%"]
+    assert last[1] == "1,000"
+    assert [cell[:6] for cell in last[2:4]] == ["20.0% ", "20.0% "]
+    assert last[4:] == ["0.0% (0.0 to 0.0)", "–", "–"]
     assert "2 draws of the training documents, 1 seed each" in table.note
+
+
+def test_the_papers_smallest_subset_has_100_documents_of_imdb_and_all_are_those_of_table_6():
+    papers = claim_sources.few_shot().set_index(["data.train", "pretraining.relation"])["error"]
+    assert papers.groupby(level="data.train").max().to_dict() == pytest.approx({100: 0.1726, 25_000: 0.0540})
 
 
 def test_what_is_found(experiment, records, made_up):
@@ -81,5 +85,6 @@ def test_what_is_found(experiment, records, made_up):
     assert ". No difference is significant." in text
     lost = {key: made_up(record.spec, wrong=None) for key, record in records.items()}
     assert (
-        "on no subset did runs with both encoders converge" in report.few_shot_found(lost, experiment.compared()).text
+        "with no number of labelled documents did runs with both encoders converge"
+        in report.few_shot_found(lost, experiment.compared()).text
     )
