@@ -13,6 +13,7 @@ from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.corpora.loading import load_corpus, load_source
 from tcstudy.corpora.text import load_text
 from tcstudy.errors import StudyError
+from tcstudy.experiments.own_texts import OwnTexts
 from tcstudy.experiments.within_task import WithinTask
 from tcstudy.spec import DataSpec, RunSpec
 
@@ -116,7 +117,7 @@ def test_a_folder_keeps_its_own_split_and_several_columns_are_joined(tmp_path):
     data = DataSpec.parse({"path": str(tmp_path), "text": ["title", "body"], "label": "y"}, "x")
     source = load_source(data.name)
     assert source.facts.classes == ("9", "10")  # numbers in their order
-    assert (len(source.train), len(source.test)) == (30, 6)
+    assert (len(source.train), len(source.test)) == (29, 6)  # the first texts, without a title, are equal
     assert source.test["text"][:2] == [tickets()[0][0], "test 1 " + tickets()[1][0]]
 
 
@@ -125,9 +126,31 @@ def test_what_is_odd_is_counted_and_told(tmp_path):
     (tmp_path / "t.csv").write_text(as_csv(rows), encoding="cp1252")
     told = dataset_facts(spec(tmp_path / "t.csv").name).source
     assert "2 rows without text or label left out" in told
-    assert "1 rows repeat the text of another" in told
+    assert "1 row repeats the text of another" in told
     assert "1 text has several different labels" in told
     assert "t.csv was read as Windows-1252" in told
+
+
+def test_training_rows_whose_text_is_tested_are_left_out_counted_and_not_among_the_labels_to_train_on(tmp_path):
+    rows = [(f"text {number} of {label}", label) for number, (_, label) in enumerate(tickets(60))]
+    for part, own in (("train", rows[:50]), ("test", rows[40:])):
+        (tmp_path / f"{part}.csv").write_text(as_csv(own), encoding="utf-8")
+    facts = dataset_facts(spec(tmp_path).name)
+    assert (facts.train, facts.test) == (40, 20)
+    assert "10 rows repeat the text of another" in facts.source
+    assert "10 training rows with the text of a test document left out" in facts.source
+    page = OwnTexts.parse(
+        {
+            "encoder": {"name": "tiny"},
+            "data": [{"path": str(tmp_path), "text": TEXT, "label": "Category"}],
+            "window": {"length": 16},
+            "labels": [10, 36, 40],
+        },
+        "x",
+    )
+    assert page.sizes() == [10, 36]  # four are for validation
+    largest = next(run for key, run in page.runs().items() if key.variant == "fine-tuning, 36 labels")
+    assert len(load_corpus(largest.data).train) == 36
 
 
 def test_unlabelled_texts_go_to_further_pretraining_without_those_that_are_tested(tmp_path):
