@@ -9,6 +9,7 @@ import json
 import os
 import re
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -205,7 +206,7 @@ def _label(value: Any, where: str) -> str | int | None:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
-        return " ".join(value.split()) or None
+        return " ".join(unicodedata.normalize("NFC", value).split()) or None
     if isinstance(value, int):
         return value
     raise StudyError(f"{where}: the label {shown(value)} is neither text nor a whole number.")

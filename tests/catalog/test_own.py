@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import time
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -129,6 +130,21 @@ def test_what_is_odd_is_counted_and_told(tmp_path):
     assert "1 row repeats the text of another" in told
     assert "1 text has several different labels" in told
     assert "t.csv was read as Windows-1252" in told
+
+
+@pytest.mark.parametrize("part", ["label", "text", "column"])
+def test_an_umlaut_of_two_characters_is_the_same_as_one(tmp_path, part):
+    def apart(text, wanted):
+        return unicodedata.normalize("NFD", text) if part == wanted else text
+
+    rows = [
+        (apart(f"Grüße {number}", "text"), apart(label, "label") if number % 4 == 0 else label)
+        for number, (_, label) in enumerate(tickets())
+    ]
+    (tmp_path / "t.csv").write_text(as_csv(rows, head=("ID", apart("Fräge", "column"), "Category")), encoding="utf-8")
+    data = DataSpec.parse({"path": str(tmp_path / "t.csv"), "text": "Fräge", "label": "Category"}, "x")
+    assert dataset_facts(data.name).classes == ("Login", "Rückgabe")
+    assert {text for of in content(data).values() for text, _ in of} == {f"Grüße {number}" for number in range(40)}
 
 
 def test_training_rows_whose_text_is_tested_are_left_out_counted_and_not_among_the_labels_to_train_on(tmp_path):
