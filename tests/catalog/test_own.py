@@ -189,6 +189,27 @@ def test_unlabelled_texts_go_to_further_pretraining_without_those_that_are_teste
         DataSpec.parse(unlabelled, "x")
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"labels": "Category"}, "x: 'labels' is not a key of your own texts; did you mean 'label'?"),
+        ({"trian": 10}, "x: 'trian' is not a key of your own texts; did you mean 'train'?"),
+        (
+            {"unlabelled": {"path": "t.csv", "text": TEXT, "documents": 5}},
+            "x: unlabelled: 'documents' is not a key of unlabelled texts, all of which are read",
+        ),
+        ({"unlabelled": {"text": TEXT}}, "x: unlabelled: `path` is needed: the file of the texts"),
+        ({"unlabelled": {"path": "t.csv", "text": "body"}}, "x: unlabelled: t.csv has no column 'body'"),
+    ],
+)
+def test_a_wrong_key_is_told_with_what_it_may_have_meant(tmp_path, monkeypatch, more, told):
+    (tmp_path / "t.csv").write_text(as_csv(tickets()), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError) as caught:
+        spec("t.csv", **more)
+    assert str(caught.value).startswith(told)
+
+
 def data_name(run):
     return run.data.name
 
