@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from tcstudy.report.own_texts import Measured, Recommendation, measured, recomme
 from tcstudy.spec import DataSpec, EncoderSpec
 from tcstudy.study.encoders import make_encoder
 from tcstudy.study.run import run_all
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 PAGE = Path(__file__).with_name("own_texts.md")
 WINDOWS = (32, 64, 128, 256, 512)
@@ -131,14 +134,21 @@ def _has_pooler(encoder: EncoderSpec) -> bool:
     return isinstance(load_encoder(encoder, 0.0).body.config, BertConfig)
 
 
+_WITHOUT_SCRIPTS = """{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js %}{% endblock -%}
+{%- block html_head_js_mathjax %}{% endblock -%}
+{%- block html_head_js_mermaidjs %}{% endblock -%}
+"""
+"""The page asks nothing of the network, and what stands between two dollars is no formula."""
+
+
 def write_report(parameters: dict[str, Any], folder: Path) -> Path:
     """Execute the page with `parameters` into `folder`, as a notebook and as HTML, which is returned.
 
     Raises:
         StudyError: a cell failed, which its first line tells; or the folder cannot be written.
     """
-    import nbformat
-    from nbconvert import HTMLExporter  # slow to import
+    import nbformat  # slow to import
 
     notebook, shown = folder / "report.ipynb", folder / "report.html"
     try:
@@ -148,16 +158,23 @@ def write_report(parameters: dict[str, Any], folder: Path) -> Path:
             if failure := execute(PAGE, executed, parameters):
                 raise StudyError(failure)
             os.replace(executed, notebook)
-        content = nbformat.read(notebook, as_version=4)
-        for cell in content.cells:
-            if cell.cell_type == "code":  # progress, which the terminal has shown
-                cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-        exporter = HTMLExporter(exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
-        page, _ = exporter.from_notebook_node(content)
-        shown.write_text(page, encoding="utf-8")
+        shown.write_text(as_html(nbformat.read(notebook, as_version=4)), encoding="utf-8")
     except OSError as error:
         raise StudyError(f"The page cannot be written to {folder} ({error.strerror or error}).") from None
     return shown
+
+
+def as_html(executed: "NotebookNode") -> str:
+    """An executed page as HTML, without code and progress, which the terminal has shown."""
+    from nbconvert import HTMLExporter  # slow to import
+
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    exporter = HTMLExporter(
+        exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True, raw_template=_WITHOUT_SCRIPTS
+    )
+    return exporter.from_notebook_node(executed)[0]
 
 
 _PIPELINE = """```python

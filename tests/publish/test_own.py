@@ -3,6 +3,7 @@
 import csv
 
 import jupytext
+import nbformat
 import numpy as np
 import pytest
 from transformers import pipeline
@@ -84,6 +85,17 @@ def test_each_method_trains_on_the_same_documents_of_a_draw_and_is_compared_with
                 == 1
             )
     assert {*experiment.compared(), *experiment.compared().values()} == {key.variant for key in runs}
+
+
+def test_the_report_asks_nothing_of_the_network_and_takes_no_dollars_for_formulas():
+    outputs = [
+        nbformat.v4.new_output("display_data", data={"text/html": "<p>paid $5, not $10</p>"}),
+        nbformat.v4.new_output("stream", name="stderr", text="run 1 of 12"),
+    ]
+    executed = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("hidden", outputs=outputs)])
+    shown = own.as_html(executed)
+    assert "<p>paid $5, not $10</p>" in shown
+    assert not any(told in shown for told in ("<script", 'src="http', "run 1 of 12", "hidden</"))
 
 
 @pytest.mark.slow
