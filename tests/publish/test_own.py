@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from transformers import pipeline
 
+from tcstudy.corpora.loading import load_corpus
 from tcstudy.experiments.own_texts import OwnTexts
 from tcstudy.publish import own
+from tcstudy.training.classifiers import Classifier
 
 CLASSES = {"Rückgabe": "market profit bank shares", "=Login()": "film actor music star", "Ort": "match goal team coach"}
 FILLER = "the a of and to in it was said with for on".split()
@@ -85,6 +87,17 @@ def test_each_method_trains_on_the_same_documents_of_a_draw_and_is_compared_with
                 == 1
             )
     assert {*experiment.compared(), *experiment.compared().values()} == {key.variant for key in runs}
+
+
+def test_predictions_of_a_table_without_the_column_begin_with_nothing(tmp_path, call, spec):
+    classes = load_corpus(spec.data)
+    Classifier.train(spec, classes.train, classes.facts.classes, ("body",)).save(tmp_path / "model")
+    (tmp_path / "t.csv").write_text("text\nmatch goal\n", encoding="utf-8")
+    called = call("predict", tmp_path / "model", tmp_path / "t.csv")
+    assert (called.status, called.out) == (2, "")
+    assert "t.csv has no column 'body'; it has 'text'" in called.err
+    called = call("predict", tmp_path / "model", tmp_path / "t.csv", "--text", "text")
+    assert [line.partition(",")[0] for line in called.out.splitlines()] == ["row", "1"]
 
 
 def test_the_report_asks_nothing_of_the_network_and_takes_no_dollars_for_formulas():
