@@ -18,6 +18,7 @@ from tcstudy.experiments.base import rate_text
 from tcstudy.experiments.own_texts import BAG_OF_WORDS, PRETRAINED, OwnTexts
 from tcstudy.publish.pages import execute
 from tcstudy.report.own_texts import Measured, Recommendation, measured, recommendation
+from tcstudy.report.tables import escape_markdown
 from tcstudy.spec import DataSpec, EncoderSpec
 from tcstudy.study.encoders import make_encoder
 from tcstudy.study.run import run_all
@@ -201,6 +202,8 @@ def model_card(
     """
     source, window = load_source(experiment.documents.name), experiment.window
     facts, spec = source.facts, experiment.final(own.method)
+    classes = ", ".join(facts.classes[:50]) + (" ..." if len(facts.classes) > 50 else "")
+    read = f"{facts.source}; texts from {', '.join(columns)}"
     stages = "".join(
         f"- further pre-training on these texts: {stage.recipe.steps:,} updates of {stage.recipe.batch_size} pairs of "
         f"{stage.recipe.length} wordpieces, learning rate {rate_text(stage.recipe.learning_rate)}\n"
@@ -219,9 +222,9 @@ pipeline_tag: text-classification
 language: {facts.language}
 ---
 
-# {facts.title}
+# {escape_markdown(facts.title)}
 
-Predicts the class of a text: {", ".join(facts.classes[:50])}{" ..." if len(facts.classes) > 50 else ""}.
+Predicts the class of a text: {escape_markdown(classes)}.
 
 **Error.** {own.error.mean:.1%} of held-out texts ({own.error.low:.1%} to {own.error.high:.1%}, a 95% interval over
 {own.error.runs} draws of the training documents and {own.error.documents:,} test documents), macro-F1
@@ -236,7 +239,7 @@ its own error cannot be measured on them. {found.reason}
 
 **Window.** {window.length} wordpieces of a text, {window.method}.
 
-**Data.** {facts.source}; texts from {", ".join(columns)}. Content digests: {source.train_report.digest} (training),
+**Data.** {escape_markdown(read)}. Content digests: {source.train_report.digest} (training),
 {source.test_report.digest} (test).
 
 **Use.**
