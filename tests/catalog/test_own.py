@@ -325,8 +325,8 @@ def test_without_a_network_a_set_of_the_hub_is_not_waited_for(monkeypatch, capfd
         monkeypatch.setattr(where, name, value)
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(StudyError, match="owner/mails at 0123abc cannot be loaded from the hub"):
-        DataSpec.parse({"path": "owner/mails", "revision": "0123abc", "text": "body", "label": "y"}, "x")
+    with pytest.raises(StudyError, match="owner/letters at 0123abc cannot be loaded from the hub"):
+        DataSpec.parse({"path": "owner/letters", "revision": "0123abc", "text": "body", "label": "y"}, "x")
     assert "Retrying" not in capfd.readouterr().err
 
 
