@@ -95,7 +95,7 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         try:
             head = [_name(given) for given in next(rows, [])]
             if not any(head):
-                raise StudyError(f"{path} is empty: its first line should hold the names of the columns.")
+                raise StudyError(f"{path}: its first line is empty, but should hold the names of the columns.")
             _check_columns(path, head, columns)
             places = [head.index(name) for name in columns]
             for row in rows:

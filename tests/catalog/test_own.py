@@ -217,6 +217,11 @@ def data_name(run):
 BAD = {
     "no file": (None, "does not exist"),
     "empty": ("", "is empty"),
+    "blank line above": ("\n" + as_csv(tickets()), "t.csv: its first line is empty, but should hold the names"),
+    "name over two lines": (
+        as_csv(tickets(), head=("Ticket ID", TEXT.replace(" (", "\n("), "Category")),
+        r"did you mean 'Customer Question\n(en)'?",
+    ),
     "only a head": (as_csv([]), "has no rows"),
     "one row": (as_csv(tickets(1)), "every label in the column 'Category' is 'Rückgabe'"),
     "wrong name": (
