@@ -28,7 +28,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     known = sorted(known)
     if close := difflib.get_close_matches(str(name)[:80], known, n=1, cutoff=0.5):
-        return f"did you mean '{close[0]}'?"
+        return f"did you mean {shown(close[0])}?"
     return f"known are: {', '.join(known)}"
 
 

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from platformdirs import user_cache_path
 
+from tcstudy.catalog.limits import CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS
 from tcstudy.errors import StudyError
 
 PROGRESS = "TCSTUDY_PROGRESS"
@@ -92,6 +93,10 @@ class Settings:
             micro_batch_tokens=int(tokens) if tokens else None,
             precision=precision,
         )
+
+    def tokens_at_once(self, on_cpu: bool) -> int:
+        """Tokens that go through the encoder at once, on a CPU or on any other device."""
+        return self.micro_batch_tokens or (CPU_MICRO_BATCH_TOKENS if on_cpu else MICRO_BATCH_TOKENS)
 
     def state(self, id: str) -> Path:
         """The file with the state of an unfinished training of the run or encoder with this identity."""

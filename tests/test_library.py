@@ -140,6 +140,12 @@ def test_what_a_notebook_registers_is_known_by_its_source(spec):
     assert tcstudy.run(changed).curve.losses[0] == pytest.approx(2 * tcstudy.run(plain).curve.losses[0], rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["raeder", FractionReader])
+def test_what_is_no_kind_of_extension_cannot_be_registered(kind):
+    with pytest.raises(StudyError, match="what is registered is a reader, a window or a loss"):
+        tcstudy.register(kind)
+
+
 def test_a_parameter_file_names_an_extension_from_any_folder(file, tmp_path, monkeypatch):
     parameters = tmp_path / "long_texts.yaml"
     parameters.write_text(

@@ -51,6 +51,13 @@ def counted(monkeypatch, module, name):
     return calls
 
 
+def test_tokens_at_once_follow_from_the_device_unless_they_are_set(tmp_path):
+    assert Settings.read({}, start=tmp_path).tokens_at_once(on_cpu=True) == 2048
+    assert Settings.read({}, start=tmp_path).tokens_at_once(on_cpu=False) == 16_384
+    given = Settings.read({"TCSTUDY_MICRO_BATCH_TOKENS": "64"}, start=tmp_path)
+    assert given.tokens_at_once(on_cpu=True) == given.tokens_at_once(on_cpu=False) == 64
+
+
 def test_settings_and_facts_are_read_once_for_a_page_and_identities_counted_once_for_a_run(monkeypatch, tmp_path):
     path = tmp_path / "base_rate.yaml"
     data = [{"name": "bbc_news", "train": 20, "validation": 10, "test": 10}]

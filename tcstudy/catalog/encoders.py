@@ -1,6 +1,7 @@
 """The encoders: a row of facts for each one in the study, and the same facts read from a local folder's config."""
 
 import functools
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -196,6 +197,37 @@ def encoder_facts(name: str, revision: str | None = None) -> EncoderFacts | None
             raise StudyError(f"'{revision}' is not the `revision` of an encoder of the hub, a commit of 40 digits")
         return None
     raise StudyError(f"'{name}' is not an encoder of the catalogue or of TCSTUDY_ENCODERS; {nearest(name, ENCODERS)}")
+
+
+def content_of(name: str) -> str | None:
+    """The digest of a user's own encoder, a folder in `TCSTUDY_ENCODERS`; None for any other encoder.
+
+    What the catalogue lists is known by its name, wherever it is.
+
+    Raises:
+        StudyError: a file of the folder cannot be read.
+    """
+    folder = Settings.read().encoders
+    if name in ENCODERS or folder is None or _facts_in(folder, name) is None:
+        return None
+    try:
+        files = sorted(file for file in (folder / name).iterdir() if file.suffix in _READ and file.is_file())
+        return _digest_of(tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
+    except OSError as error:
+        raise StudyError(f"{error.filename} cannot be read ({error.strerror}).") from None
+
+
+_READ = (".json", ".safetensors", ".txt", ".model")
+"""Endings of the files of an encoder that are read: configuration, weights and vocabulary."""
+
+
+@functools.cache
+def _digest_of(files: tuple[tuple[Path, int, int], ...]) -> str:
+    total = hashlib.sha256()
+    for path, *_ in files:
+        with path.open("rb") as file:
+            total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()[:12]
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -108,9 +109,11 @@ def _own_dataset(
             part: [(text, place[str(label)]) for text, label in zip(of.texts, of.labels, strict=True)]
             for part, of in parts.items()
         }
-        splits = _split(rows, len(classes))
+        splits, tested = _split(rows, len(classes))
         _check_classes(given, splits, classes)
         notes = [_how_split(rows), *notes, *_repeated(rows)]
+        if tested:
+            notes.append(f"{tested:,} training {_rows(tested)} with the text of a test document left out")
     title = Path(given.path).stem if files else given.path.rpartition("/")[2]
     words = [len(text.split()) for split in splits.values() for text, _ in split]
     facts = DatasetFacts(
@@ -203,7 +206,7 @@ def _label(value: Any, where: str) -> str | int | None:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
-        return " ".join(value.split()) or None
+        return " ".join(unicodedata.normalize("NFC", value).split()) or None
     if isinstance(value, int):
         return value
     raise StudyError(f"{where}: the label {shown(value)} is neither text nor a whole number.")
@@ -261,9 +264,15 @@ def _classes(given: TextFiles, parts: Mapping[str, _Part]) -> list[str]:
 _Row = tuple[str, int]
 
 
-def _split(rows: Mapping[str, list[_Row]], classes: int) -> dict[str, list[_Row]]:
-    if "test" in rows:
-        return {part: rows[part] for part in _PARTS}
+def _split(rows: Mapping[str, list[_Row]], classes: int) -> tuple[dict[str, list[_Row]], int]:
+    """Training and test rows, and the number of training rows left out because their text is tested."""
+    splits = {part: rows[part] for part in _PARTS} if "test" in rows else _drawn(rows, classes)
+    tested = {text_key(text) for text, _ in splits["test"]}
+    train = [row for row in splits["train"] if text_key(row[0]) not in tested]
+    return splits | {"train": train}, len(splits["train"]) - len(train)
+
+
+def _drawn(rows: Mapping[str, list[_Row]], classes: int) -> dict[str, list[_Row]]:
     whole = rows.get("all") or rows["train"]
     keys = [text_key(text) for text, _ in whole]
     for_testing = set()
@@ -278,8 +287,7 @@ def _split(rows: Mapping[str, list[_Row]], classes: int) -> dict[str, list[_Row]
 
 
 def _check_classes(given: TextFiles, splits: Mapping[str, Sequence[_Row]], classes: Sequence[str]) -> None:
-    tested = {text_key(text) for text, _ in splits["test"]}
-    trained = Counter(label for text, label in splits["train"] if text_key(text) not in tested)
+    trained = Counter(label for _, label in splits["train"])
     counts = Counter(label for split in splits.values() for _, label in split)
     few = [place for place in range(len(classes)) if counts[place] < LEAST_DOCUMENTS or trained[place] < 2]
     if few:
@@ -302,14 +310,18 @@ def _repeated(rows: Mapping[str, Sequence[_Row]]) -> list[str]:
     conflicting = sum(len(each) > 1 for each in labels.values())
     notes = []
     if repeated := total - len(labels):
-        notes.append(f"{repeated:,} rows repeat the text of another")
+        notes.append(f"{repeated:,} {'row repeats' if repeated == 1 else 'rows repeat'} the text of another")
     if conflicting:
         notes.append(f"{conflicting:,} {'text has' if conflicting == 1 else 'texts have'} several different labels")
     return notes
 
 
 def _left_out(rows: int) -> str:
-    return f"{rows:,} {'row' if rows == 1 else 'rows'} without text or label left out"
+    return f"{rows:,} {_rows(rows)} without text or label left out"
+
+
+def _rows(number: int) -> str:
+    return "row" if number == 1 else "rows"
 
 
 def _how_split(rows: Mapping[str, Sequence[_Row]]) -> str:

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def _check_columns(path: Path, found: Sequence[str], columns: Sequence[str]) -> 
 
 def _csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
     csv.field_size_limit(sys.maxsize)
+    columns = [_name(given) for given in columns]
     with path.open(encoding=encoding_of(path), newline="") as file:
         first = file.readline()
         if first.lower().startswith("sep=") and len(first.strip()) == 5:  # by which Excel is told the delimiter
@@ -91,9 +93,9 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
             file.seek(0)
         rows = csv.reader(file, delimiter=delimiter, strict=True)
         try:
-            head = [name.strip() for name in next(rows, [])]
+            head = [_name(given) for given in next(rows, [])]
             if not any(head):
-                raise StudyError(f"{path} is empty: its first line should hold the names of the columns.")
+                raise StudyError(f"{path}: its first line is empty, but should hold the names of the columns.")
             _check_columns(path, head, columns)
             places = [head.index(name) for name in columns]
             for row in rows:
@@ -108,12 +110,17 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
             raise StudyError(f"{path}, line {rows.line_num:,}: its quotation marks do not match ({error}).") from None
 
 
+def _name(given: str) -> str:
+    """A column's name in one form, since an umlaut can be one character or two."""
+    return unicodedata.normalize("NFC", given.strip())
+
+
 def _delimiter(first: str, columns: Sequence[str]) -> str:
     """The delimiter that finds most of the wanted columns in a file's first line, or else the most columns."""
 
     def fits(delimiter: str) -> tuple[int, int]:
         try:
-            head = [name.strip() for name in next(csv.reader(io.StringIO(first), delimiter=delimiter), [])]
+            head = [_name(given) for given in next(csv.reader(io.StringIO(first), delimiter=delimiter), [])]
         except csv.Error:
             return 0, 0
         return sum(name in head for name in columns), len(head)
@@ -163,7 +170,7 @@ READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[tuple[Any, ...]]]] =
 
 
 def joined_text(values: Sequence[Any], where: str) -> str:
-    """The text of a row: its columns, joined by a space; empty if there is none.
+    """The text of a row: its columns, joined by a space, with each umlaut as one character; empty if there is none.
 
     Raises:
         StudyError: a value is neither text nor a number.
@@ -175,4 +182,5 @@ def joined_text(values: Sequence[Any], where: str) -> str:
         if not isinstance(value, str | int | float):
             raise StudyError(f"{where}: {shown(value)} is not text.")
         parts.append(str(value).strip())
-    return " ".join(filter(None, parts)).encode("utf-8", "replace").decode()  # JSON can hold half a surrogate pair
+    text = unicodedata.normalize("NFC", " ".join(filter(None, parts)))
+    return text.encode("utf-8", "replace").decode()  # JSON can hold half a surrogate pair

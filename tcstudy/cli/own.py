@@ -129,14 +129,15 @@ def predict(
     classifier = Classifier.open(model)
     rows = read_rows(texts, text or classifier.description.text)
     written = (joined_text(row, f"{texts}, row {number:,}") for number, row in enumerate(rows, start=1))
+    some, done = list(itertools.islice(written, ROWS_AT_ONCE)), 0  # before anything is written: a column may be missing
     with _opened(output) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["row", "label", "probability"])
-        done = 0
-        while some := list(itertools.islice(written, ROWS_AT_ONCE)):
+        while some:
             for number, answer in enumerate(classifier(some), start=done + 1):
                 writer.writerow([number, answer["label"], f"{answer['score']:.6f}"])
             done += len(some)
+            some = list(itertools.islice(written, ROWS_AT_ONCE))
     if output:
         print(f"{done:,} rows: {output}", file=sys.stderr)
 

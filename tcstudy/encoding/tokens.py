@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from tcstudy.catalog.encoders import EncoderFacts, encoder_facts, fetched_facts
+from tcstudy.catalog.encoders import EncoderFacts, content_of, encoder_facts, fetched_facts
 from tcstudy.catalog.hub import give_up_at_once_without_network
 from tcstudy.corpora.assets import open_wheel
 from tcstudy.errors import StudyError, first_line
@@ -129,6 +129,11 @@ def pretrained_source(spec: EncoderSpec) -> tuple[str, str | None]:
         return str(Settings.read().weights / spec.id), None
     facts = encoder_facts(spec.name, spec.revision)
     if facts is not None and facts.local:
+        if (content := content_of(spec.name)) and spec.revision != content:
+            raise StudyError(
+                f"The folder {facts.local} does not hold the encoder {spec.name} at {spec.revision}: its content is "
+                f"{content} now."
+            )
         return str(facts.local), None
     source, revision = (facts.hub, facts.commit) if facts else (spec.name, spec.revision)
     give_up_at_once_without_network()

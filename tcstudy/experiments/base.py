@@ -121,7 +121,7 @@ class FineTuningExperiment(Experiment):
     """An experiment that compares variants of one fine-tuning on some data sets with some seeds.
 
     Attributes:
-        data: the data sets and how many of their documents are drawn.
+        data: the data sets, or the one, and how many of their documents are drawn.
         training, protocol: how each model is trained.
         seeds: one run for each.
         draw: whether all runs have the training and validation documents of `data`, or the run of each seed has a draw
@@ -133,6 +133,11 @@ class FineTuningExperiment(Experiment):
     protocol: NamedProtocol = PROTOCOLS["clean"]
     seeds: Seeds = (0,)
     draw: Literal["fixed", "seed"] = "fixed"
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, Mapping) else given
 
     def grid(
         self, variants: Variants | Callable[[DataSpec, int], Variants], seeds: Sequence[int] | None = None

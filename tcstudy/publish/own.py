@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,13 @@ from tcstudy.experiments.base import rate_text
 from tcstudy.experiments.own_texts import BAG_OF_WORDS, PRETRAINED, OwnTexts
 from tcstudy.publish.pages import execute
 from tcstudy.report.own_texts import Measured, Recommendation, measured, recommendation
+from tcstudy.report.tables import escape_markdown
 from tcstudy.spec import DataSpec, EncoderSpec
 from tcstudy.study.encoders import make_encoder
 from tcstudy.study.run import run_all
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 PAGE = Path(__file__).with_name("own_texts.md")
 WINDOWS = (32, 64, 128, 256, 512)
@@ -131,14 +135,21 @@ def _has_pooler(encoder: EncoderSpec) -> bool:
     return isinstance(load_encoder(encoder, 0.0).body.config, BertConfig)
 
 
+_WITHOUT_SCRIPTS = """{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js %}{% endblock -%}
+{%- block html_head_js_mathjax %}{% endblock -%}
+{%- block html_head_js_mermaidjs %}{% endblock -%}
+"""
+"""The page asks nothing of the network, and what stands between two dollars is no formula."""
+
+
 def write_report(parameters: dict[str, Any], folder: Path) -> Path:
     """Execute the page with `parameters` into `folder`, as a notebook and as HTML, which is returned.
 
     Raises:
         StudyError: a cell failed, which its first line tells; or the folder cannot be written.
     """
-    import nbformat
-    from nbconvert import HTMLExporter  # slow to import
+    import nbformat  # slow to import
 
     notebook, shown = folder / "report.ipynb", folder / "report.html"
     try:
@@ -148,16 +159,23 @@ def write_report(parameters: dict[str, Any], folder: Path) -> Path:
             if failure := execute(PAGE, executed, parameters):
                 raise StudyError(failure)
             os.replace(executed, notebook)
-        content = nbformat.read(notebook, as_version=4)
-        for cell in content.cells:
-            if cell.cell_type == "code":  # progress, which the terminal has shown
-                cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-        exporter = HTMLExporter(exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
-        page, _ = exporter.from_notebook_node(content)
-        shown.write_text(page, encoding="utf-8")
+        shown.write_text(as_html(nbformat.read(notebook, as_version=4)), encoding="utf-8")
     except OSError as error:
         raise StudyError(f"The page cannot be written to {folder} ({error.strerror or error}).") from None
     return shown
+
+
+def as_html(executed: "NotebookNode") -> str:
+    """An executed page as HTML, without code and progress, which the terminal has shown."""
+    from nbconvert import HTMLExporter  # slow to import
+
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    exporter = HTMLExporter(
+        exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True, raw_template=_WITHOUT_SCRIPTS
+    )
+    return exporter.from_notebook_node(executed)[0]
 
 
 _PIPELINE = """```python
@@ -184,6 +202,8 @@ def model_card(
     """
     source, window = load_source(experiment.documents.name), experiment.window
     facts, spec = source.facts, experiment.final(own.method)
+    classes = ", ".join(facts.classes[:50]) + (" ..." if len(facts.classes) > 50 else "")
+    read = f"{facts.source}; texts from {', '.join(columns)}"
     stages = "".join(
         f"- further pre-training on these texts: {stage.recipe.steps:,} updates of {stage.recipe.batch_size} pairs of "
         f"{stage.recipe.length} wordpieces, learning rate {rate_text(stage.recipe.learning_rate)}\n"
@@ -202,9 +222,9 @@ pipeline_tag: text-classification
 language: {facts.language}
 ---
 
-# {facts.title}
+# {escape_markdown(facts.title)}
 
-Predicts the class of a text: {", ".join(facts.classes[:50])}{" ..." if len(facts.classes) > 50 else ""}.
+Predicts the class of a text: {escape_markdown(classes)}.
 
 **Error.** {own.error.mean:.1%} of held-out texts ({own.error.low:.1%} to {own.error.high:.1%}, a 95% interval over
 {own.error.runs} draws of the training documents and {own.error.documents:,} test documents), macro-F1
@@ -219,7 +239,7 @@ its own error cannot be measured on them. {found.reason}
 
 **Window.** {window.length} wordpieces of a text, {window.method}.
 
-**Data.** {facts.source}; texts from {", ".join(columns)}. Content digests: {source.train_report.digest} (training),
+**Data.** {escape_markdown(read)}. Content digests: {source.train_report.digest} (training),
 {source.test_report.digest} (test).
 
 **Use.**

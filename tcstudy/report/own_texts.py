@@ -11,7 +11,17 @@ from tcstudy.corpora.loading import load_corpus
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.own_texts import BAG_OF_WORDS, METHODS, OwnTexts, variant_name
 from tcstudy.report.cells import change_cell, percent_range
-from tcstudy.report.intervals import Estimate, differs, error, mean, paired_matrices, rate, spread, wrong_matrix
+from tcstudy.report.intervals import (
+    LEAST_RUNS,
+    Estimate,
+    differs,
+    error,
+    mean,
+    paired_matrices,
+    rate,
+    spread,
+    wrong_matrix,
+)
 from tcstudy.report.quality import f1_matrix
 from tcstudy.report.stats import share_cut
 from tcstudy.report.tables import Notice, Table, percent
@@ -131,7 +141,12 @@ def _cheapest(there: Sequence[Measured]) -> tuple[Measured, str]:
     for dearer in there[1:]:
         difference = change(dearer, chosen)
         points = f"{change_cell(difference.mean, difference.low, difference.high)} points"
-        if not differs(difference):
+        if difference.runs < LEAST_RUNS:
+            told.append(
+                f"{_name(dearer)} is not preferred to {chosen.method}, which costs less, on {difference.runs} "
+                f"draw{'s' * (difference.runs > 1)}: {points}; fewer than {LEAST_RUNS} decide nothing."
+            )
+        elif not differs(difference):
             told.append(
                 f"{_name(dearer)} does not differ significantly from {chosen.method}, which costs less: {points}."
             )

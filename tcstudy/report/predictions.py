@@ -74,6 +74,8 @@ def compare(models: Mapping[str, "str | Path | pd.DataFrame | Sequence[Record]"]
     >>> found.differences[["model", "reference", "change"]].values.tolist()
     [['other', 'one', 0.5]]
     """
+    if not isinstance(models, Mapping):
+        raise StudyError('Models are compared by name: compare({"mine": ..., "theirs": ...}).')
     if len(models) < 2:
         raise StudyError("A comparison needs at least two models.")
     found = {name: _predicted(name, given) for name, given in models.items()}

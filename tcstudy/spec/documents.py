@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.own import TextFiles, own_dataset
-from tcstudy.errors import StudyError
+from tcstudy.errors import StudyError, nearest, shown
 from tcstudy.spec.extensions import extensible
 from tcstudy.value import Count, Value
 
@@ -21,6 +21,9 @@ def named(given: Any) -> Any:
     if not isinstance(given, Mapping) or "path" not in given:
         return given
     rest = {key: value for key, value in given.items() if key not in TextFiles.model_fields}
+    if unknown := [key for key in rest if key not in DataSpec.model_fields and key not in TextSpec.model_fields]:
+        known = {*TextFiles.model_fields, *DataSpec.model_fields} - {"name"}
+        raise StudyError(f"{shown(unknown[0])} is not a key of your own texts; {nearest(str(unknown[0]), known)}")
     if "name" in rest:
         raise StudyError("`path` and `name` both say which texts to use: remove one of them")
     own = {key: value for key, value in given.items() if key in TextFiles.model_fields}
@@ -58,7 +61,13 @@ class DataSpec(Value):
     @field_validator("unlabelled", mode="before")
     @classmethod
     def _more_texts(cls, given: Any) -> Any:
-        return TextSpec.parse(given, "unlabelled").name if isinstance(given, Mapping) else given
+        if not isinstance(given, Mapping):
+            return given
+        if unknown := [key for key in given if key != "name" and key not in TextFiles.model_fields]:
+            raise StudyError(f"{shown(unknown[0])} is not a key of unlabelled texts, all of which are read")
+        if not {"name", "path"} & {*given}:
+            raise StudyError("`path` is needed: the file of the texts")
+        return named(given)["name"]
 
     @model_validator(mode="after")
     def _exists(self) -> Self:

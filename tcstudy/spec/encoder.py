@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from tcstudy.catalog.encoders import commit_of, encoder_facts
+from tcstudy.catalog.encoders import commit_of, content_of, encoder_facts
 from tcstudy.errors import StudyError
 from tcstudy.spec.documents import DataSpec, TextSpec, WindowSpec
 from tcstudy.spec.identity import Identified
@@ -97,7 +97,8 @@ class EncoderSpec(Identified):
 
     Attributes:
         name: a name in the catalogue, a folder in `TCSTUDY_ENCODERS`, or a hub id with revision.
-        revision: the commit of a hub id; the name of a branch or tag is resolved to its current commit.
+        revision: the commit of a hub id; the name of a branch or tag is resolved to its current commit. Of a folder in
+            `TCSTUDY_ENCODERS` that is not in the catalogue, the digest of its content.
         layers: the number of layers to keep, counted from the bottom; None keeps all.
         stages: its training stages, in order; none for the published encoder itself.
     """
@@ -117,6 +118,8 @@ class EncoderSpec(Identified):
         facts = encoder_facts(self.name, self.revision)
         if facts is not None and self.layers is not None and self.layers > facts.layers:
             raise StudyError(f"layers: {self.layers} layers cannot be kept, as {self.name} has {facts.layers}")
+        if self.revision is None:
+            self.__dict__["revision"] = content_of(self.name)
         return self
 
     @property

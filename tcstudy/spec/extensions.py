@@ -12,7 +12,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator
 
@@ -40,8 +40,13 @@ def register(kind: Kind, name: str | None = None) -> Callable[[Made], Made]:
         name: its name in descriptions; by default its own name.
 
     Raises:
-        StudyError: its source cannot be found, so it could not be identified.
+        StudyError: `kind` is another one, or its source cannot be found, so it could not be identified.
     """
+    if kind not in get_args(Kind):
+        raise StudyError(
+            f"register({shown(kind)}): what is registered is a reader, a window or a loss, for example "
+            '@register("reader").'
+        )
 
     def under_its_name(made: Made) -> Made:
         own = name or made.__name__

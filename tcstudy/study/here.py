@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tcstudy.catalog.datasets import absence, dataset_facts, is_local
 from tcstudy.catalog.encoders import EncoderFacts
-from tcstudy.catalog.limits import CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS
 from tcstudy.corpora.places import is_at_hand
 from tcstudy.settings import Settings, cores
 from tcstudy.spec import AnyRun, RunSpec
@@ -76,8 +75,8 @@ def _encoder_from(facts: EncoderFacts) -> str:
 
 
 def _device(encoders: Sequence[EncoderFacts]) -> Iterator[str]:
-    gpu, budget = gpu_here(), Settings.read().micro_batch_tokens
-    budget = budget or (MICRO_BATCH_TOKENS if gpu else CPU_MICRO_BATCH_TOKENS)
+    gpu = gpu_here()
+    budget = Settings.read().tokens_at_once(on_cpu=gpu is None)
     needed = max((training_bytes(facts, budget) for facts in encoders), default=0)
     if gpu:
         yield f"Device: {gpu}, on which training takes up to about {needed / GIB:.1f} GiB."

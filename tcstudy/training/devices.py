@@ -10,7 +10,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import parse_flag_from_env
 
-from tcstudy.catalog.limits import CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS
 from tcstudy.encoding.batches import GROUP_TOKENS
 from tcstudy.errors import StudyError
 from tcstudy.settings import Precision, Settings
@@ -67,8 +66,7 @@ def keep_freed_memory() -> None:
 
 def micro_batch_tokens(accelerator: Accelerator) -> int:
     """Tokens that go through an encoder at once: by the settings, or what is usual on this device."""
-    usual = CPU_MICRO_BATCH_TOKENS if accelerator.device.type == "cpu" else MICRO_BATCH_TOKENS
-    return Settings.read().micro_batch_tokens or usual
+    return Settings.read().tokens_at_once(on_cpu=accelerator.device.type == "cpu")
 
 
 def group_tokens_on(accelerator: Accelerator) -> int:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import time
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.corpora.loading import load_corpus, load_source
 from tcstudy.corpora.text import load_text
 from tcstudy.errors import StudyError
+from tcstudy.experiments.own_texts import OwnTexts
 from tcstudy.experiments.within_task import WithinTask
 from tcstudy.spec import DataSpec, RunSpec
 
@@ -116,7 +118,7 @@ def test_a_folder_keeps_its_own_split_and_several_columns_are_joined(tmp_path):
     data = DataSpec.parse({"path": str(tmp_path), "text": ["title", "body"], "label": "y"}, "x")
     source = load_source(data.name)
     assert source.facts.classes == ("9", "10")  # numbers in their order
-    assert (len(source.train), len(source.test)) == (30, 6)
+    assert (len(source.train), len(source.test)) == (29, 6)  # the first texts, without a title, are equal
     assert source.test["text"][:2] == [tickets()[0][0], "test 1 " + tickets()[1][0]]
 
 
@@ -125,9 +127,46 @@ def test_what_is_odd_is_counted_and_told(tmp_path):
     (tmp_path / "t.csv").write_text(as_csv(rows), encoding="cp1252")
     told = dataset_facts(spec(tmp_path / "t.csv").name).source
     assert "2 rows without text or label left out" in told
-    assert "1 rows repeat the text of another" in told
+    assert "1 row repeats the text of another" in told
     assert "1 text has several different labels" in told
     assert "t.csv was read as Windows-1252" in told
+
+
+@pytest.mark.parametrize("part", ["label", "text", "column"])
+def test_an_umlaut_of_two_characters_is_the_same_as_one(tmp_path, part):
+    def apart(text, wanted):
+        return unicodedata.normalize("NFD", text) if part == wanted else text
+
+    rows = [
+        (apart(f"Grüße {number}", "text"), apart(label, "label") if number % 4 == 0 else label)
+        for number, (_, label) in enumerate(tickets())
+    ]
+    (tmp_path / "t.csv").write_text(as_csv(rows, head=("ID", apart("Fräge", "column"), "Category")), encoding="utf-8")
+    data = DataSpec.parse({"path": str(tmp_path / "t.csv"), "text": "Fräge", "label": "Category"}, "x")
+    assert dataset_facts(data.name).classes == ("Login", "Rückgabe")
+    assert {text for of in content(data).values() for text, _ in of} == {f"Grüße {number}" for number in range(40)}
+
+
+def test_training_rows_whose_text_is_tested_are_left_out_counted_and_not_among_the_labels_to_train_on(tmp_path):
+    rows = [(f"text {number} of {label}", label) for number, (_, label) in enumerate(tickets(60))]
+    for part, own in (("train", rows[:50]), ("test", rows[40:])):
+        (tmp_path / f"{part}.csv").write_text(as_csv(own), encoding="utf-8")
+    facts = dataset_facts(spec(tmp_path).name)
+    assert (facts.train, facts.test) == (40, 20)
+    assert "10 rows repeat the text of another" in facts.source
+    assert "10 training rows with the text of a test document left out" in facts.source
+    page = OwnTexts.parse(
+        {
+            "encoder": {"name": "tiny"},
+            "data": [{"path": str(tmp_path), "text": TEXT, "label": "Category"}],
+            "window": {"length": 16},
+            "labels": [10, 36, 40],
+        },
+        "x",
+    )
+    assert page.sizes() == [10, 36]  # four are for validation
+    largest = next(run for key, run in page.runs().items() if key.variant == "fine-tuning, 36 labels")
+    assert len(load_corpus(largest.data).train) == 36
 
 
 def test_unlabelled_texts_go_to_further_pretraining_without_those_that_are_tested(tmp_path):
@@ -150,6 +189,27 @@ def test_unlabelled_texts_go_to_further_pretraining_without_those_that_are_teste
         DataSpec.parse(unlabelled, "x")
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"labels": "Category"}, "x: 'labels' is not a key of your own texts; did you mean 'label'?"),
+        ({"trian": 10}, "x: 'trian' is not a key of your own texts; did you mean 'train'?"),
+        (
+            {"unlabelled": {"path": "t.csv", "text": TEXT, "documents": 5}},
+            "x: unlabelled: 'documents' is not a key of unlabelled texts, all of which are read",
+        ),
+        ({"unlabelled": {"text": TEXT}}, "x: unlabelled: `path` is needed: the file of the texts"),
+        ({"unlabelled": {"path": "t.csv", "text": "body"}}, "x: unlabelled: t.csv has no column 'body'"),
+    ],
+)
+def test_a_wrong_key_is_told_with_what_it_may_have_meant(tmp_path, monkeypatch, more, told):
+    (tmp_path / "t.csv").write_text(as_csv(tickets()), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError) as caught:
+        spec("t.csv", **more)
+    assert str(caught.value).startswith(told)
+
+
 def data_name(run):
     return run.data.name
 
@@ -157,6 +217,11 @@ def data_name(run):
 BAD = {
     "no file": (None, "does not exist"),
     "empty": ("", "is empty"),
+    "blank line above": ("\n" + as_csv(tickets()), "t.csv: its first line is empty, but should hold the names"),
+    "name over two lines": (
+        as_csv(tickets(), head=("Ticket ID", TEXT.replace(" (", "\n("), "Category")),
+        r"did you mean 'Customer Question\n(en)'?",
+    ),
     "only a head": (as_csv([]), "has no rows"),
     "one row": (as_csv(tickets(1)), "every label in the column 'Category' is 'Rückgabe'"),
     "wrong name": (
@@ -265,8 +330,8 @@ def test_without_a_network_a_set_of_the_hub_is_not_waited_for(monkeypatch, capfd
         monkeypatch.setattr(where, name, value)
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(StudyError, match="owner/mails at 0123abc cannot be loaded from the hub"):
-        DataSpec.parse({"path": "owner/mails", "revision": "0123abc", "text": "body", "label": "y"}, "x")
+    with pytest.raises(StudyError, match="owner/letters at 0123abc cannot be loaded from the hub"):
+        DataSpec.parse({"path": "owner/letters", "revision": "0123abc", "text": "body", "label": "y"}, "x")
     assert "Retrying" not in capfd.readouterr().err
 
 

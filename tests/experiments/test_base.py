@@ -26,6 +26,11 @@ def test_a_run_names_its_draw_only_if_there_are_several():
     assert str(RunKey("imdb", "plain", 1, 2)) == "imdb, plain, seed 1, draw 2"
 
 
+def test_a_single_data_set_needs_no_list():
+    alone = Pretraining.model_validate(GIVEN | {"data": {"name": "imdb", "train": 10}})
+    assert alone == Pretraining.model_validate(GIVEN | {"data": [{"name": "imdb", "train": 10}]})
+
+
 def test_variants_can_depend_on_the_data_set():
     experiment = Pretraining.model_validate(GIVEN | {"seeds": [0, 1]})
     runs = experiment.grid(lambda data, seed: {f"{data.name} rate": {"training.learning_rate": len(data.name) * 1e-5}})

@@ -91,6 +91,15 @@ def test_the_cheapest_method_that_none_was_shown_to_beat_is_recommended(experime
     assert found.reason.count("points") >= 2
 
 
+def test_two_draws_recommend_nothing_dearer_and_do_not_say_that_nothing_differs(experiment, records):
+    two = OwnTexts.parse(PARAMETERS | {"seeds": [0, 1]}, "parameters")
+    made = {key: record for key, record in records(rates(0.5, 0.2, 0.1)).items() if key.seed < 2}
+    found = report.recommendation(two, made)
+    assert found.method == BAG_OF_WORDS
+    assert "on 2 draws: −28.3 (" in found.reason and "fewer than 3 decide nothing" in found.reason
+    assert "significantly" not in found.reason
+
+
 def test_differences_are_those_of_the_predictions(experiment, records):
     made = records(rates(0.5, 0.2, 0.2))
     found = report.measured(experiment, made)

@@ -3,12 +3,17 @@
 import csv
 
 import jupytext
+import nbformat
 import numpy as np
 import pytest
 from transformers import pipeline
 
+from tcstudy.corpora.loading import load_corpus
 from tcstudy.experiments.own_texts import OwnTexts
 from tcstudy.publish import own
+from tcstudy.report.intervals import Estimate
+from tcstudy.report.own_texts import Measured, Recommendation
+from tcstudy.training.classifiers import Classifier
 
 CLASSES = {"Rückgabe": "market profit bank shares", "=Login()": "film actor music star", "Ort": "match goal team coach"}
 FILLER = "the a of and to in it was said with for on".split()
@@ -84,6 +89,48 @@ def test_each_method_trains_on_the_same_documents_of_a_draw_and_is_compared_with
                 == 1
             )
     assert {*experiment.compared(), *experiment.compared().values()} == {key.variant for key in runs}
+
+
+def test_a_card_shows_names_letter_by_letter_and_says_what_the_error_is_of(tmp_path):
+    names = {"<b>Ort</b>": "*x*", "`Ort`": "y"}
+    rows = "".join(f"{label},{word} {row}\n" for row in range(20) for label, word in names.items())
+    (tmp_path / "a [link](b).csv").write_text(f"Category,{COLUMN}\n{rows}", encoding="utf-8")
+    experiment = OwnTexts.parse(parameters(tmp_path / "a [link](b).csv", labels=[8]), "x")
+    error = Estimate(0.125, 0.05, 0.25, None, 3, 8)
+    card = own.model_card(
+        experiment,
+        Recommendation("fine-tuning", "fine-tuning", "It is the only one."),
+        Measured("fine-tuning", 29, (), error, error),
+        40,
+        [COLUMN],
+        plain=True,
+    )
+    assert "# a \\[link\\](b)" in card
+    assert "\\<b\\>Ort\\</b\\>, &#96;Ort&#96;." in card
+    assert "12.5% of held-out texts (5.0% to 25.0%, a 95% interval over\n3 draws" in card
+    assert "trained on all 40, including the test documents" in card
+
+
+def test_predictions_of_a_table_without_the_column_begin_with_nothing(tmp_path, call, spec):
+    classes = load_corpus(spec.data)
+    Classifier.train(spec, classes.train, classes.facts.classes, ("body",)).save(tmp_path / "model")
+    (tmp_path / "t.csv").write_text("text\nmatch goal\n", encoding="utf-8")
+    called = call("predict", tmp_path / "model", tmp_path / "t.csv")
+    assert (called.status, called.out) == (2, "")
+    assert "t.csv has no column 'body'; it has 'text'" in called.err
+    called = call("predict", tmp_path / "model", tmp_path / "t.csv", "--text", "text")
+    assert [line.partition(",")[0] for line in called.out.splitlines()] == ["row", "1"]
+
+
+def test_the_report_asks_nothing_of_the_network_and_takes_no_dollars_for_formulas():
+    outputs = [
+        nbformat.v4.new_output("display_data", data={"text/html": "<p>paid $5, not $10</p>"}),
+        nbformat.v4.new_output("stream", name="stderr", text="run 1 of 12"),
+    ]
+    executed = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("hidden", outputs=outputs)])
+    shown = own.as_html(executed)
+    assert "<p>paid $5, not $10</p>" in shown
+    assert not any(told in shown for told in ("<script", 'src="http', "run 1 of 12", "hidden</"))
 
 
 @pytest.mark.slow

@@ -116,6 +116,11 @@ def test_what_cannot_be_compared_is_told(change, told):
         compare({"one": predictions(0.2), "other": change(predictions(0.3))})
 
 
+def test_models_without_names_are_told_how_to_have_them():
+    with pytest.raises(StudyError, match="compared by name"):
+        compare([predictions(0.2), predictions(0.3)])
+
+
 def test_a_single_run_shows_no_difference():
     one = pd.DataFrame({"document": range(40), "label": "a", "predicted": "a", "seed": 0})
     [row] = compare({"one": one, "other": one.assign(predicted="b")}).differences.itertuples()

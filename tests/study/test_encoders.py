@@ -1,15 +1,19 @@
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import safetensors.torch
 
 from tcstudy.errors import StudyError
+from tcstudy.models.encoder import load_encoder
 from tcstudy.settings import Settings
-from tcstudy.spec import EncoderSpec, MultitaskSpec, PretrainingSpec
+from tcstudy.spec import EncoderSpec, MultitaskSpec, PretrainingSpec, RunSpec
 from tcstudy.study.encoders import encoder_records, encoder_store, make_encoder
 from tcstudy.study.run import run, run_all
 
@@ -184,3 +188,27 @@ def test_a_killed_pre_training_goes_on_and_leaves_no_half_folder():
 def test_a_recipe_that_cannot_be_is_refused(changes):
     with pytest.raises(ValueError, match=r"both be false|greater than or equal|did you mean 'imdb'"):
         pretrained(**changes)
+
+
+def test_other_weights_in_a_folder_of_ones_own_are_another_encoder(spec, encoders, tmp_path, monkeypatch):
+    shutil.copytree(encoders / "tiny", tmp_path / "mine" / "mine")
+    monkeypatch.setenv("TCSTUDY_ENCODERS", str(tmp_path / "mine"))
+    first = spec.variant({"encoder": {"name": "mine"}})
+    assert re.fullmatch("[0-9a-f]{12}", first.encoder.revision)
+    assert spec.variant({"encoder": {"name": "mine"}}).id == first.id
+    assert RunSpec.model_validate_json(first.model_dump_json()) == first  # as a record is read
+    weights = tmp_path / "mine" / "mine" / "model.safetensors"
+    changed = safetensors.torch.load_file(weights)
+    safetensors.torch.save_file({name: 2 * own for name, own in changed.items()}, weights, {"format": "pt"})
+    other = spec.variant({"encoder": {"name": "mine"}})
+    assert other.id != first.id
+    (tmp_path / "mine" / "mine" / "README.md").write_text("# Only a card")
+    assert spec.variant({"encoder": {"name": "mine"}}).id == other.id
+    with pytest.raises(StudyError, match=f"does not hold the encoder mine at {first.encoder.revision}"):
+        load_encoder(first.encoder, 0.0)
+
+
+def test_the_copy_of_an_encoder_of_the_catalogue_is_known_by_its_name(encoders, tmp_path, monkeypatch):
+    shutil.copytree(encoders / "tiny", tmp_path / "mine" / "bert-base-uncased")
+    monkeypatch.setenv("TCSTUDY_ENCODERS", str(tmp_path / "mine"))
+    assert EncoderSpec(name="bert-base-uncased").revision is None
