@@ -173,7 +173,8 @@ def error_by_length(records: Mapping[RunKey, Record], bins: int = 4) -> pd.DataF
             continue
         if dataset not in places:
             lengths = lengths_of(next(record for record in runs.values() if record.test))
-            places[dataset] = (lengths, pd.qcut(lengths, bins, labels=False, duplicates="drop"))
+            edges = pd.qcut(lengths, bins, labels=False, duplicates="drop")  # no number where all lengths are equal
+            places[dataset] = (lengths, np.nan_to_num(edges))
         lengths, place = places[dataset]
         wrong = wrong_matrix([*runs.values()])
         for number in np.unique(place):

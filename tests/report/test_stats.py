@@ -82,6 +82,15 @@ def test_bins_average_to_the_error_rate(records):
     assert (means["weighted"] / means["documents"]).to_dict() == {"head-only": 0.5, "tail-only": 0.0}
 
 
+def test_documents_of_one_length_are_one_bin(records, monkeypatch):
+    monkeypatch.setattr(stats, "lengths_of", lambda record: np.full(8, 12))
+    bins = stats.error_by_length(records, bins=4)
+    assert bins[["variant", "shortest", "longest", "documents"]].to_numpy().tolist() == [
+        ["head-only", 12, 12, 8],
+        ["tail-only", 12, 12, 8],
+    ]
+
+
 def test_without_predictions_there_are_no_bins(records):
     lost = {key: record.model_copy(update={"test": None}) for key, record in records.items()}
     assert stats.error_by_length(lost).empty
