@@ -12,11 +12,12 @@ from typing import Literal, get_args
 
 from platformdirs import user_cache_path
 
-from tcstudy.catalog.limits import CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS
 from tcstudy.errors import StudyError
 
 PROGRESS = "TCSTUDY_PROGRESS"
 """Set to "over" or "lines" for a process whose output another one shows: how it prints the progress of a training."""
+CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS = 2048, 16_384
+"""Tokens that go through the encoder at once, on a CPU and on any other device."""
 Precision = Literal["bf16", "tf32", "fp32"]
 """The precision of an encoder's matrix products; weights and updates are always fp32."""
 

@@ -13,5 +13,3 @@ def held_out_of(documents: int) -> int:
 
 MOST_PAIRS = 500
 """Pairs of held-out text that the heads are measured on."""
-CPU_MICRO_BATCH_TOKENS, MICRO_BATCH_TOKENS = 2048, 16_384
-"""Tokens that go through the encoder at once, on a CPU and on any other device."""

@@ -21,8 +21,7 @@ from pydantic import Field, field_validator
 from tcstudy.catalog.datasets import DatasetFacts
 from tcstudy.catalog.encoders import HUB_ID
 from tcstudy.catalog.hub import give_up_at_once_without_network
-from tcstudy.catalog.keys import text_key
-from tcstudy.catalog.rows import READERS, encoding_of, joined_text, read_rows
+from tcstudy.catalog.rows import READERS, encoding_of, joined_text, read_rows, text_key
 from tcstudy.errors import StudyError, first_line, shown
 from tcstudy.files import PARTIAL, told, write_whole
 from tcstudy.settings import Settings

@@ -147,7 +147,7 @@ def plan(
     from tcstudy.report import plan as shown
     from tcstudy.report.power import PastRuns, prospects
     from tcstudy.study.encoders import encoder_store, is_made
-    from tcstudy.study.here import needs
+    from tcstudy.study.inputs import needs
     from tcstudy.study.plan import plan_pages
     from tcstudy.study.results import all_records
     from tcstudy.study.speed import choose_speeds, speed_here
@@ -190,7 +190,7 @@ def book(
     """
     from tcstudy.catalog.profiles import PUBLISHED
     from tcstudy.publish.pages import run_pages
-    from tcstudy.publish.profile import check_profile, has_parameters
+    from tcstudy.publish.parameters import check_profile, has_parameters
     from tcstudy.publish.site import build_book
 
     check_profile(profile)

@@ -52,7 +52,7 @@ def check_inputs_of(files: "list[ParameterFile]") -> None:
 
 def recorded_files(files: "list[ParameterFile]") -> "list[ParameterFile]":
     """Those of `files` whose pages can be made without training; prints the others."""
-    from tcstudy.publish.completeness import what_is_missing
+    from tcstudy.publish.freshness import what_is_missing
 
     found = []
     for file in files:

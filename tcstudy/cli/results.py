@@ -63,7 +63,7 @@ def verify(results: FolderOption = None) -> None:
     _use(results)
     from tcstudy.report.results import checks_table
     from tcstudy.settings import Settings
-    from tcstudy.study.checks import failed
+    from tcstudy.study.results import failed
     from tcstudy.study.results import verify as look
 
     checks = look(Settings.read())
@@ -79,8 +79,8 @@ def compare(
 ) -> None:
     """Compare the runs that two folders share; exit status 1 if predictions differ or a file is damaged."""
     from tcstudy.report.results import checks_table, compared_sentence, compared_table
-    from tcstudy.study.checks import failed
     from tcstudy.study.results import compare as look
+    from tcstudy.study.results import failed
 
     comparison = look(first, second)
     differ = not all(run.equal for run in comparison.runs)

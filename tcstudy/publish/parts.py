@@ -15,11 +15,9 @@ from tcstudy.catalog.profiles import PUBLISHED
 from tcstudy.errors import StudyError
 from tcstudy.experiments import EXPERIMENTS
 from tcstudy.files import near
-from tcstudy.publish.completeness import what_is_missing
-from tcstudy.publish.freshness import page_source
+from tcstudy.publish.freshness import page_source, what_is_missing
 from tcstudy.publish.pages import executed_page
-from tcstudy.publish.parameters import ParameterFile, read_all
-from tcstudy.publish.profile import by_page, has_parameters, profile_folder
+from tcstudy.publish.parameters import ParameterFile, by_page, has_parameters, profile_folder, read_all
 from tcstudy.report.cells import RUNS
 from tcstudy.report.sweep import sweep_tables
 from tcstudy.report.tables import CSV, escape_markdown

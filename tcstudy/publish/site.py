@@ -11,8 +11,8 @@ import yaml
 
 from tcstudy.catalog.profiles import PUBLISHED
 from tcstudy.errors import StudyError
+from tcstudy.publish.parameters import check_profile
 from tcstudy.publish.parts import place_pages
-from tcstudy.publish.profile import check_profile
 from tcstudy.settings import Settings
 
 LINKED_HOSTS = ("github.com", "gitlab.com", "bitbucket.org")

@@ -6,9 +6,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tcstudy.study.checks import Check
 from tcstudy.study.record import Record
-from tcstudy.study.results import Compared, Comparison, Listed
+from tcstudy.study.results import Check, Compared, Comparison, Listed
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 

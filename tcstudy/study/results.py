@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -11,11 +12,32 @@ from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, RunSpec
-from tcstudy.study.checks import Check
 from tcstudy.study.encoders import EncoderRecord, encoder_store, what_is_wrong
 from tcstudy.study.record import Predictions, Record
 from tcstudy.study.sets import lengths_store, sets_store
 from tcstudy.study.store import WITH_DIGEST, AnyRecord, Damaged, Newer, Store, run_store
+
+State = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        state: all is well; something should be known; something is wrong.
+        subject: what was looked at.
+        sentence: what was found.
+    """
+
+    state: State
+    subject: str
+    sentence: str
+
+
+def failed(checks: Iterable[Check]) -> bool:
+    """Whether something is wrong."""
+    return any(check.state == "fail" for check in checks)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from scipy.optimize import nnls
 
 from tcstudy.catalog.encoders import EncoderFacts
 from tcstudy.catalog.gpus import GPUS, Gpu, gpu_facts
-from tcstudy.catalog.limits import MICRO_BATCH_TOKENS
 from tcstudy.errors import StudyError
+from tcstudy.settings import MICRO_BATCH_TOKENS
 from tcstudy.spec import PretrainingSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.plan import PagePlan, PlannedWork, known_facts

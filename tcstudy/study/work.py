@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import EncoderFacts
-from tcstudy.catalog.limits import BILSTM_UNITS, MICRO_BATCH_TOKENS, MOST_PAIRS, held_out_of
+from tcstudy.catalog.limits import BILSTM_UNITS, MOST_PAIRS, held_out_of
+from tcstudy.settings import MICRO_BATCH_TOKENS
 from tcstudy.spec import (
     AnyRun,
     DataSpec,

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tcstudy.catalog.keys import text_key
+from tcstudy.catalog.rows import text_key
 from tcstudy.corpora.loading import stratified_sample
 
 

@@ -1,7 +1,7 @@
 import datasets
 import pytest
 
-from tcstudy.catalog.keys import text_key
+from tcstudy.catalog.rows import text_key
 from tcstudy.corpora.loading import load_source
 from tcstudy.corpora.text import load_general_text, load_text
 from tcstudy.errors import StudyError

@@ -5,7 +5,7 @@ import pytest
 from tcstudy.catalog import encoders
 from tcstudy.errors import StudyError
 from tcstudy.experiments import Datasets
-from tcstudy.publish.completeness import what_is_missing
+from tcstudy.publish.freshness import what_is_missing
 from tcstudy.report.datasets import beside_paper, catalogue, found
 from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec

@@ -7,8 +7,7 @@ from tcstudy.catalog.profiles import PROFILES
 from tcstudy.errors import StudyError
 from tcstudy.publish.freshness import belongs_to, made_from, stamp
 from tcstudy.publish.pages import executed_page, run_pages
-from tcstudy.publish.parameters import find_parameter_files, keep_as, read_all, read_parameters
-from tcstudy.publish.profile import profile_folder
+from tcstudy.publish.parameters import find_parameter_files, keep_as, profile_folder, read_all, read_parameters
 from tcstudy.settings import Settings
 
 GOOD = "encoder: {name: tiny}\ndatasets: [imdb]\n"

@@ -10,7 +10,7 @@ import yaml
 from tcstudy.errors import StudyError
 from tcstudy.experiments import EXPERIMENTS
 from tcstudy.publish import parts
-from tcstudy.publish.completeness import what_is_missing
+from tcstudy.publish.freshness import what_is_missing
 from tcstudy.publish.pages import pages_folder
 from tcstudy.publish.parameters import read_parameters
 from tcstudy.publish.parts import own_text, page_names

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tcstudy.catalog.profiles import PROFILES
-from tcstudy.publish.profile import experiments_of
+from tcstudy.publish.parameters import experiments_of
 from tcstudy.report import advice, cost, reproduction_tables, reproductions, verdict_tables
 from tcstudy.report.advice import ADVICE, Carried, Clause, Evidence, Found, Line, best_of, others, own, standing
 from tcstudy.report.claim_rules import FEATURES, FIT

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats as stats_of_scipy
 
 from tcstudy.catalog.profiles import PROFILES
-from tcstudy.publish.parameters import read_parameters
-from tcstudy.publish.profile import experiments_of
+from tcstudy.publish.parameters import experiments_of, read_parameters
 from tcstudy.report import (
     cost,
     deviations,

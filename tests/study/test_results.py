@@ -15,10 +15,9 @@ from tcstudy.corpora.report import DataReport, SplitReport
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, MultitaskSpec, RunSpec
-from tcstudy.study.checks import failed
 from tcstudy.study.encoders import make_encoder
 from tcstudy.study.record import SCHEMA, Cost, LearningCurve, Predictions, Provenance, Record
-from tcstudy.study.results import Place, chosen, compare, read_all, verify
+from tcstudy.study.results import Place, chosen, compare, failed, read_all, verify
 from tcstudy.study.store import Store
 
 LABELS = np.arange(10) % 2
