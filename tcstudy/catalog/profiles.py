@@ -62,9 +62,10 @@ PROFILES = _Profiles(
             "mini",
             "note",
             "Profile mini",
-            "This page was made with the profile `mini`: a 6-layer encoder that was tuned for sentence similarity "
-            "(MiniLM), short windows, subsets of the real data sets, short further pre-training, several runs. Error "
-            "rates are not comparable with the paper's, and effects may differ at the paper's scale.",
+            "This page was made with the profile `mini`: a 6-layer encoder (MiniLM) that was tuned for sentence "
+            "similarity and, on some pages, pre-trained on general text after that; short windows, subsets of the "
+            "real data sets, short further pre-training, several runs. Error rates are not comparable with the "
+            "paper's, and effects may differ at the paper's scale.",
             "A small encoder, short windows and few labels: effects may differ at the paper's scale.",
             decides=True,
         ),

@@ -12,7 +12,7 @@ from tcstudy.study.encoders import EncoderRecord, encoders_behind
 from tcstudy.study.record import Record
 
 
-def made(records: Mapping[EncoderSpec, EncoderRecord], page: str) -> Table:
+def encoders_table(records: Mapping[EncoderSpec, EncoderRecord], page: str) -> Table:
     """The encoders trained for a page: their text, texts removed from it, updates, and the accuracy of their heads.
 
     Args:
@@ -95,8 +95,8 @@ def of(experiment: Experiment, records: Mapping[RunKey, Record] = NO_RUNS) -> li
         records: of its runs; none for a page that trains nothing.
     """
     tables = [run_with(experiment)]
-    if made := encoders_behind(records.values()):
-        tables.append(made(made, experiment.page))
+    if encoders := encoders_behind(records.values()):
+        tables.append(encoders_table(encoders, experiment.page))
     if records:
         tables += [documents_used(records, experiment.page), made_with(records, experiment.page)]
     folds: list[Fold] = [Fold("Parameters, command and provenance", tables, text=command(experiment))]

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.catalog.datasets import dataset_facts, is_local
 from tcstudy.corpora.places import Digests, digests_here
 from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
@@ -63,7 +63,10 @@ def other_texts(read: Mapping[str, tuple[str, str]]) -> str | None:
 
 
 def _here(name: str) -> Digests | None:
-    return _digests(name, Settings.read())
+    settings = Settings.read()
+    if dataset_facts(name).kind == "general" and not is_local(name, settings.data):
+        return None  # the wheel has a part of general text, which says nothing against a record of all of it
+    return _digests(name, settings)
 
 
 @functools.lru_cache(maxsize=64)

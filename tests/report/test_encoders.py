@@ -1,4 +1,4 @@
-from tcstudy.report.provenance import made, stages_of
+from tcstudy.report.provenance import encoders_table, stages_of
 from tcstudy.spec import EncoderSpec, MultitaskSpec, PretrainingSpec
 from tcstudy.study.encoders import encoder_records, make_encoder
 
@@ -23,6 +23,6 @@ def test_stages_are_told_in_words():
 
 def test_what_was_made_stands_in_a_row_each():
     make_encoder(staged())
-    [row] = made(encoder_records([staged()]), "page").rows
+    [row] = encoders_table(encoder_records([staged()]), "page").rows
     assert row[:4] == ["tiny, pre-trained on BBC News, new heads", "108", "0", "4"]
     assert row[4].count("%") == 2

@@ -5,9 +5,10 @@ import shutil
 import datasets
 import pytest
 
-from tcstudy.corpora.places import digests_here
+from tcstudy.corpora.places import Digests, digests_here
 from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec, MultitaskSpec, PretrainingSpec
+from tcstudy.study import texts
 from tcstudy.study.encoders import encoder_store, make_encoder, what_is_wrong
 from tcstudy.study.run import run, run_all
 from tcstudy.study.store import UNFIT, run_store, tell_once
@@ -69,6 +70,18 @@ def test_where_the_texts_are_not_a_record_stands_for_itself(spec, tmp_path, monk
     monkeypatch.setenv("TCSTUDY_DATA", str(tmp_path / "elsewhere"))
     assert digests_here("bbc_news") is None
     assert run_store().get(spec) == record
+
+
+def test_a_record_of_all_general_text_is_used_where_only_a_part_of_it_is_at_hand(tmp_path, monkeypatch):
+    monkeypatch.setattr(texts, "digests_here", lambda name: Digests("summaries", "summaries"))
+    texts._digests.cache_clear()
+    monkeypatch.setenv("TCSTUDY_DATA", str(tmp_path))
+    of_all = {"general": Digests("books and summaries", "books and summaries")}
+    assert texts.other_texts(of_all) is None
+    (tmp_path / "general").mkdir()
+    told = "made with other training texts of general text than this machine has"
+    assert texts.other_texts(of_all) == told
+    texts._digests.cache_clear()
 
 
 def test_an_encoder_is_made_again_of_other_texts_and_so_are_its_runs(spec, permuted):
