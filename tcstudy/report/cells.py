@@ -108,9 +108,11 @@ def _end(record: Record) -> str:
 
 
 def counted(errors: pd.DataFrame) -> str:
-    """Over what means are taken: "3 seeds", or "3 draws of the training documents, 1 seed each"."""
-    seeds, draws = (_from_to(errors[name]) for name in ("seeds", "draws"))
+    """Over what means are taken: "3 seeds", "3 draws of the training documents, 1 seed each", or one draw for each."""
+    seeds, draws, runs = (_from_to(errors[name]) for name in ("seeds", "draws", "runs"))
     each = f"{seeds} seed{'' if seeds == '1' else 's'}"
+    if seeds == draws == runs != "1":
+        return f"{each}, each with its own training documents"
     return each if draws == "1" else f"{draws} draws of the training documents, {each} each"
 
 

@@ -9,7 +9,7 @@ from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.encoding.documents import spans
 from tcstudy.experiments.base import PretrainingExperiment
 from tcstudy.experiments.layers import Layers
-from tcstudy.spec import WindowSpec
+from tcstudy.spec import PretrainingSpec, WindowSpec
 
 WIDTH = 400
 """Of every drawing, in its own units: letters of 13 units stay readable where a screen is 400 pixels wide."""
@@ -138,10 +138,13 @@ def stages(experiment: PretrainingExperiment) -> Drawing:
     facts = encoder_facts(experiment.encoder.name, experiment.encoder.revision)
     depth = [f"{facts.layers} layers"] if facts else []
     titles = ", ".join(dataset_title(data.name) for data in experiment.data)
+    here = sum(stage.recipe.steps for stage in experiment.encoder.stages if isinstance(stage, PretrainingSpec))
     labels = sorted({f"{data.train:,}" if data.train else "all" for data in experiment.data})
     boxes: Mapping[str, Sequence[str]] = {
         "1. General pre-training": [
-            "general text without labels, by its publishers",
+            f"general text, by its publishers, then {here:,} steps here"
+            if here
+            else "general text without labels, by its publishers",
             ", ".join([experiment.encoder.name, *depth]),
         ],
         "2. Further pre-training": [

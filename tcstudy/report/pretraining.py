@@ -43,7 +43,7 @@ def printed_by_steps() -> pd.Series:
 def heads_by_steps(
     encoders: Mapping[tuple[str, int], EncoderSpec], made: Mapping[EncoderSpec, EncoderRecord]
 ) -> pd.DataFrame:
-    """How the heads of further pre-trained encoders do on text that was held out of their pre-training.
+    """How the heads of encoders do on text that is held out of their further pre-training, before it and by its steps.
 
     Args:
         encoders: by data set and steps.
@@ -54,11 +54,18 @@ def heads_by_steps(
         were not trained.
     """
     measured = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy")
+    found = {place: made[spec].measured for place, spec in encoders.items() if spec in made}
+    before = {
+        (dataset, 0): text.before
+        for (dataset, _), spec in encoders.items()
+        if spec in made
+        for text in made[spec].texts
+        if text.name == dataset
+    }
     return pd.DataFrame(
         [
-            {"dataset": dataset, "steps": steps, **{name: getattr(made[spec].measured, name) for name in measured}}
-            for (dataset, steps), spec in encoders.items()
-            if spec in made
+            {"dataset": dataset, "steps": steps, **{name: getattr(heads, name) for name in measured}}
+            for (dataset, steps), heads in (before | found).items()
         ],
         columns=["dataset", "steps", *measured],
     ).astype(dict.fromkeys(measured, float))

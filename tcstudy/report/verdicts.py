@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from tcstudy.catalog.datasets import dataset_title
+from tcstudy.catalog.datasets import dataset_facts, dataset_title
 from tcstudy.catalog.profiles import Profile
 from tcstudy.report.claim_rules import Part
 from tcstudy.report.claim_sources import printed_effects
@@ -23,7 +23,7 @@ from tcstudy.report.measured import (
     effect_of,
     not_taken,
 )
-from tcstudy.spec import RunSpec
+from tcstudy.spec import MultitaskSpec, PretrainingSpec, RunSpec
 
 Decision = Literal["holds", "does not hold", "not decided here", "not tested here"]
 HOLDS, FAILS, OPEN, UNTESTED = "holds", "does not hold", "not decided here", "not tested here"
@@ -184,10 +184,12 @@ def decide(part: Part, effect: Effect) -> tuple[Decision, str]:
 def _scale(rows: pd.DataFrame, effect: Effect) -> str:
     """The size of the runs of a comparison, from their columns."""
     encoded = rows[[isinstance(run, RunSpec) for run in rows["run"]]]
-    names = [
-        f"{name}, {layers:.0f} layers" if pd.notna(layers) else name
-        for name, layers in encoded[["encoder.name", "encoder.layers"]].drop_duplicates().itertuples(index=False)
-    ]
+    names = dict.fromkeys(
+        name
+        + (f", {layers:.0f} layers" if pd.notna(layers) else "")
+        + (" after general pre-training" if any(_is_general(stage) for stage in run.encoder.stages) else "")
+        for name, layers, run in encoded[["encoder.name", "encoder.layers", "run"]].itertuples(index=False)
+    )
     labelled = [record.data.used_train for record in rows["record"]]
     told = [
         " and ".join(names),
@@ -197,6 +199,13 @@ def _scale(rows: pd.DataFrame, effect: Effect) -> str:
     if steps := [count for count in encoded["pretraining.steps"] if count]:
         told.append(f"{_from_to(steps)} steps")
     return "; ".join([*told, f"{effect.runs} runs"])
+
+
+def _is_general(stage: PretrainingSpec | MultitaskSpec) -> bool:
+    """Whether a stage reads general text alone."""
+    return isinstance(stage, PretrainingSpec) and {dataset_facts(text.name).kind for text in stage.corpus} == {
+        "general"
+    }
 
 
 def _from_to(numbers: Collection[float]) -> str:

@@ -48,6 +48,8 @@ def test_nothing_is_below_zero_by_rounding_only():
     [
         ({"seeds": 3}, "3 seeds"),
         ({"seeds": 1}, "1 seed"),
+        ({"seeds": 3, "draws": 3, "runs": 3}, "3 seeds, each with its own training documents"),
+        ({"seeds": 2, "draws": 2, "runs": 4}, "2 draws of the training documents, 2 seeds each"),
         ({"seeds": 1, "draws": 3}, "3 draws of the training documents, 1 seed each"),
     ],
 )

@@ -34,8 +34,10 @@ def errors(experiment, made_up):
 def heads(experiment):
     """The heads by steps; NSP was not learnt by step 5, and the encoder of step 10 has no record."""
     encoders = experiment.encoders()
+    before = SimpleNamespace(mlm_loss=3.5, mlm_accuracy=0.3, nsp_loss=None, nsp_accuracy=None)
     measured = SimpleNamespace(mlm_loss=2.5, mlm_accuracy=0.4, nsp_loss=None, nsp_accuracy=None)
-    return report.heads_by_steps(encoders, {encoders["imdb", 5]: SimpleNamespace(measured=measured)})
+    texts = [SimpleNamespace(name="general", before=measured), SimpleNamespace(name="imdb", before=before)]
+    return report.heads_by_steps(encoders, {encoders["imdb", 5]: SimpleNamespace(measured=measured, texts=texts)})
 
 
 def test_errors_by_steps_by_hand(errors):
@@ -45,8 +47,8 @@ def test_errors_by_steps_by_hand(errors):
 
 
 def test_heads_by_steps_by_hand(heads):
-    assert heads[["dataset", "steps"]].to_numpy().tolist() == [["imdb", 5]]
-    assert heads[["mlm_loss", "mlm_accuracy"]].to_numpy().tolist() == [[2.5, 0.4]]
+    assert heads[["dataset", "steps"]].to_numpy().tolist() == [["imdb", 0], ["imdb", 5]]
+    assert heads[["mlm_loss", "mlm_accuracy"]].to_numpy().tolist() == [[3.5, 0.3], [2.5, 0.4]]
     assert np.isnan(heads["nsp_accuracy"]).all()
     assert list(report.accuracy_lines(heads)) == ["MLM, IMDb"]
 
@@ -58,7 +60,7 @@ def test_the_papers_points_stand_beside_theirs_or_in_a_row_of_their_own(errors_f
     ).assign(steps=list(cells))
     rows = report.steps_table(errors, heads, report.printed_by_steps(), "t").rows
     assert rows == [
-        ["0 steps", "IMDb", "55.0% (50.0–60.0)", "5.40%", "–", "–", "–", "–"],
+        ["0 steps", "IMDb", "55.0% (50.0–60.0)", "5.40%", "3.50", "30.0%", "–", "–"],
         ["5 steps", "IMDb", "35.0% (30.0–40.0)", "–", "2.50", "40.0%", "–", "–"],
         ["10 steps", "IMDb", "15.0% (10.0–20.0)", "–", "–", "–", "–", "–"],
         ["100k steps", "IMDb", "–", "4.37%", "–", "–", "–", "–"],
