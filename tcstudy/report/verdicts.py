@@ -203,9 +203,9 @@ def _scale(rows: pd.DataFrame, effect: Effect) -> str:
 
 def _is_general(stage: PretrainingSpec | MultitaskSpec) -> bool:
     """Whether a stage reads general text alone."""
-    return isinstance(stage, PretrainingSpec) and {dataset_facts(text.name).kind for text in stage.corpus} == {
-        "general"
-    }
+    return isinstance(stage, PretrainingSpec) and all(
+        dataset_facts(text.name).kind == "general" for text in stage.corpus
+    )
 
 
 def _from_to(numbers: Collection[float]) -> str:
