@@ -30,11 +30,24 @@ class Gate:
         condition: in words, with its limit.
         measured: the value that it is about; None where the record does not have it.
         passed: whether the condition holds.
+        share: whether the value is a share, shown in percent.
     """
 
     condition: str
     measured: float | None
     passed: bool
+    share: bool = False
+
+    @property
+    def value(self) -> str:
+        """What was measured, in words.
+
+        >>> Gate("", None, False).value, Gate("", 3.512, False).value, Gate("", 0.788, False, share=True).value
+        ('not measured', '3.51', '78.8%')
+        """
+        if self.measured is None:
+            return "not measured"
+        return percent(self.measured) if self.share else f"{self.measured:.2f}"
 
 
 def gates(record: EncoderRecord) -> list[Gate]:
@@ -54,7 +67,7 @@ def gates(record: EncoderRecord) -> list[Gate]:
 
 
 def _gate(condition: str, measured: float | None, limit: float, sign: int = 1) -> Gate:
-    return Gate(condition, measured, measured is not None and sign * measured <= sign * limit)
+    return Gate(condition, measured, measured is not None and sign * measured <= sign * limit, share=sign < 0)
 
 
 def gates_table(record: EncoderRecord, name: str) -> Table:
@@ -62,7 +75,7 @@ def gates_table(record: EncoderRecord, name: str) -> Table:
     rows = [
         [
             gate.condition,
-            "not measured" if gate.measured is None else f"{gate.measured:.2f}",
+            gate.value,
             "passed" if gate.passed else "not passed",
         ]
         for gate in gates(record)
@@ -80,9 +93,7 @@ def gates_found(record: EncoderRecord | None) -> Notice:
     if record is None:
         return Notice("note", title, "No stage was added: the encoder is used as it was published.")
     found = gates(record)
-    told = "; ".join(
-        f"{gate.condition}: {'not measured' if gate.measured is None else f'{gate.measured:.2f}'}" for gate in found
-    )
+    told = "; ".join(f"{gate.condition}: {gate.value}" for gate in found)
     passed = sum(gate.passed for gate in found)
     return Notice("tip", title, f"Of {len(found)} conditions on the encoder {passed} are met. {told}.")
 

@@ -112,12 +112,20 @@ def of_pretrainings(records: Iterable[Record]) -> Notice:
     between, within = (
         100 * float(np.sqrt(np.nanmean([getattr(of, name) for of in splits]))) for name in ("draw", "seed")
     )
-    counts = [len(encoders) for encoders in several.values()]
-    text = (
-        f"In {len(several)} cells of the records, the encoder was further pre-trained with {min(counts)} to "
-        f"{max(counts)} seeds on the same text. The error has a standard deviation of {between:.2f} points between "
-        f"such pre-trainings, and of {within:.2f} points between runs that start from the same one."
-    )
+    counts = sorted({len(encoders) for encoders in several.values()})
+    cells_told = f"{len(several)} cell{'' if len(several) == 1 else 's'} of the records"
+    text = f"In {cells_told}, the encoder was further pre-trained with {' or '.join(map(str, counts))} seeds on the "
+    if all(len(of) == 1 for encoders in several.values() for of in encoders.values()):
+        text += (
+            "same text, and fine-tuned once after each. The errors of these runs have a standard deviation of "
+            f"{between:.2f} points, without what chance in the test documents adds. It includes that of fine-tuning, "
+            "whose seed and training documents differed too, so it is the most that the pre-trainings can account for."
+        )
+    else:
+        text += (
+            f"same text. The error has a standard deviation of {between:.2f} points between such pre-trainings, and of "
+            f"{within:.2f} points between runs that start from the same one."
+        )
     return Notice("note", title, text)
 
 

@@ -81,10 +81,19 @@ def test_the_variance_between_pretrainings_is_that_of_their_means(spec, made_up)
     found = split(matrix, [0, 0, 1, 1])
     told = of_pretrainings([*records, made_up(pretrained(spec, 0, 0, "ag_news")), made_up(spec)])
     assert told.kind == "note"
-    assert "In 1 cells" in told.text
+    assert "In 1 cell of the records" in told.text
     assert f"standard deviation of {100 * np.sqrt(found.draw):.2f} points" in told.text
     assert f"of {100 * np.sqrt(found.seed):.2f} points between runs that start from the same one" in told.text
     assert found.draw == pytest.approx(0.16 / 2 - 0.02 / 2)
+
+
+def test_of_pretrainings_with_one_run_each_only_a_bound_is_told(spec, made_up):
+    records = [made_up(pretrained(spec, seed, seed), wrong) for seed, wrong in enumerate((2, 4, 6))]
+    told = of_pretrainings([*records, made_up(spec)]).text
+    assert "with 3 seeds on the same text, and fine-tuned once after each" in told
+    found = split(np.arange(10) < np.array([[2], [4], [6]]), [0, 1, 2])
+    assert f"a standard deviation of {100 * np.sqrt(found.draw):.2f} points" in told
+    assert "the most that the pre-trainings can account for" in told
 
 
 def test_what_all_runs_begin_with_is_no_further_pretraining(spec, made_up):
