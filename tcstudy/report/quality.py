@@ -109,9 +109,7 @@ def of_pretrainings(records: Iterable[Record]) -> Notice:
         )
         for encoders in several.values()
     ]
-    between, within = (
-        100 * float(np.sqrt(np.nanmean([getattr(of, name) for of in splits]))) for name in ("draw", "seed")
-    )
+    between, within = (100 * pd.DataFrame(splits).mean() ** 0.5)[["draw", "seed"]]
     counts = sorted({len(encoders) for encoders in several.values()})
     cells_told = f"{len(several)} cell{'' if len(several) == 1 else 's'} of the records"
     text = f"In {cells_told}, the encoder was further pre-trained with {' or '.join(map(str, counts))} seeds on the "

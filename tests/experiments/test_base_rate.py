@@ -46,13 +46,16 @@ def test_no_rate_is_chosen_on_test_documents():
         BaseRate.parse(GIVEN | {"protocol": "released"}, "a.yaml")
 
 
-@pytest.mark.parametrize("profile", ["mini", "paper"])
-def test_all_pages_of_a_profile_have_one_base_rate(request, profile):
+@pytest.mark.parametrize(
+    ("profile", "with_heads"), [("mini", set()), ("paper", {"within_task", "few_shot"})], ids=["mini", "paper"]
+)
+def test_all_pages_with_one_encoder_have_one_base_rate(request, profile, with_heads):
+    """In `mini`, the pages on further pre-training within a task begin with an encoder of their own."""
     files = find_parameter_files([request.config.rootpath / "params" / profile])
     pages = [read_parameters(path).experiment for path in files]
     [ours] = [page for page in pages if isinstance(page, BaseRate)]
     rates = ours.rates_of(pages)
-    assert {"layers", "layer_decay", "long_texts", "within_task", "few_shot"} <= set(rates)
+    assert {"layers", "layer_decay", "long_texts", *with_heads} <= set(rates)
     assert "base_rate" not in rates
     assert len(set(rates.values())) == 1, rates
     assert set(rates.values()) <= set(ours.learning_rates)
