@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from functools import partial
 
 import psutil
 import pytest
@@ -217,7 +218,12 @@ with open_executor("local:2") as submit:
 def test_nothing_outlives_a_command(signal_sent, tmp_path):
     environment = os.environ | {"MARKER": str(tmp_path)}
     command = subprocess.Popen(
-        [sys.executable, "-c", COMMAND], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", COMMAND],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # which a shell in the background ignores
     )
     assert [command.stdout.readline() for _ in range(2)] == ["3\n", "busy\n"]
     assert len(started_by(str(tmp_path))) > 4
