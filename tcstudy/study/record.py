@@ -230,7 +230,7 @@ LIBRARIES = {
 """What decides what is computed from each kind of description."""
 
 
-def of(training: Training, kind: type) -> Provenance:
+def provenance_of(training: Training, kind: type) -> Provenance:
     """Where and with what `training` was made, just now, from a description of that kind."""
     return Provenance(
         made=now(),

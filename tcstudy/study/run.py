@@ -17,7 +17,7 @@ from tcstudy.study.crew import crew
 from tcstudy.study.encoders import make_encoder
 from tcstudy.study.jobs import jobs_for
 from tcstudy.study.parsl import ATTEMPTS, do, open_executor
-from tcstudy.study.record import Cost, LearningCurve, LengthsSpec, Predictions, Record
+from tcstudy.study.record import Cost, LearningCurve, LengthsSpec, Predictions, Record, provenance_of
 from tcstudy.study.sets import keep_lengths
 from tcstudy.study.store import Store, run_store
 from tcstudy.study.texts import digests_read
@@ -164,7 +164,6 @@ def _make(spec: AnyRun) -> Record:
         content_digest,
         load_corpus,
     )
-    from tcstudy.study import record
 
     corpus = load_corpus(spec.data)
     outcome = _train_and_test(spec, corpus)
@@ -188,7 +187,7 @@ def _make(spec: AnyRun) -> Record:
         cost=Cost.of(outcome),
         data=corpus.report,
         read=digests_read(texts_read(spec)),
-        provenance=record.of(outcome, type(spec)),
+        provenance=provenance_of(outcome, type(spec)),
     )
 
 

