@@ -7,7 +7,7 @@ from html import escape
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.encoding.documents import spans
-from tcstudy.experiments.base import PretrainingExperiment
+from tcstudy.experiments.base import PretrainingExperiment, rate_text
 from tcstudy.experiments.layers import Layers
 from tcstudy.spec import PretrainingSpec, WindowSpec
 
@@ -153,7 +153,7 @@ def stages(experiment: PretrainingExperiment) -> Drawing:
         ],
         "3. Fine-tuning": [
             f"labelled documents of the task: {' or '.join(labels)} of each set",
-            f"{_counted(training.epochs, 'epoch')} at {training.learning_rate:g}, with a classifier on top",
+            f"{_counted(training.epochs, 'epoch')} at {rate_text(training.learning_rate)}, with a classifier on top",
         ],
     }
     shapes, y = [], 6.0

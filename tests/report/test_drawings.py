@@ -69,7 +69,7 @@ def test_the_stages_have_the_values_of_the_experiment():
     text = "".join(root(DRAWN["stages"]).itertext())
     assert "4,321 steps" in text
     assert "1,234 of each set" in text
-    assert f"{WITHIN.training.learning_rate:g}" in text
+    assert "at 2e-5, with a classifier on top" in text
 
 
 @pytest.mark.parametrize("name", DRAWN)
