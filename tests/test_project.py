@@ -211,7 +211,7 @@ def test_an_environment_whose_project_was_moved_is_made_again(tmp_path, name):
         shutil.copy(ROOT / part, project)
 
     def asked() -> str:
-        command = ["make", "--dry-run", "env"]
+        command = ["make", "--no-print-directory", "--dry-run", "env"]  # as a child of make test it would print them
         return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout
 
     write = asked().splitlines()[-1]  # the path, for the next time
