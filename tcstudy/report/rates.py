@@ -177,4 +177,11 @@ def encoders_table(records: Mapping[RunKey, Record], titles: Mapping[EncoderSpec
         layers = str(encoder.layers or facts.layers)
         rows.append([title, layers, f"{facts.width:,}", rate, *(_mean(means.loc[value]) for value in tried)])
     head = ("encoder", "layers", "width", "chosen rate", *(f"validation error at {rate_name(rate)}" for rate in tried))
-    return Table(head, rows, "The encoders, and the learning rate that each is compared at", name)
+    edge = [title for encoder, title in titles.items() if chosen.get(encoder) in (tried[0], tried[-1])]
+    told = (
+        f"The rate chosen for {' and '.join(edge)} is at the edge of those that were tried, so one beyond it may be "
+        "better still, and the error lower than this page shows."
+        if edge and len(tried) > 1
+        else ""
+    )
+    return Table(head, rows, "The encoders, and the learning rate that each is compared at", name, told)

@@ -153,3 +153,12 @@ def test_the_table_of_encoders_shows_what_each_rate_gave(several, made_up):
         ["minilm-l6-uncased, 1 layer", "1", "384", "lr 1e-3"],
     ]
     assert table.rows[1][5].startswith("30.5% (")  # of errors of 30% and 31% on both sets
+
+
+def test_a_rate_at_the_edge_of_those_tried_is_told(several, made_up):
+    records = of_encoders(several, made_up)
+    assert "chosen for minilm-l6-uncased and minilm-l6-uncased, 1 layer is at the edge" in (
+        rates.encoders_table(records, several.titles, "t").note
+    )
+    low = {key: record for key, record in records.items() if record.spec.training.learning_rate == LOW}
+    assert not rates.encoders_table(low, several.titles, "t").note  # with a single rate, nothing was chosen
