@@ -14,7 +14,7 @@ from tcstudy.report.cells import percent_range, share_cell
 from tcstudy.report.claims import CLAIMS
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.tables import Notice, escape_markdown, percent, points
-from tcstudy.report.verdict_tables import wanted
+from tcstudy.report.verdict_tables import first_reason, wanted
 from tcstudy.report.verdicts import FAILS, HOLDS, Finding, Verdict, verdict
 from tcstudy.study.encoders import encoders_behind
 from tcstudy.study.record import Record
@@ -77,26 +77,42 @@ class Answer:
     Attributes:
         kind: of the admonition.
         paragraphs: of plain text, each with what stands in bold before it.
+        details: more of them, which a narrow screen folds so that the figure below is in sight.
     """
 
     kind: str
     paragraphs: Sequence[tuple[str, str]]
+    details: Sequence[tuple[str, str]] = ()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.html(), "text/markdown": self.markdown()}
 
     def html(self) -> str:
         """The box as HTML."""
-        paragraphs = (f"<p><b>{html.escape(bold)}</b> {html.escape(text)}</p>" for bold, text in self.paragraphs)
-        return f"<blockquote><b>Answer</b>{''.join(paragraphs)}</blockquote>"
+        opened = f"<details open><summary>{DETAILS}</summary>{_html(self.details)}</details>" if self.details else ""
+        return f"<blockquote><b>Answer</b>{_html(self.paragraphs)}{opened}</blockquote>"
 
     def markdown(self) -> str:
         """The box as a MyST directive."""
-        paragraphs = [
-            " ".join(filter(None, [bold and f"**{escape_markdown(bold)}**", escape_markdown(text)]))
-            for bold, text in self.paragraphs
-        ]
-        return "\n\n".join([f"```{{admonition}} Answer\n:class: {self.kind}", *paragraphs]) + "\n```"
+        told = [f"````{{admonition}} Answer\n:class: {self.kind}", *_markdown(self.paragraphs)]
+        if self.details:
+            fold = f"```{{dropdown}} {DETAILS}\n:open:\n:class-container: answer-details"
+            told += [fold, *_markdown(self.details[:-1]), f"{_markdown(self.details[-1:])[0]}\n```"]
+        return "\n\n".join(told) + "\n````"
+
+
+DETAILS = "Why, and what else the runs show"
+
+
+def _html(paragraphs: Sequence[tuple[str, str]]) -> str:
+    return "".join(f"<p><b>{html.escape(bold)}</b> {html.escape(text)}</p>" for bold, text in paragraphs)
+
+
+def _markdown(paragraphs: Sequence[tuple[str, str]]) -> list[str]:
+    return [
+        " ".join(filter(None, [bold and f"**{escape_markdown(bold)}**", escape_markdown(text)]))
+        for bold, text in paragraphs
+    ]
 
 
 def verdicts_of(
@@ -115,7 +131,9 @@ def verdicts_of(
 
 
 def answer(experiment: Experiment, verdicts: Iterable[Verdict], *found: Notice) -> Answer:
-    """The box: a paragraph for each verdict, what the runs show, and a line on the profile.
+    """The box: a paragraph for each verdict, what the runs show, and a line on profile and size.
+
+    Beside verdicts, their reasons and what the runs show are details.
 
     Args:
         experiment: of the page.
@@ -123,26 +141,37 @@ def answer(experiment: Experiment, verdicts: Iterable[Verdict], *found: Notice) 
         found: findings; only their text stands in the box.
     """
     facts = PROFILES[experiment.profile]
-    paragraphs = [_verdict(one) for one in verdicts]
-    paragraphs += [("", paragraph) for notice in found for paragraph in notice.text.split("\n\n")]
+    verdicts = list(verdicts)
+    shown = [("", paragraph) for notice in found for paragraph in notice.text.split("\n\n")]
+    sizes = list(dict.fromkeys(of.deciding.scale for of in verdicts if of.deciding and of.deciding.effect))
+    size = f" Measured with {sizes[0]}." if len(sizes) == 1 else ""
+    profile = (f"{facts.title}.", facts.brief + size)
     kind = "tip" if facts.decides else facts.kind
-    return Answer(kind, [*paragraphs, (f"{facts.title}.", facts.brief)])
+    if not verdicts:
+        return Answer(kind, [*shown, profile])
+    told = [(_title(of), _told(of, with_size=len(sizes) > 1)) for of in verdicts]
+    return Answer(kind, [*told, profile], [*_reasons(verdicts), *shown])
 
 
-def _verdict(found: Verdict) -> tuple[str, str]:
-    claim = found.claim
-    bold = f"“{claim.title[0].upper()}{claim.title[1:]}”: {found.decision}."
-    if found.deciding is None:
-        return bold, _sentence(found.obstacle)
-    if found.decision in (HOLDS, FAILS):
-        return bold, _effect(found.deciding)
-    return bold, " ".join([_effect(found.deciding), _sentence(_first(found.deciding.reason)), *_decided(found)])
+def _title(found: Verdict) -> str:
+    title = found.claim.title
+    return f"“{title[0].upper()}{title[1:]}”: {found.decision}."
 
 
-def _first(reasons: str) -> str:
-    """The first of several reasons, and how many more there are; the page of verdicts has them all."""
-    first, *more = reasons.split("; ")
-    return f"{first}, and {len(more)} more" if more else first
+def _told(found: Verdict, with_size: bool) -> str:
+    return _sentence(found.obstacle) if found.deciding is None else _effect(found.deciding, with_size)
+
+
+def _reasons(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    """Why claims were not decided, each after its name where the page has several."""
+    return [
+        (
+            f"{of.claim.title[0].upper()}{of.claim.title[1:]}:" if len(verdicts) > 1 else "",
+            " ".join([_sentence(first_reason(of.deciding.reason)), *_decided(of)]),
+        )
+        for of in verdicts
+        if of.deciding is not None and of.decision not in (HOLDS, FAILS)
+    ]
 
 
 def _decided(found: Verdict) -> list[str]:
@@ -153,17 +182,15 @@ def _decided(found: Verdict) -> list[str]:
     return [f"Of its {len(found.findings)} comparisons, {counts[0]} came out as claimed and {counts[1]} did not."]
 
 
-def _effect(found: Finding) -> str:
-    """What was compared, the effect beside what is claimed and what the paper has, and at what size."""
+def _effect(found: Finding, with_size: bool) -> str:
+    """What was compared, the effect beside what is claimed and what the paper has, and perhaps at what size."""
     papers = "" if found.paper is None else f"; the paper {percent(found.paper)}"
     compared = f"{found.part.label[0].upper()}{found.part.label[1:]}"
     if found.effect is None:
         return f"{compared}: claimed is {wanted(found.part)}{papers}."
     effect = share_cell(found.effect.mean, found.effect.low, found.effect.high)
-    return (
-        f"{compared}: {QUANTITIES[found.part.quantity]} {effect}; claimed is {wanted(found.part)}{papers}. "
-        f"Size: {found.scale}."
-    )
+    size = f" Measured with {found.scale}." if with_size else ""
+    return f"{compared}: {QUANTITIES[found.part.quantity]} {effect}; claimed is {wanted(found.part)}{papers}.{size}"
 
 
 def _sentence(words: str) -> str:

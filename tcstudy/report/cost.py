@@ -305,7 +305,7 @@ def _saved(effect: Effect) -> str:
 def _rate(row: tuple) -> str:
     if row.effect is None or not saves_errors(row.effect):
         return "–"
-    return "free" if row.free else percent(row.rate)
+    return "free" if row.free else f"{100 * row.rate:,.0f}%"
 
 
 def _ordered(bought: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 LOOKS = {
@@ -72,8 +73,16 @@ def effects(ax: Axes, rows: pd.DataFrame) -> None:
             ax.plot(shares, places, "^", color=OTHERS, mfc=OTHERS if solid else "none", markersize=5, label=label)
             _arrows(ax, shares, places, OTHERS)
     _lines(ax, len(rows))
+    drawn = {name: mark for mark, name in zip(*ax.get_legend_handles_labels(), strict=True) if _has_marks(mark)}
     ax.figure.legend(
-        loc="outside lower center", ncols=2, frameon=False, fontsize=FONT, handletextpad=0.3, columnspacing=1.0
+        drawn.values(),
+        drawn,
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=FONT,
+        handletextpad=0.3,
+        columnspacing=1.0,
     )
 
 
@@ -106,6 +115,11 @@ def forest(figure: Figure, rows: pd.DataFrame) -> None:
         _lines(ax, len(lines))
         if ax is not axes[0]:
             ax.set_xlabel("")
+
+
+def _has_marks(line: Line2D) -> bool:
+    """Whether anything of it is seen."""
+    return bool(np.isfinite(np.asarray(line.get_xdata(), dtype=float)).any())
 
 
 def _scale(ax: Axes) -> None:

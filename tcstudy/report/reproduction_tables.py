@@ -250,6 +250,26 @@ def found(claims: Sequence[Claim]) -> Notice:
     return Notice("tip", "What others measured", text)
 
 
+def overview(claims: Iterable[Claim]) -> pd.DataFrame:
+    """One row for each claim with the votes on it, for `effect_figures.effects`; nothing of this study or the paper."""
+    rows = []
+    for claim in claims:
+        found = answer(claim.number)
+        part = found.shown[0].part if found.shown else None
+        told = marks(claim.number)
+        rows.append(
+            {
+                "label": f"{claim.number}. {claim.title}: {found.word}",
+                **dict.fromkeys(("mean", "low", "high", "paper"), math.nan),
+                "smallest": part.smallest.share if part else math.nan,
+                "gain": part.gain if part else None,
+                "decision": found.word,
+                "others": told,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def forest(claims: Iterable[Claim]) -> pd.DataFrame:
     """All effects that are about claims, for `effect_figures.forest`.
 

@@ -47,9 +47,15 @@ def _answers(found: Finding | None, claim: Claim) -> list[str]:
 def _decision(verdict: Verdict, with_reason: bool = False) -> Markup:
     """The decision; why, where there is none."""
     decided = verdict.decision in (HOLDS, FAILS)
-    why = f": {verdict.reason}" if with_reason and not decided else ""
+    why = f": {first_reason(verdict.reason)}" if with_reason and not decided else ""
     shown = f"**{verdict.decision}**" if decided else verdict.decision
     return Markup(f"{verdict.decision}{why}", f"{shown}{escape_markdown(why)}")
+
+
+def first_reason(reasons: str) -> str:
+    """The first of several reasons, and how many more there are; the table of all comparisons has them all."""
+    first, *more = reasons.split("; ")
+    return f"{first}, and {len(more)} more" if more else first
 
 
 def effect_cell(finding: Finding, page: str) -> str:
@@ -148,8 +154,8 @@ def verdicts_found(verdicts: Sequence[Verdict]) -> Notice:
     }
     for decision in DECISIONS:
         one, several = verbs[decision]
-        names = [f"*{escape_markdown(verdict.claim.title)}*" for verdict in verdicts if verdict.decision == decision]
-        named = f": {', '.join(names)}" if 0 < len(names) < len(verdicts) else ""
+        names = [verdict.claim.label for verdict in verdicts if verdict.decision == decision]
+        named = f" ({', '.join(names)})" if 0 < len(names) < len(verdicts) else ""
         verb = one if len(names) == 1 else several
         text.append(f"{len(names)} {verb}{named}")
     own = sum(verdict.claim.number is None for verdict in verdicts)

@@ -41,6 +41,7 @@ def test_the_code_runs_on_a_table_of_ones_own(tickets, encoders, capsys, monkeyp
     assert len(names["errors"]) == LEAST_RUNS
     assert all(0 <= error <= 1 for error in names["errors"])
     assert len(names["test"]) == 12
+    assert names["texts"].features["label"].names == ["login", "refund"]
     assert f"over {LEAST_RUNS} runs" in capsys.readouterr().out
 
 
@@ -53,7 +54,6 @@ def test_long_texts_lose_their_middle(tickets, encoders):
     words = "market profit bank shares film actor music star award".split()
     encoded = names["encode"]({"text": " ".join(words), "label": "login"})
     assert tokens(encoded["input_ids"]) == ["[CLS]", *words[:3], *words[-4:], "[SEP]"]
-    assert encoded["labels"] == 0
     short = names["encode"]({"text": " ".join(words[:7]), "label": "refund"})
     assert tokens(short["input_ids"]) == ["[CLS]", *words[:7], "[SEP]"]
 
@@ -81,4 +81,6 @@ def test_the_command_takes_the_table(tickets, call):
 
 
 def test_it_fits_on_a_screen():
-    assert len([line for line in CODE.splitlines() if line.strip()]) <= 36
+    lines = [line for line in CODE.splitlines() if line.strip()]
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= 120

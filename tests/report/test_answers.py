@@ -37,19 +37,25 @@ def test_the_answer_is_the_verdict_with_effect_size_and_what_the_runs_show(decay
     experiment, records = decay(wrong={mild: 1})
     [verdict] = answers.verdicts_of(experiment, records)
     assert verdict.decision == HOLDS
-    (bold, text), found, (profile, brief) = answers.answer(
-        experiment, [verdict], Notice("tip", "Found", "A difference.")
-    ).paragraphs
+    answer = answers.answer(experiment, [verdict], Notice("tip", "Found", "A difference."))
+    (bold, text), (profile, brief) = answer.paragraphs
+    [found] = answer.details
     assert bold == "“A mild layer-wise decay helps a little”: holds."
     effect = verdict.findings[0].effect
     assert (
         f"relative error reduction {100 * effect.mean:.1f}% ({100 * effect.low:.1f} to {100 * effect.high:.1f})" in text
     )
     assert effect.mean == pytest.approx(0.8)
-    assert f"{len(experiment.seeds)} runs" in text
-    assert "500 labels" in text
+    assert f"{len(experiment.seeds)} runs" in brief
+    assert "500 labels" in brief
     assert found == ("", "A difference.")
-    assert (profile, brief) == ("Profile mini.", PROFILES["mini"].brief)
+    assert profile == "Profile mini."
+    assert brief.startswith(PROFILES["mini"].brief)
+    fold = (
+        "```{dropdown} Why, and what else the runs show\n:open:\n:class-container: answer-details\n\nA difference.\n```"
+    )
+    assert answer.markdown().endswith(f"\n\n{fold}\n````")
+    assert "<details open><summary>Why" in answer.html()
 
 
 def test_a_page_of_smoke_says_that_it_proves_nothing_and_decides_nothing(decay):
@@ -62,23 +68,24 @@ def test_a_page_of_smoke_says_that_it_proves_nothing_and_decides_nothing(decay):
     for form in shown.values():
         assert "Profile smoke: no evidence." in form
         assert "its numbers are no evidence about the paper" in form
-    assert shown["text/markdown"].startswith("```{admonition} Answer\n:class: warning\n\n")
+    assert shown["text/markdown"].startswith("````{admonition} Answer\n:class: warning\n\n")
 
 
 def test_where_runs_are_missing_the_answer_says_so(decay):
     experiment, records = decay(kept=lambda key: key.seed == 0)
     [verdict] = answers.verdicts_of(experiment, records)
-    [(bold, text), _] = answers.answer(experiment, [verdict]).paragraphs
-    assert bold.endswith("not decided here.")
+    answer = answers.answer(experiment, [verdict])
+    assert answer.paragraphs[0][0].endswith("not decided here.")
     reason = verdict.deciding.reason
-    assert text.endswith(f" {reason[0].upper()}{reason[1:]}.")
+    [(_, text)] = answer.details
+    assert text == f"{reason[0].upper()}{reason[1:]}."
 
 
 def test_of_a_claim_that_is_open_the_comparisons_that_are_decided_are_counted(decay):
     experiment, records = decay()
     [verdict] = answers.verdicts_of(experiment, records)
     findings = tuple(replace(verdict.findings[0], decision=decision) for decision in (HOLDS, OPEN, HOLDS, FAILS))
-    [(_, text), _] = answers.answer(experiment, [replace(verdict, findings=findings, decision=OPEN)]).paragraphs
+    [(_, text)] = answers.answer(experiment, [replace(verdict, findings=findings, decision=OPEN)]).details
     assert text.endswith("Of its 4 comparisons, 2 came out as claimed and 1 did not.")
 
 

@@ -10,6 +10,11 @@
     else if (fold.classList.contains("toggle-hidden")) fold.querySelector(".toggle-button").click();
     target.scrollIntoView();
   }
+  const details = (wanted) => document.querySelectorAll("details.answer-details").forEach((fold) => { fold.open = wanted; });
+  document.addEventListener("DOMContentLoaded", () => {
+    if (matchMedia("(max-width: 40rem)").matches) details(false); // so that the figure is in the first screen
+  });
+  window.addEventListener("beforeprint", () => details(true));
   window.addEventListener("hashchange", open);
   window.addEventListener("load", open); // after the theme has closed its folds
   document.addEventListener("click", (event) => {
