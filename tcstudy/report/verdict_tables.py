@@ -144,7 +144,7 @@ def what_counts(name: str) -> Table:
 
 
 def verdicts_found(verdicts: Sequence[Verdict]) -> Notice:
-    """How many claims hold, do not, are not decided and were not tested, and which."""
+    """How many claims hold, do not, are not decided and were not tested; the decided ones by their titles."""
     text = []
     verbs = {
         HOLDS: ("holds", "hold"),
@@ -154,8 +154,8 @@ def verdicts_found(verdicts: Sequence[Verdict]) -> Notice:
     }
     for decision in DECISIONS:
         one, several = verbs[decision]
-        names = [verdict.claim.label for verdict in verdicts if verdict.decision == decision]
-        named = f" ({', '.join(names)})" if 0 < len(names) < len(verdicts) else ""
+        names = [f"“{escape_markdown(verdict.claim.title)}”" for verdict in verdicts if verdict.decision == decision]
+        named = f" ({', '.join(names)})" if decision in (HOLDS, FAILS) and names else ""
         verb = one if len(names) == 1 else several
         text.append(f"{len(names)} {verb}{named}")
     own = sum(verdict.claim.number is None for verdict in verdicts)

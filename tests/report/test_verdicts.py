@@ -237,7 +237,8 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
         verdict(BY_NUMBER[10], None, MINI),
     ]
     assert verdict_tables.verdicts_found(verdicts).text == (
-        "Of the paper's 3 claims, 1 holds (1); 1 does not hold (3); 0 are not decided here; 1 is not tested here (10)."
+        "Of the paper's 3 claims, 1 holds (“head+tail beats every other way”); 1 does not hold (“joining the last layers "
+        "gains nothing”); 0 are not decided here; 1 is not tested here."
     )
     first, second, last = verdict_tables.verdicts_table(verdicts, "t").rows
     half = 100 * stats_of_scipy.t.isf(0.025, 9) * np.sqrt(0.1 / 10) / 0.9  # of nine wrong documents of ten and none
@@ -330,7 +331,7 @@ def test_a_page_may_bring_a_claim_of_its_own(page):
     assert found.decision == HOLDS
     verdicts = [found, verdict(BY_NUMBER[3], page("layers"), MINI)]
     assert verdict_tables.verdicts_found(verdicts).text.startswith(
-        "Of the paper's 1 claims and 1 of this book's own, 2 hold;"
+        "Of the paper's 1 claims and 1 of this book's own, 2 hold (“"
     )
     assert verdict_tables.verdicts_table(verdicts, "t").rows[0][0] == "own"
 
