@@ -163,7 +163,8 @@ def test_a_parameter_file_names_an_extension_from_any_folder(file, tmp_path, mon
     ("changes", "told"),
     [
         ({"features.reader": "meen"}, "features.reader: 'meen' is not allowed here; did you mean 'mean'"),
-        ({"features.reader": "none.py:Reader"}, r"none\.py cannot be read"),
+        ({"features.reader": "Own"}, r"\. A reader of your own is named by its file, such as methods\.py:Own$"),
+        ({"features.reader": "none.py:Reader"}, r"none\.py cannot be read \(No such file or directory\)"),
         ({"training.lora": 4, "training.frozen": True}, "`frozen` must be false"),
         (
             {"training.lora": 4, "measures.general_text": {"name": "rotten_tomatoes"}},
@@ -177,12 +178,32 @@ def test_mistakes_are_sentences(spec, changes, told):
 
 
 def test_names_that_a_file_does_not_have_and_sources_that_are_gone_are_told(spec, file):
-    with pytest.raises(StudyError, match="no class or function Nothing"):
+    with pytest.raises(StudyError, match="no class or function Nothing; known are: MeanMax, middle, smoothed"):
         spec.variant({"features.reader": f"{file}:Nothing"})
+    with pytest.raises(StudyError, match="no class or function MeanMx; did you mean 'MeanMax'"):
+        spec.variant({"features.reader": f"{file}:MeanMx"})
     gone = spec.variant({"features.reader": "Gone@0123456789ab"})  # as a record from elsewhere has it
     with pytest.raises(StudyError, match="is not known here"):
         tcstudy.run(gone)
     assert run_store().get(gone) is None
+
+
+def test_a_reader_is_a_class_and_the_others_are_functions(spec, file):
+    with pytest.raises(StudyError, match=r"smoothed@\w+ is a function, but a reader is a class"):
+        tcstudy.run(spec.variant({"features.reader": f"{file}:smoothed"}))
+    with pytest.raises(StudyError, match=r"MeanMax@\w+ is a class, but a loss is a function"):
+        tcstudy.run(spec.variant({"training.loss": f"{file}:MeanMax"}))
+    with pytest.raises(StudyError, match="FractionReader is a class, but a window is a function"):
+        tcstudy.register("window")(FractionReader)
+
+
+def test_what_is_no_run_is_told(spec):
+    with pytest.raises(StudyError, match="'x' is not a run"):
+        tcstudy.run("x")
+    with pytest.raises(StudyError, match="Runs are given by name"):
+        tcstudy.run_all([spec])
+    with pytest.raises(StudyError, match=r"mine: .* is not a run"):
+        tcstudy.run_all({"mine": {"seed": 0}})
 
 
 def test_adapters_learn_while_the_encoder_stays_as_it_was(spec):

@@ -330,9 +330,7 @@ def _how_split(rows: Mapping[str, Sequence[_Row]]) -> str:
 
 
 def _unusual_encoding(path: Path) -> str | None:
-    if path.suffix.lower() == ".parquet":
-        return None
-    return {"cp1252": "Windows-1252", "latin-1": "Latin-1"}.get(encoding_of(path))
+    return "Windows-1252" if path.suffix.lower() != ".parquet" and encoding_of(path) == "cp1252" else None
 
 
 def _keep(facts: DatasetFacts, splits: Mapping[str, Sequence[_Row]], cache: Path) -> DatasetFacts:

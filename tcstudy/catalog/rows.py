@@ -13,11 +13,13 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from tcstudy.errors import StudyError, first_line, nearest, shown
 
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+_INVALID = re.compile("[\udc80-\udcff]")
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 
 
 def text_key(text: str) -> int:
@@ -35,7 +37,8 @@ def text_key(text: str) -> int:
 _DELIMITERS = ",;\t|"
 _BYTES_AT_ONCE = 2**20
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_ENCODINGS = ("utf-8", "cp1252", "latin-1")  # Excel writes the second one where it is asked for CSV without UTF-8
+_WINDOWS = "cp1252"
+"""Excel writes it where it is asked for CSV without UTF-8."""
 
 MOST_TOLD = 12
 """The number of columns that an error message lists."""
@@ -66,25 +69,78 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
 def encoding_of(path: Path) -> str:
     """The encoding of a text file: by its byte order mark, else UTF-8 if it is valid, else as Windows would read it.
 
+    A file in UTF-8 with a few damaged bytes is none of these: read as Windows-1252, all its umlauts would be others.
+
     Raises:
-        StudyError: it is not a text file.
+        StudyError: it is not a text file, or has bytes that are not valid in its encoding.
     """
     with path.open("rb") as file:
         start = file.read(4)
-        marked = [encoding for mark, encoding in _MARKS.items() if start.startswith(mark)]
-        for encoding in marked or _ENCODINGS:
-            file.seek(0)
-            decoder = codecs.getincrementaldecoder(encoding)()
-            try:
-                while block := file.read(_BYTES_AT_ONCE):
-                    if b"\0" in block and encoding != "utf-16":
-                        raise StudyError(f"{path} holds NUL bytes, so it is not a text file: save it as CSV in UTF-8.")
-                    decoder.decode(block)
-                decoder.decode(b"", final=True)
-            except UnicodeDecodeError:
-                continue
+        [encoding] = [encoding for mark, encoding in _MARKS.items() if start.startswith(mark)] or ["utf-8"]
+        if encoding == "utf-16":
+            if _is_valid(file, encoding, path):
+                return encoding
+            raise StudyError(f"{path} is marked as {encoding} text but is not valid: save it as CSV in UTF-8.")
+        if _is_valid(file, encoding, path):
             return encoding
-    raise StudyError(f"{path} is marked as {marked[0]} text but is not valid: save it as CSV in UTF-8.")
+        damage = _damage(file)
+        if encoding == "utf-8-sig" or damage.characters >= damage.bytes:
+            unlike = "as which the file is marked" if encoding == "utf-8-sig" else "unlike the rest of the file"
+            raise StudyError(
+                f"{path}, line {damage.line:,}: the byte 0x{damage.byte:02x} at offset {damage.offset:,} is not valid "
+                f"UTF-8, {unlike}: correct this line, or save the table as CSV in UTF-8."
+            )
+        if not _is_valid(file, _WINDOWS, path):
+            raise StudyError(f"{path} is neither UTF-8 nor Windows-1252 text: save it as CSV in UTF-8.")
+    return _WINDOWS
+
+
+def _is_valid(file: BinaryIO, encoding: str, path: Path) -> bool:
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        while block := file.read(_BYTES_AT_ONCE):
+            if b"\0" in block and encoding != "utf-16":
+                raise StudyError(f"{path} holds NUL bytes, so it is not a text file: save it as CSV in UTF-8.")
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class _Damage(NamedTuple):
+    """What is not valid UTF-8 in a file.
+
+    Attributes:
+        line, offset, byte: of the first invalid byte; lines count from one, offsets from zero.
+        bytes: number of invalid bytes.
+        characters: number of valid characters beyond ASCII.
+    """
+
+    line: int
+    offset: int
+    byte: int
+    bytes: int
+    characters: int
+
+
+def _damage(file: BinaryIO) -> _Damage:
+    """What is not valid in a file that is not valid UTF-8."""
+    file.seek(0)
+    first, invalid, characters, offset = (0, 0, 0), 0, 0, 0
+    for number, line in enumerate(file, start=1):
+        if not line.isascii():
+            text = line.decode("utf-8", "surrogateescape")  # makes each invalid byte a character of its own
+            found = _INVALID.search(text)
+            if found and not invalid:
+                before = len(text[: found.start()].encode("utf-8", "surrogateescape"))
+                first = number, offset + before, line[before]
+            here = len(_INVALID.findall(text))
+            invalid += here
+            characters += len(_BEYOND_ASCII.findall(text)) - here
+        offset += len(line)
+    return _Damage(*first, invalid, characters)
 
 
 def _check_columns(path: Path, found: Sequence[str], columns: Sequence[str]) -> None:
@@ -114,6 +170,8 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         rows = csv.reader(file, delimiter=delimiter, strict=True)
         try:
             head = [_name(given) for given in next(rows, [])]
+            if not path.stat().st_size:
+                raise StudyError(f"{path} is empty: its first line should hold the names of the columns.")
             if not any(head):
                 raise StudyError(f"{path}: its first line is empty, but should hold the names of the columns.")
             _check_columns(path, head, columns)

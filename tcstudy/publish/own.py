@@ -139,8 +139,15 @@ _WITHOUT_SCRIPTS = """{%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js %}{% endblock -%}
 {%- block html_head_js_mathjax %}{% endblock -%}
 {%- block html_head_js_mermaidjs %}{% endblock -%}
+{%- block html_head_css %}{{ super() }}<style>
+.jp-OutputArea td { overflow-wrap: anywhere; min-width: 4em; }
+.jp-OutputArea img { max-width: 100%; height: auto; }
+</style>{% endblock -%}
 """
-"""The page asks nothing of the network, and what stands between two dollars is no formula."""
+"""The page asks nothing of the network, and what stands between two dollars is no formula.
+
+Drawings and long words, such as addresses, stay within a narrow window.
+"""
 
 
 def write_report(parameters: dict[str, Any], folder: Path) -> Path:

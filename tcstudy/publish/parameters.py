@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -261,6 +262,8 @@ def grid(changes: Sequence[str]) -> list[dict[str, str]]:
         if key in values:
             raise StudyError(f"--set {printable(key[:80])} is given twice: separate several values by commas.")
         values[key] = _split(text)
+        if twice := [value for value, number in Counter(values[key]).items() if number > 1]:
+            raise StudyError(f"--set {printable(key[:80])} has the value {printable(twice[0][:80])} twice.")
     if (number := len(list(itertools.islice(itertools.product(*values.values()), MOST_FILES + 1)))) > MOST_FILES:
         raise StudyError(f"--set makes more than the allowed {number - 1:,} pages of each file.")
     return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
@@ -310,7 +313,17 @@ def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> Par
         values = _with_names(values)
     except StudyError as error:
         raise StudyError(f"{source}: {error}") from None
-    return ParameterFile(path, values, experiment.parse(values, source), dict(changes or {}))
+    try:
+        return ParameterFile(path, values, experiment.parse(values, source), dict(changes or {}))
+    except StudyError as error:
+        if changes and (bare := [key for key, text in changes.items() if f"{key}: " in str(error) and text[0] != "["]):
+            told = str(error).replace("it should be a valid list", f"a list is in brackets: {_in_brackets(bare[0])}")
+            raise StudyError(told) from None
+        raise
+
+
+def _in_brackets(key: str) -> str:
+    return f'--set "{printable(key[:80])}=[..., ...]"'
 
 
 def _experiment(values: Any, path: Path) -> type[Experiment]:

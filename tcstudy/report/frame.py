@@ -3,7 +3,7 @@
 Tables, figures, claims and findings select runs by columns and values. The title of a variant is for display only.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.encoders import encoder_facts
+from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.spec import AnyRun, EncoderSpec, MultitaskSpec, PretrainingSpec, RunSpec
 from tcstudy.study.record import Record
@@ -39,12 +40,13 @@ PLAIN: Selection = {
 _ROW = ("dataset", "variant", "draw", "seed", "error", "record", "run")
 
 
-def frame(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None = None) -> pd.DataFrame:
+def frame(runs: Mapping[Hashable, Record | AnyRun], base_rate: float | None = None) -> pd.DataFrame:
     """One row per run, and a column for each field of the specs that differs between the runs.
 
     Args:
         runs: the records of a page, or the runs themselves if there is no record. Pass all runs of a page, since the
-            fields that they share are found from them.
+            fields that they share are found from them. Runs of your own can have any keys: the key is then the
+            variant, without the seed if it ends in it.
         base_rate: as in `every_column`.
 
     Returns:
@@ -59,7 +61,7 @@ def frame(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None = None
     ]
 
 
-def every_column(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None = None) -> pd.DataFrame:
+def every_column(runs: Mapping[Hashable, Record | AnyRun], base_rate: float | None = None) -> pd.DataFrame:
     """As `frame`, including the fields that are the same in all runs.
 
     Fields have their dotted names in a `RunSpec`: `training.learning_rate`, `window.method`. `data.train` and
@@ -77,11 +79,14 @@ def every_column(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None
         runs: as in `frame`.
         base_rate: the learning rate at which the study fine-tunes; without it, columns that need it are missing.
     """
+    if not isinstance(runs, Mapping):
+        raise StudyError("Records are given by name, as run_all returns them: frame(run_all({...})).")
     specs = {key: run.spec if isinstance(run, Record) else run for key, run in runs.items()}
     common = _common_stages([spec.encoder for spec in specs.values() if isinstance(spec, RunSpec)])
     rows = []
-    for key, run in runs.items():
-        spec, record = specs[key], run if isinstance(run, Record) else None
+    for own, run in runs.items():
+        spec, record = specs[own], run if isinstance(run, Record) else None
+        key = own if isinstance(own, RunKey) else _key(own, spec)
         row = {"dataset": key.dataset, "variant": key.variant, "draw": key.draw, "seed": key.seed}
         row |= {"error": record.error_rate if record else np.nan, "record": record, "run": spec}
         row |= _fields(spec, skipped=("data.name", "data.draw", "seed", "encoder"))
@@ -94,6 +99,13 @@ def every_column(runs: Mapping[RunKey, Record | AnyRun], base_rate: float | None
                 row["training.times_base"] = float(f"{spec.training.learning_rate / base_rate:.3g}")
         rows.append(row)
     return pd.DataFrame(rows, columns=None if rows else [*_ROW])
+
+
+def _key(own: Hashable, spec: AnyRun) -> RunKey:
+    """Where a run with a key of one's own stands: its variant is the key, without the seed that ends it."""
+    parts = own if isinstance(own, tuple) else (own,)
+    named = parts[:-1] if len(parts) > 1 and parts[-1] == spec.seed else parts
+    return RunKey(spec.data.name, ", ".join(map(str, named)), spec.seed, spec.data.draw)
 
 
 def chosen(runs: pd.DataFrame, selection: Selection) -> pd.DataFrame:

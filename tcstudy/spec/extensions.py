@@ -40,7 +40,8 @@ def register(kind: Kind, name: str | None = None) -> Callable[[Made], Made]:
         name: its name in descriptions; by default its own name.
 
     Raises:
-        StudyError: `kind` is another one, or its source cannot be found, so it could not be identified.
+        StudyError: `kind` is another one, a reader is not a class, something else is one, or its source cannot be
+            found, so it could not be identified.
     """
     if kind not in get_args(Kind):
         raise StudyError(
@@ -50,6 +51,7 @@ def register(kind: Kind, name: str | None = None) -> Callable[[Made], Made]:
 
     def under_its_name(made: Made) -> Made:
         own = name or made.__name__
+        _checked(kind, own, made)
         try:
             known = f"{own}@{_digest(_source(made).encode())}"
         except (OSError, TypeError) as error:
@@ -92,9 +94,16 @@ def extensible(kind: Kind, built_in: Iterable[str]) -> AfterValidator:
         if (kind, given) in _names:
             return _names[kind, given]
         hint = nearest(given, [*built_in, *(name for of, name in _names if of == kind)])
-        raise StudyError(f"{shown(given)} is not allowed here; {hint}")
+        raise StudyError(
+            f"{shown(given)} is not allowed here; {hint if hint.endswith('?') else f'{hint}.'} A {kind} of "
+            f"your own is named by its file, such as {_named_by_file(given)}"
+        )
 
     return AfterValidator(known)
+
+
+def _named_by_file(given: str) -> str:
+    return f"methods.py:{given}" if given.isidentifier() else "methods.py:Name"
 
 
 def in_file(given: str) -> str:
@@ -110,10 +119,14 @@ def in_file(given: str) -> str:
     try:
         source = path.read_bytes()
         text = source.decode("utf-8")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read ({error.strerror or first_line(error)}).") from None
+    except ValueError as error:
         raise StudyError(f"{path} cannot be read ({first_line(error)}).") from None
     if not re.search(rf"^(class|def)\s+{found[2]}\b|^{found[2]}\s*=", text, re.MULTILINE):
-        raise StudyError(f"{path} has no class or function {found[2]}.")
+        there = re.findall(r"^(?:class|def)\s+(\w+)", text, re.MULTILINE)
+        hint = f"; {nearest(found[2], there)}" if there else "."
+        raise StudyError(f"{path} has no class or function {found[2]}{hint}")
     copy = _copy(digest := _digest(source))
     with told(copy.parent, "Extensions", "TCSTUDY_CACHE"):
         if not copy.exists():
@@ -136,6 +149,14 @@ def extension(kind: Kind, name: str) -> Callable:
     made = getattr(_module(_copy(digest)), own, None)
     if not callable(made):
         raise StudyError(f"The {kind} {name} is neither a class nor a function.")
+    return _checked(kind, name, made)
+
+
+def _checked(kind: Kind, name: str, made: Callable) -> Callable:
+    """What is used as a `kind`, if it is a class where that is needed, and nowhere else."""
+    if isinstance(made, type) != (kind == "reader"):
+        is_one, needed = ("class", "function") if isinstance(made, type) else ("function", "class")
+        raise StudyError(f"{name} is a {is_one}, but a {kind} is a {needed}.")
     return made
 
 

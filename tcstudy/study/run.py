@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from tcstudy.catalog.datasets import absence
-from tcstudy.errors import StudyError
+from tcstudy.errors import StudyError, shown
 from tcstudy.settings import Settings
-from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec, EncoderSpec
+from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec, EncoderSpec, RunSpec
 from tcstudy.study.crew import crew
 from tcstudy.study.encoders import make_encoder
 from tcstudy.study.jobs import jobs_for
@@ -40,8 +40,9 @@ def run(spec: AnyRun, store: Store | None = None) -> Record:
     Under `accelerate launch` all processes make the run together, and the first one keeps the store.
 
     Raises:
-        StudyError: data or encoder is not available, or the store cannot be written.
+        StudyError: `spec` is no run, data or encoder is not available, or the store cannot be written.
     """
+    _check_run(spec)
     record, _ = _run_or_load(spec, store or run_store())
     return record
 
@@ -58,6 +59,10 @@ def run_all(specs: Mapping[Key, AnyRun], executor: str | None = None) -> dict[Ke
     Raises:
         StudyError: as `run`; the records made before are kept.
     """
+    if not isinstance(specs, Mapping):
+        raise StudyError('Runs are given by name: run_all({"mine": spec}); a single one is made by run(spec).')
+    for key, spec in specs.items():
+        _check_run(spec, f"{key}: ")
     settings = Settings.read()
     store, team = run_store(), crew()
     records: dict[Key, Record] = {}
@@ -85,6 +90,11 @@ def run_all(specs: Mapping[Key, AnyRun], executor: str | None = None) -> dict[Ke
     made = len(keys)
     _say(f"{len(records)} runs: {made} made, {len(records) - made} loaded")
     return {key: records[key] for key in specs if key in records}
+
+
+def _check_run(spec: AnyRun, where: str = "") -> None:
+    if not isinstance(spec, RunSpec | BagOfWordsSpec):
+        raise StudyError(f"{where}{shown(spec)} is not a run: describe one with RunSpec.parse or BagOfWordsSpec.")
 
 
 def _made(specs: Iterable[AnyRun], executor: str) -> Iterator[AnyRun]:

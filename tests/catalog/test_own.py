@@ -132,6 +132,35 @@ def test_what_is_odd_is_counted_and_told(tmp_path):
     assert "t.csv was read as Windows-1252" in told
 
 
+UTF8 = as_csv([*tickets(), ("\N{EN DASH} Größe, Übergröße", "Login")]).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (UTF8.replace(b"Gr", b"\xe4Gr"), f"line 42: the byte 0xe4 at offset {UTF8.rindex(b'Gr'):,} is not"),
+        (UTF8[: UTF8.rindex(b"\x9f")], "line 42: the byte 0xc3"),
+        (b"\xef\xbb\xbf" + UTF8.replace(b"Ticket", b"T\xfccket"), "line 1: the byte 0xfc at offset 4 is not valid"),
+        (as_csv(tickets()).encode("cp850"), "is neither UTF-8 nor Windows-1252 text"),
+    ],
+    ids=["one byte", "cut", "marked", "of neither"],
+)
+def test_damaged_utf8_is_told_by_line_and_byte_and_not_read_as_something_else(tmp_path, content, told):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(StudyError) as caught:
+        spec(tmp_path / "t.csv")
+    assert told in str(caught.value)
+    assert str(caught.value).endswith("as CSV in UTF-8.")
+
+
+def test_umlauts_of_windows_that_happen_to_be_valid_utf8_are_still_those_of_windows(tmp_path):
+    rows = [*tickets(), ("Die \N{DOUBLE LOW-9 QUOTATION MARK}SPÖ\N{LEFT DOUBLE QUOTATION MARK} wählt", "Login")]
+    (tmp_path / "t.csv").write_text(as_csv(rows), encoding="cp1252")
+    assert b"\xd6\x93" in (tmp_path / "t.csv").read_bytes()
+    texts = {text for part in content(spec(tmp_path / "t.csv")).values() for text, _ in part}
+    assert rows[-1][0] in texts
+
+
 @pytest.mark.parametrize("part", ["label", "text", "column"])
 def test_an_umlaut_of_two_characters_is_the_same_as_one(tmp_path, part):
     def apart(text, wanted):
@@ -216,7 +245,7 @@ def data_name(run):
 
 BAD = {
     "no file": (None, "does not exist"),
-    "empty": ("", "is empty"),
+    "empty": ("", "t.csv is empty: its first line should hold the names of the columns"),
     "blank line above": ("\n" + as_csv(tickets()), "t.csv: its first line is empty, but should hold the names"),
     "name over two lines": (
         as_csv(tickets(), head=("Ticket ID", TEXT.replace(" (", "\n("), "Category")),

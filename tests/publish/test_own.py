@@ -19,6 +19,27 @@ CLASSES = {"Rückgabe": "market profit bank shares", "=Login()": "film actor mus
 FILLER = "the a of and to in it was said with for on".split()
 PARAMETERS_FOR = own.parameters_for
 COLUMN = "Customer Question (en)"
+LONG_NAMES = 12
+"""The number of classes, with long names, of a report that is opened in a browser."""
+UNPACK = r"""() => document.querySelectorAll('img').forEach(img => {
+  const drawing = document.createElement('div');
+  drawing.innerHTML = decodeURIComponent(escape(atob(img.src.split(',')[1])));
+  img.replaceWith(drawing);
+})"""
+"""Drawings as elements of the page, in place of images."""
+OVERLAPS = r"""() => [...document.querySelectorAll('svg')].flatMap(svg => {
+  const all = [...svg.querySelectorAll('text, g[id^=text_]')].map(e => [e, e.getBoundingClientRect()]);
+  const bad = [];
+  all.forEach(([one, a], i) => all.slice(i + 1).forEach(([other, b]) => {
+    if (one.contains(other)) return;
+    const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (x > 1 && y > 1 && !/rotate\((?!-?0[\s,)])/.test(one.outerHTML + other.outerHTML))
+      bad.push(`${one.textContent.trim()} over ${other.textContent.trim()}`);
+  }));
+  return bad;
+})"""
+"""Pairs of labels in a drawing that overlap; those that are turned have boxes that say nothing."""
 
 
 def write_tickets(path, rows, seed=0, delimiter=";", encoding="cp1252"):
@@ -170,6 +191,43 @@ def test_a_table_through_the_whole_command(tmp_path, call, monkeypatch, capsys):
 
     again = call("apply", "tickets.csv", "--text", COLUMN, "--label", "Category", "--encoder", "tiny", "--check")
     assert "0 of 18 runs still to be made" in again.out
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_report_fits_wide_and_narrow_windows_and_no_labels_overlap(tmp_path, browser):
+    path = tmp_path / "tickets.csv"
+    words = [*CLASSES.values()]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([COLUMN, "Category"])
+        for row in range(LONG_NAMES * 8):
+            writer.writerow(
+                [f"{words[row % 3]} {'x' * 200} {row}", f"Rückfrage zur Bestellung <b>{row % LONG_NAMES}</b>"]
+            )
+    report = own.write_report(parameters(path, labels=[30]), tmp_path / "made")
+    found = {}
+    for width in (1300, 420):
+        page = browser.new_page(viewport={"width": width, "height": 1000})
+        wrong = []
+        page.on("pageerror", lambda error, wrong=wrong: wrong.append(error.message))
+        page.on("console", lambda told, wrong=wrong: wrong.append(told.text) if told.type == "error" else None)
+        page.on(
+            "request", lambda asked, wrong=wrong: asked.url.startswith(("file:", "data:")) or wrong.append(asked.url)
+        )
+        page.goto(report.as_uri())
+        if (more := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0:
+            wrong.append(f"{more} px wider than the window")
+        assert page.locator("img").count() == 2
+        beyond = "all => all.filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.innerText || e.alt)"
+        wrong += page.eval_on_selector_all("img, table" if width > 1000 else "img", beyond)
+        page.evaluate(UNPACK)
+        assert page.locator("svg text").count() > LONG_NAMES
+        wrong += page.evaluate(OVERLAPS)
+        assert page.locator("b", has_text="0").count() == 0  # a class is shown letter by letter
+        found[width] = wrong
+        page.close()
+    assert found == {1300: [], 420: []}
 
 
 def test_mistakes_on_the_command_line_are_sentences(tmp_path, call):

@@ -104,6 +104,8 @@ def test_values_are_changed_by_dotted_keys_and_commas_make_a_grid(tmp_path):
         ("seeds", "a change has the form key=value"),
         ("seeds=", "a change has the form key=value"),
         ("page=layers", "`page` is not a key"),
+        ("seeds=0", r"seeds: 0 \(int\) is given; a list is in brackets: --set \"seeds=\[\.\.\., \.\.\.\]\""),
+        ("training.epochs=1,2,1", "--set training.epochs has the value 1 twice"),
     ],
 )
 def test_a_change_that_cannot_be_is_told(tmp_path, change, sentence):

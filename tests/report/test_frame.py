@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tcstudy.errors import StudyError
 from tcstudy.publish.parameters import read_parameters
 from tcstudy.report.frame import ALL, KIND, NONE, OWN, by_seed, chosen, every_column, frame, further, levels
 from tcstudy.spec import EncoderSpec, RunSpec
@@ -38,6 +39,19 @@ def test_there_is_a_row_for_each_run_and_records_tell_errors(made_up):
     assert (row["error"], row["record"].id, row["run"]) == (0.3, runs[first].id, runs[first])
     assert np.isnan(found.iloc[1]["error"])
     assert found.iloc[1]["record"] is None
+
+
+def test_runs_of_ones_own_have_any_keys_and_a_variant_without_the_seed(made_up):
+    spec = next(iter(runs_of("long_texts").values()))
+    other = spec.variant({"seed": spec.seed + 1, "training.learning_rate": 1e-3})
+    found = frame({("mean of all", spec.seed): made_up(spec, wrong=2), "other": other})
+    assert found[["dataset", "variant", "seed"]].values.tolist() == [
+        [spec.data.name, "mean of all", spec.seed],
+        [spec.data.name, "other", spec.seed + 1],
+    ]
+    assert found["training.learning_rate"].tolist() == [spec.training.learning_rate, 1e-3]
+    with pytest.raises(StudyError, match="Records are given by name"):
+        frame([spec])
 
 
 def test_layers_are_told_by_their_depth():
