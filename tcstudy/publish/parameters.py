@@ -316,10 +316,11 @@ def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> Par
     try:
         return ParameterFile(path, values, experiment.parse(values, source), dict(changes or {}))
     except StudyError as error:
-        if changes and (bare := [key for key, text in changes.items() if f"{key}: " in str(error) and text[0] != "["]):
-            told = str(error).replace("it should be a valid list", f"a list is in brackets: {_in_brackets(bare[0])}")
-            raise StudyError(told) from None
-        raise
+        told = str(error)
+        for key, text in (changes or {}).items():
+            if f"{key}: " in told and not text.startswith("["):
+                told = told.replace("it should be a valid list", f"a list is in brackets: {_in_brackets(key)}")
+        raise StudyError(told) from None
 
 
 def _in_brackets(key: str) -> str:

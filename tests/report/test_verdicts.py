@@ -237,8 +237,8 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
         verdict(BY_NUMBER[10], None, MINI),
     ]
     assert verdict_tables.verdicts_found(verdicts).text == (
-        "Of the paper's 3 claims, 1 holds (“head+tail beats every other way”); 1 does not hold (“joining the last layers "
-        "gains nothing”); 0 are not decided here; 1 is not tested here."
+        "Of the paper's 3 claims, 1 holds (“head+tail beats every other way”); 1 does not hold (“joining the last "
+        "layers gains nothing”); 0 are not decided here; 1 is not tested here."
     )
     first, second, last = verdict_tables.verdicts_table(verdicts, "t").rows
     half = 100 * stats_of_scipy.t.isf(0.025, 9) * np.sqrt(0.1 / 10) / 0.9  # of nine wrong documents of ten and none
