@@ -194,4 +194,4 @@ def _effect(found: Finding, with_size: bool) -> str:
 
 
 def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith('.') else '.'}"

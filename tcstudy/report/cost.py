@@ -20,7 +20,7 @@ from tcstudy.report.measured import PageRecords, arms_of
 from tcstudy.report.plan import rounded
 from tcstudy.report.stats import by_cell, errors
 from tcstudy.report.tables import Notice, Table, duration, escape_markdown, percent
-from tcstudy.report.verdict_tables import chapter
+from tcstudy.report.verdict_tables import chapter, first_reason
 from tcstudy.report.verdicts import UNTESTED, find
 from tcstudy.spec import EncoderSpec, MultitaskSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord
@@ -277,7 +277,7 @@ def bought_table(bought: pd.DataFrame, name: str) -> Table:
     rows = [
         [
             row.choice,
-            with_runs(_saved(row.effect), row.runs, row.page) if row.effect else row.reason,
+            with_runs(_saved(row.effect), row.runs, row.page) if row.effect else first_reason(row.reason),
             duration(row.hours),
             duration(row.shared_hours),
             operations_cell(row.operations),
