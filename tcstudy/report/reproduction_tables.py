@@ -236,11 +236,12 @@ def yardstick() -> Notice:
 
 
 def found(claims: Sequence[Claim]) -> Notice:
-    """The number of claims with each answer, and which they are."""
+    """The number of claims with each answer; those that hold or do not by their titles."""
     told = []
     for word, verb in ((HOLDS, "hold"), (FAILS, "do not hold"), (MIXED, "are mixed"), (UNMEASURED, "are unmeasured")):
-        numbers = [claim.number for claim in claims if answer(claim.number).word == word]
-        told.append(f"{len(numbers)} {verb}" + (f" ({', '.join(map(str, numbers))})" if numbers else ""))
+        titles = [f"“{escape_markdown(claim.title)}”" for claim in claims if answer(claim.number).word == word]
+        named = f" ({', '.join(titles)})" if word in (HOLDS, FAILS) and titles else ""
+        told.append(f"{len(titles)} {verb}{named}")
     rows = reproductions()
     sources = len({row.source for row in rows})
     text = (
@@ -256,15 +257,14 @@ def overview(claims: Iterable[Claim]) -> pd.DataFrame:
     for claim in claims:
         found = answer(claim.number)
         part = found.shown[0].part if found.shown else None
-        told = marks(claim.number)
         rows.append(
             {
-                "label": f"{claim.number}. {claim.title}: {found.word}",
+                "label": f"{claim.number}. {claim.title}",
                 **dict.fromkeys(("mean", "low", "high", "paper"), math.nan),
                 "smallest": part.smallest.share if part else math.nan,
                 "gain": part.gain if part else None,
                 "decision": found.word,
-                "others": told,
+                "others": marks(claim.number),
             }
         )
     return pd.DataFrame(rows)

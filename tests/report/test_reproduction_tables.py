@@ -67,6 +67,18 @@ def test_the_answers_of_all_claims_add_up():
     assert sum(map(int, re.findall(r"(\d+) (?:hold|do not hold|are mixed|are unmeasured)", told))) == len(PAPERS_CLAIMS)
 
 
+def test_the_chart_of_claims_has_the_votes_of_others_and_nothing_else():
+    rows = tables.overview(PAPERS_CLAIMS)
+    assert list(rows["label"]) == [f"{claim.number}. {claim.title}" for claim in PAPERS_CLAIMS]
+    assert rows[["mean", "low", "high", "paper"]].isna().all(axis=None)
+    assert sum(map(len, rows["others"])) == sum(len(tables.marks(claim.number)) for claim in PAPERS_CLAIMS) > 0
+    figure, ax = plt.subplots()
+    effect_figures.effects(ax, rows)
+    [legend] = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {"others, several seeds", "others, single runs"}
+    plt.close(figure)
+
+
 def test_the_figure_has_a_panel_for_each_part_and_a_bar_for_each_solid_mark():
     rows = tables.forest(PAPERS_CLAIMS)
     figure = plt.figure()

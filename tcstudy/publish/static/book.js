@@ -12,7 +12,8 @@
   }
   const details = (wanted) => document.querySelectorAll("details.answer-details").forEach((fold) => { fold.open = wanted; });
   document.addEventListener("DOMContentLoaded", () => {
-    if (matchMedia("(max-width: 40rem)").matches) details(false); // so that the figure is in the first screen
+    const figure = document.querySelector(".bd-article figure");
+    if (figure && figure.getBoundingClientRect().top > 0.85 * innerHeight) details(false); // the figure is in the first screen
   });
   window.addEventListener("beforeprint", () => details(true));
   window.addEventListener("hashchange", open);
