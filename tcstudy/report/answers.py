@@ -189,6 +189,8 @@ def _effect(found: Finding, with_size: bool) -> str:
     if found.effect is None:
         return f"{compared}: claimed is {wanted(found.part)}{papers}."
     effect = share_cell(found.effect.mean, found.effect.low, found.effect.high)
+    if found.left_out:
+        compared += f", without {' and '.join(found.left_out)}"
     size = f" Measured with {found.scale}." if with_size else ""
     return f"{compared}: {QUANTITIES[found.part.quantity]} {effect}; claimed is {wanted(found.part)}{papers}.{size}"
 

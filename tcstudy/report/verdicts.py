@@ -37,6 +37,7 @@ class Finding:
     Attributes:
         runs: ids of the runs behind the effect.
         scale: their size: encoder, window, labels, steps of further pre-training, runs.
+        left_out: titles of the data sets on which a further pre-training did not take, where it took on others.
     """
 
     part: Part
@@ -46,6 +47,7 @@ class Finding:
     reason: str
     runs: tuple[str, ...] = ()
     scale: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def margin(self) -> float:
@@ -151,10 +153,11 @@ def find(part: Part, page: PageRecords, paper: float | None = None) -> Finding:
         decision, reason = UNTESTED, part.untested or _told(reasons)
     else:
         decision, reason = decide(part, effect)
-        reason += f"; left out: {_told(reasons)}" if reasons else ""
+        reason += f". Left out: {_told(reasons)}" if reasons else ""
     rows = pd.concat([rows for name in effect.datasets for rows in arms_of(part, page, name).values()])
     runs = dict.fromkeys(record.id for record in rows["record"])
-    return Finding(part, effect, paper, decision, reason, tuple(runs), _scale(rows, effect))
+    left_out = tuple(map(dataset_title, reasons)) if taken else ()
+    return Finding(part, effect, paper, decision, reason, tuple(runs), _scale(rows, effect), left_out)
 
 
 def _told(reasons: Mapping[str, str]) -> str:

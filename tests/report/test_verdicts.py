@@ -227,7 +227,8 @@ def test_data_sets_on_which_pre_training_did_not_take_are_left_out(page):
         if finding.part.label == "BERT-ITPT-FiT against BERT-FiT"
     )
     assert "imdb" not in found.effect.datasets
-    assert "left out: IMDb: the pre-training did not take" in found.reason
+    assert ". Left out: IMDb: the pre-training did not take" in found.reason
+    assert found.left_out == ("IMDb",)
 
 
 def test_a_verdict_is_told_with_what_it_hangs_on(page):
