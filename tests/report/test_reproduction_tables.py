@@ -1,7 +1,6 @@
 import re
 from statistics import fmean
 
-import matplotlib.pyplot as plt
 import pytest
 
 from tcstudy.experiments import EXPERIMENTS
@@ -69,8 +68,7 @@ def test_the_answers_of_all_claims_add_up():
 
 def test_the_figure_has_a_panel_for_each_part_and_a_bar_for_each_solid_mark():
     rows = tables.forest(PAPERS_CLAIMS)
-    figure = plt.figure()
-    effect_figures.forest(figure, rows)
+    figure = effect_figures.forest(rows).figure
     assert [ax.get_title(loc="left") for ax in figure.axes] == list(dict.fromkeys(rows["part"]))
     bars = sum(
         len(collection.get_segments())
@@ -83,7 +81,6 @@ def test_the_figure_has_a_panel_for_each_part_and_a_bar_for_each_solid_mark():
     assert len(marks) == len(rows)
     beyond = (rows[["low", "mean", "high"]].abs() > effect_figures.END).sum().sum()
     assert sum(line.get_label() == "_beyond" for ax in figure.axes for line in ax.lines) == beyond > 0
-    plt.close(figure)
 
 
 def test_the_yardstick_is_that_of_the_source():
