@@ -175,7 +175,7 @@ def documents_table(
 
     Args:
         records, compared: as `error_by_documents` takes them.
-        printed: `claim_sources.few_shot()`.
+        printed: `claims.printed_few_shot()`.
         name: target of cross-references.
     """
     by_documents = error_by_documents(records, compared)

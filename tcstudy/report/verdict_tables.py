@@ -7,8 +7,7 @@ import pandas as pd
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import share_cell, together, with_runs
 from tcstudy.report.claim_rules import SMALLEST, Part
-from tcstudy.report.claim_sources import printed_effects
-from tcstudy.report.claims import Claim
+from tcstudy.report.claims import Claim, printed_effects
 from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.reproduction_tables import answer_cell, marks
