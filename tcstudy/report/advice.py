@@ -22,8 +22,7 @@ from tcstudy.experiments.base_rate import rate_name
 from tcstudy.experiments.comparison import BAG_OF_WORDS
 from tcstudy.report import claim_rules as rules
 from tcstudy.report.cells import change_cell, percent_range, share_cell
-from tcstudy.report.claim_rules import FEATURES, FIT, ITPT, Part, Rule, gains
-from tcstudy.report.contrasts import saves
+from tcstudy.report.claim_rules import FEATURES, FIT, ITPT, Part, Rule, gains, saves
 from tcstudy.report.cost import duration, prices
 from tcstudy.report.intervals import LEAST_RUNS, LEVEL
 from tcstudy.report.measured import PageRecords

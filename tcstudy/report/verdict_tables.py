@@ -120,7 +120,7 @@ def shared_runs(verdicts: Sequence[Verdict], name: str) -> Table:
 def wanted(part: Part) -> str:
     """What a claim says of a comparison.
 
-    >>> from tcstudy.report.contrasts import saves
+    >>> from tcstudy.report.claim_rules import saves
     >>> wanted(Part("a against b", {}, saves("a", "b"), gain=False))
     'less than 2%'
     """

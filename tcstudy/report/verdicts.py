@@ -10,10 +10,11 @@ from tcstudy.catalog.datasets import dataset_facts, dataset_title
 from tcstudy.catalog.profiles import Profile
 from tcstudy.report.claim_rules import Part
 from tcstudy.report.claims import Claim, printed_effects
-from tcstudy.report.contrasts import Effect, Unmeasured
 from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import (
+    Effect,
     PageRecords,
+    Unmeasured,
     Untested,
     arms_of,
     cannot_be_had,

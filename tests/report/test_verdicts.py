@@ -21,11 +21,10 @@ from tcstudy.report import (
     stats,
     verdict_tables,
 )
-from tcstudy.report.claim_rules import FAILING, Part, gains
+from tcstudy.report.claim_rules import FAILING, Part, gains, saves
 from tcstudy.report.claims import CLAIMS, PAGES, Claim
-from tcstudy.report.contrasts import Effect, saves
 from tcstudy.report.frame import every_column, of_variants
-from tcstudy.report.measured import PageRecords, pages_of
+from tcstudy.report.measured import Effect, PageRecords, pages_of
 from tcstudy.report.verdicts import FAILS, HOLDS, OPEN, UNTESTED, decide, verdict, whole
 from tcstudy.spec import RunSpec
 from tcstudy.training.outcome import HeadQuality
