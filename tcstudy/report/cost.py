@@ -18,8 +18,8 @@ from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import Effect, PageRecords, arms_of
 from tcstudy.report.plan import rounded
 from tcstudy.report.stats import by_cell, errors
-from tcstudy.report.tables import Notice, Table, duration, escape_markdown, percent
-from tcstudy.report.verdict_tables import chapter, first_reason
+from tcstudy.report.tables import Notice, Table, chapter, duration, escape_markdown, percent
+from tcstudy.report.verdict_tables import first_reason
 from tcstudy.report.verdicts import UNTESTED, find
 from tcstudy.spec import EncoderSpec, MultitaskSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord

@@ -27,8 +27,6 @@ from tcstudy.training.outcome import HeadQuality
 
 Cell = Mapping[tuple[int, int], Record]
 """The runs of one variant on one data set, by draw and seed."""
-
-
 CHANCE = 0.5
 UNKNOWN = "the records do not show whether the pre-training took"
 

@@ -322,3 +322,8 @@ def minus(number: str) -> str:
     ('−0.5', '2e-5')
     """
     return f"−{number[1:]}" if number.startswith("-") else number
+
+
+def chapter(page: str) -> Markup:
+    """A link to a page."""
+    return Markup(page, f"{{doc}}`{page}`")

@@ -11,7 +11,7 @@ from tcstudy.report.claims import Claim, printed_effects
 from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.reproduction_tables import answer_cell, marks
-from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, percent
+from tcstudy.report.tables import Markup, Notice, Table, chapter, escape_markdown, percent
 from tcstudy.report.verdicts import DECISIONS, FAILS, HOLDS, OPEN, UNTESTED, Finding, Verdict
 
 
@@ -68,11 +68,6 @@ def effect_cell(finding: Finding, page: str) -> str:
 def paper_cell(share: float | None) -> str:
     """The paper's effect, or a dash where it printed no numbers."""
     return "–" if share is None else percent(share)
-
-
-def chapter(page: str) -> Markup:
-    """A link to a page."""
-    return Markup(page, f"{{doc}}`{page}`")
 
 
 def comparisons_table(verdicts: Iterable[Verdict], name: str) -> Table:
