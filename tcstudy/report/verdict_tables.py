@@ -40,7 +40,7 @@ ANSWERS = ("paper", "others", "here")
 
 def _answers(found: Finding | None, claim: Claim) -> list[str]:
     others = answer_cell(claim.number)
-    return [paper_cell(found.paper), others, effect_cell(found, claim.page)] if found else ["–", others, "–"]
+    return [percent(found.paper), others, effect_cell(found, claim.page)] if found else ["–", others, "–"]
 
 
 def _decision(verdict: Verdict, with_reason: bool = False) -> Markup:
@@ -65,11 +65,6 @@ def effect_cell(finding: Finding, page: str) -> str:
     return with_runs(share_cell(effect.mean, effect.low, effect.high), finding.runs, page)
 
 
-def paper_cell(share: float | None) -> str:
-    """The paper's effect, or a dash where it printed no numbers."""
-    return "–" if share is None else percent(share)
-
-
 def comparisons_table(verdicts: Iterable[Verdict], name: str) -> Table:
     """One row for each comparison of each claim, and for those that stand beside it."""
     rows = []
@@ -80,7 +75,7 @@ def comparisons_table(verdicts: Iterable[Verdict], name: str) -> Table:
                     f"beside {verdict.claim.label}" if found.part.aside else verdict.claim.label,
                     found.part.label,
                     wanted(found.part),
-                    paper_cell(found.paper),
+                    percent(found.paper),
                     effect_cell(found, verdict.claim.page),
                     _measured_on(found),
                     f"{found.decision}: {found.reason}",

@@ -23,6 +23,7 @@ from tcstudy.report.measured import (
     effect_of,
     not_taken,
 )
+from tcstudy.report.tables import from_to
 from tcstudy.spec import MultitaskSpec, PretrainingSpec, RunSpec
 
 Decision = Literal["holds", "does not hold", "not decided here", "not tested here"]
@@ -193,11 +194,11 @@ def _scale(rows: pd.DataFrame, effect: Effect) -> str:
     labelled = [record.data.used_train for record in rows["record"]]
     told = [
         " and ".join(names),
-        f"window {_from_to(encoded['window.length'])}",
-        f"{_from_to(labelled)} labels",
+        f"window {from_to(encoded['window.length'])}",
+        f"{from_to(labelled)} labels",
     ]
     if steps := [count for count in encoded["pretraining.steps"] if count]:
-        told.append(f"{_from_to(steps)} steps")
+        told.append(f"{from_to(steps)} steps")
     return "; ".join([*told, f"{effect.runs} runs"])
 
 
@@ -206,8 +207,3 @@ def _is_general(stage: PretrainingSpec | MultitaskSpec) -> bool:
     return isinstance(stage, PretrainingSpec) and all(
         dataset_facts(text.name).kind == "general" for text in stage.corpus
     )
-
-
-def _from_to(numbers: Collection[float]) -> str:
-    low, high = min(numbers), max(numbers)
-    return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
