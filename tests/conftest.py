@@ -289,6 +289,37 @@ def call() -> Callable[..., Called]:
 
 
 @pytest.fixture
+def begins(call: Callable[..., Called], monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], tuple[bool, str]]:
+    """Has the command line train by a parameter file: whether it came to that, and what it said if not."""
+    from tcstudy.settings import Settings
+    from tcstudy.study import run
+
+    def begins(file: Path) -> tuple[bool, str]:
+        begun = []
+        monkeypatch.setattr(run, "run_all", lambda *arguments: begun.append(arguments))
+        status, _, err = call("train", file)
+        assert status == (0 if begun else 2)
+        if not begun:
+            assert err.startswith("tcstudy: ")
+            assert len(err) < 2000
+            assert "Traceback" not in err
+        assert not Settings.read().results.exists()
+        return bool(begun), err
+
+    return begins
+
+
+@pytest.fixture
+def own_accelerator() -> Iterator[None]:
+    """Accelerate keeps the precision that it was first asked for."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Makes a disk of a size such as 64k, in memory; the test is skipped where none can be mounted."""
     mounted = []

@@ -1,5 +1,6 @@
 """The two parts of the book: the published study, and below it what was run on this machine."""
 
+import inspect
 import itertools
 import re
 import shutil
@@ -10,7 +11,6 @@ import jupytext
 import nbformat
 import yaml
 
-import tcstudy
 from tcstudy.catalog.profiles import PUBLISHED
 from tcstudy.errors import StudyError
 from tcstudy.experiments import EXPERIMENTS
@@ -101,7 +101,7 @@ def page_sources(file: ParameterFile, settings: Settings) -> list[Path]:
     return [
         page_source(file.page, settings),
         file.path,
-        Path(tcstudy.__file__).parent / "experiments" / f"{file.page}.py",
+        Path(inspect.getfile(type(file.experiment))),
     ]
 
 

@@ -22,8 +22,7 @@ from tcstudy.experiments.base_rate import rate_name
 from tcstudy.experiments.comparison import BAG_OF_WORDS
 from tcstudy.report import claim_rules as rules
 from tcstudy.report.cells import change_cell, percent_range, share_cell
-from tcstudy.report.claim_rules import FEATURES, FIT, ITPT, Part, Rule, gains
-from tcstudy.report.contrasts import saves
+from tcstudy.report.claim_rules import FEATURES, FIT, ITPT, Part, Rule, gains, saves
 from tcstudy.report.cost import duration, prices
 from tcstudy.report.intervals import LEAST_RUNS, LEVEL
 from tcstudy.report.measured import PageRecords
@@ -41,7 +40,7 @@ from tcstudy.report.reproductions import (
     votes,
 )
 from tcstudy.report.stats import errors
-from tcstudy.report.tables import Markup, Notice, Table, escape_markdown
+from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, from_to
 from tcstudy.report.verdicts import find
 from tcstudy.spec import PretrainingRecipe, RunSpec, TrainingSpec, WindowSpec
 
@@ -171,7 +170,7 @@ def _told(shown: Sequence[Measured], solid: Sequence[Measured]) -> str:
         if len(cast) > 1
         else ""
     )
-    seeds = _range([row.seeds for row in rows])
+    seeds = from_to(filter(None, (row.seeds for row in rows)))
     return f"errors saved: {' to '.join(ends)}, {_setting(rows)}, {seeds} seeds ({{cite:t}}`{keys}`){pairs}"
 
 
@@ -182,14 +181,9 @@ def _where(of: Measured, among: Sequence[Measured]) -> str:
 def _setting(rows: Sequence[Reproduction]) -> str:
     encoders = " and ".join(f"`{name}`" for name in dict.fromkeys(row.encoder for row in rows))
     datasets = list(dict.fromkeys(row.dataset for row in rows))
-    windows = _range([int(row.window) for row in rows if row.window.isdigit()])
+    windows = from_to(int(row.window) for row in rows if row.window.isdigit())
     on = datasets[0] if len(datasets) == 1 else f"{len(datasets)} data sets"
     return f"{encoders}, {on}" + (f", window {windows}" if windows else "")
-
-
-def _range(numbers: Sequence[int | None]) -> str:
-    known = sorted({number for number in numbers if number is not None})
-    return " to ".join(f"{number:,}" for number in dict.fromkeys([*known[:1], *known[-1:]]))
 
 
 def own(page: str, rule: Rule, label: str = "") -> Source:
@@ -263,7 +257,7 @@ def best_of(claim: int, pattern: str) -> Source:
                 level += [] if better[of.row.comparison] else [loser]
         shown = [of.row for of in solid]
         keys = ",".join(dict.fromkeys(row.source for row in shown))
-        seeds = _range([row.seeds for row in shown])
+        seeds = from_to(filter(None, (row.seeds for row in shown)))
         text = f"errors saved by {best}: {', '.join(told)}; {_setting(shown)}, {seeds} seeds ({{cite:t}}`{keys}`)"
         values = {"best": " or ".join([best, *level])}
         return Found(Evidence(text, (f"{claim}", shown[-1].part), values, full_size=True))
@@ -332,11 +326,11 @@ def bag_of_words(pages: Pages, profile: Profile) -> Found:
         return Found(None, against=True)
     fit = found[found["variant"] == FIT]
     window = next(record.spec.window.length for record in page.records.values() if isinstance(record.spec, RunSpec))
-    labels = _range([record.data.used_train for record in page.records.values()])
+    labels = from_to(record.data.used_train for record in page.records.values())
     more = f"; more errors on {_changes(rows[worse])}" if worse.any() else ""
     text = (
         f"points against fine-tuning here: {_changes(rows[~worse])}{more} ({_encoder(page)}, window "
-        f"{window}, of which the bag of words needs none; {_range(fit['runs'])} runs; a run takes "
+        f"{window}, of which the bag of words needs none; {from_to(fit['runs'])} runs; a run takes "
         f"{rows['seconds'].mean():,.0f} s, one of the encoder {fit['seconds'].mean():,.0f} s)"
     )
     names = " and ".join(dataset_title(name) for name in rows.loc[~worse, "dataset"])

@@ -11,7 +11,7 @@ from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.intervals import LEAST_RUNS, LEVEL, holm
 from tcstudy.report.stats import by_cell
-from tcstudy.report.tables import Fold, Markup, Table, escape_html, escape_markdown, minus, percent
+from tcstudy.report.tables import Fold, Markup, Table, escape_html, escape_markdown, from_to, minus, percent
 from tcstudy.settings import Settings
 from tcstudy.study.record import Record
 from tcstudy.study.store import run_store
@@ -37,12 +37,14 @@ def error_cell(cell: pd.Series, unit: str = "%", page: str = "") -> str:
     return with_runs(f"{mean}{unit} ({low}–{high}{lost}){change}", cell["ids"], page)
 
 
-def percent_range(cell: pd.Series) -> str:
-    """Mean error of a cell with its interval, for a sentence.
+def percent_range(cell: Mapping[str, float]) -> str:
+    """Mean error of a cell with its interval, for a sentence, or a dash.
 
-    >>> percent_range(pd.Series({"mean": 0.1, "low": 0.08, "high": 0.125}))
+    >>> percent_range({"mean": 0.1, "low": 0.08, "high": 0.125})
     '10.0% (8.0–12.5)'
     """
+    if pd.isna(cell["mean"]):
+        return "–"
     mean, low, high = (percent(cell[name]).removesuffix("%") for name in ("mean", "low", "high"))
     return f"{mean}% ({low}–{high})"
 
@@ -109,7 +111,7 @@ def _end(record: Record) -> str:
 
 def counted(errors: pd.DataFrame) -> str:
     """Over what means are taken: "3 seeds", "3 draws of the training documents, 1 seed each", or one draw for each."""
-    seeds, draws, runs = (_from_to(errors[name]) for name in ("seeds", "draws", "runs"))
+    seeds, draws, runs = (from_to(errors[name]) for name in ("seeds", "draws", "runs"))
     each = f"{seeds} seed{'' if seeds == '1' else 's'}"
     if seeds == draws == runs != "1":
         return f"{each}, each with its own training documents"
@@ -179,11 +181,6 @@ def together(p_values: pd.Series) -> str:
         f"Of the {len(found)} comparisons {alone} have such an interval; tested all at once, by Holm's correction, it "
         f"would be {corrected}."
     )
-
-
-def _from_to(numbers: pd.Series) -> str:
-    low, high = numbers.min(), numbers.max()
-    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def runs_behind(records: Mapping[RunKey, Record], page: str) -> Fold:

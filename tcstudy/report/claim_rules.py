@@ -1,4 +1,7 @@
-"""The rules behind the claims: comparisons between runs chosen by columns, for any encoder and data set."""
+"""The rules behind the claims: comparisons between runs chosen by columns, for any encoder and data set.
+
+A comparison is a weighted sum of variants' error rates, in records as in the paper's tables.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +13,45 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.errors import StudyError
-from tcstudy.report.contrasts import Contrast, fall, saves
 from tcstudy.report.frame import ALL, KIND, NONE, OWN, PLAIN, Selection, chosen, levels
 from tcstudy.report.published import published
 from tcstudy.report.stats import share_cut
 from tcstudy.report.tables import percent
 from tcstudy.spec import PretrainingRecipe
 from tcstudy.study.sets import lengths_of
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum of the rates of some variants, told as a share of the rate of `reference`.
+
+    >>> Contrast({"plain": 1, "better": -1}, "plain").of({"plain": 0.5, "better": 0.25})
+    0.5
+    """
+
+    weights: Mapping[str, float]
+    reference: str
+
+    def of(self, rates: Mapping[str, float]) -> float:
+        """Its value for the rates of all variants that it weighs."""
+        return sum(weight * rates[name] for name, weight in self.weights.items()) / rates[self.reference]
+
+
+def saves(better: str, worse: str) -> Contrast:
+    """The share of the errors of `worse` that `better` does not make."""
+    return Contrast({worse: 1.0, better: -1.0}, worse)
+
+
+def fall(places: Mapping[str, float]) -> Contrast:
+    """By how much the error falls from the first place to the last along the line of best fit; one place each variant.
+
+    >>> fall({"a": 0, "b": 1, "c": 2}).weights
+    {'a': 1.0, 'b': -0.0, 'c': -1.0}
+    """
+    where = np.array(list(places.values()), dtype=float)
+    centred = where - where.mean()
+    weights = -centred * np.ptp(where) / np.sum(centred**2)
+    return Contrast(dict(zip(places, weights.tolist(), strict=True)), min(places, key=places.__getitem__))
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,14 @@ from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.report import claim_rules as rules
 from tcstudy.report.cells import error_cell, note, share_cell, with_runs
-from tcstudy.report.claim_rules import CDPT, FEATURES, FIT, IDPT, ITPT, LITTLE, MULTITASK, Part, Rule, gains
-from tcstudy.report.contrasts import Effect, saves
+from tcstudy.report.claim_rules import CDPT, FEATURES, FIT, IDPT, ITPT, LITTLE, MULTITASK, Part, Rule, gains, saves
 from tcstudy.report.frame import PLAIN, levels
 from tcstudy.report.intervals import LEAST_RUNS
-from tcstudy.report.measured import PageRecords, arms_of
+from tcstudy.report.measured import Effect, PageRecords, arms_of
 from tcstudy.report.plan import rounded
 from tcstudy.report.stats import by_cell, errors
-from tcstudy.report.tables import Notice, Table, duration, escape_markdown, percent
-from tcstudy.report.verdict_tables import chapter, first_reason
+from tcstudy.report.tables import Notice, Table, chapter, duration, escape_markdown, percent
+from tcstudy.report.verdict_tables import first_reason
 from tcstudy.report.verdicts import UNTESTED, find
 from tcstudy.spec import EncoderSpec, MultitaskSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord

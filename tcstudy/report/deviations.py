@@ -1,4 +1,7 @@
-"""Where the paper, its released code and this study differ: as values, and the effect of each in points of error."""
+"""Where the paper, its released code and this study differ: as values, and the effect of each in points of error.
+
+The page on the released code has one choice at a time, against the clean run with the same seed.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +12,12 @@ import pandas as pd
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base_rate import rate_name
-from tcstudy.report.cells import change_cell, with_runs
+from tcstudy.report.cells import change_cell, error_cell, note, with_runs
 from tcstudy.report.forgetting import failed
 from tcstudy.report.frame import OWN, PLAIN, Selection, chosen, levels
 from tcstudy.report.intervals import mean, paired_matrices
 from tcstudy.report.measured import PageRecords
-from tcstudy.report.tables import Markup, Notice, Table
+from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, points
 from tcstudy.study.record import Record
 
 
@@ -311,3 +314,66 @@ def _is_measured(measured: Measured, pages: Mapping[str, PageRecords]) -> bool:
     page = pages.get(measured.page)
     found = _compared(measured.pairs(page.table), page) if page else []
     return any(measured.by == "scatter" or _switched(cell) for cell in found)
+
+
+def differences(errors: pd.DataFrame) -> pd.DataFrame:
+    """Error of each variant minus that of its baseline on the same documents with the same seeds.
+
+    Args:
+        errors: as `stats.errors` gives them, each variant compared with its baseline.
+
+    Returns:
+        The compared rows, with mean, low and high of the difference instead of the error.
+    """
+    changes = {"change": "mean", "change_low": "low", "change_high": "high"}
+    return errors[errors["reference"].notna()].drop(columns=list(changes.values())).rename(columns=changes)
+
+
+def differences_table(errors: pd.DataFrame, name: str) -> Table:
+    """Test errors, and how each choice changes them.
+
+    Args:
+        errors: as in `differences`.
+        name: target of cross-references.
+    """
+    rows = [
+        [
+            row["variant"],
+            dataset_title(row["dataset"]),
+            error_cell(row),
+        ]
+        for _, row in errors.iterrows()
+    ]
+    head = ("variant", "data set", "test error; difference from the clean run")
+    caption = "Test error with one choice at a time made as in the released code"
+    return Table(head, rows, caption, name, note(errors))
+
+
+def released_found(errors: pd.DataFrame) -> Notice:
+    """Which choices significantly lower or raise the reported error, and which do not.
+
+    Args:
+        errors: as in `differences`.
+    """
+    paragraphs = []
+    for dataset, cells in differences(errors).dropna(subset="mean").groupby("dataset", sort=False):
+        same = (cells["mean"] == 0) & (cells["low"] == cells["high"])
+        shown = ~same & cells["differs"]
+        groups = {
+            "Significantly lower": cells[shown & (cells["mean"] < 0)],
+            "Significantly higher": cells[shown & (cells["mean"] > 0)],
+            "Identical on every document": cells[same],
+            "No significant difference": cells[~same & ~shown],
+        }
+        told = [f"{verdict}: {_named(group)}." for verdict, group in groups.items() if len(group)]
+        title = escape_markdown(dataset_title(dataset))
+        paragraphs.append(f"{title}, in points against the clean run. {' '.join(told)}")
+    if not paragraphs:
+        paragraphs = ["No pair of runs converged."]
+    elif (errors["runs"] == 1).all():
+        paragraphs.append("These are runs of a single seed; another seed may give other errors.")
+    return Notice("tip", "What these runs show", "\n\n".join(paragraphs))
+
+
+def _named(group: pd.DataFrame) -> str:
+    return "; ".join(f"{row['variant']} ({points(row['mean'])})" for _, row in group.iterrows())

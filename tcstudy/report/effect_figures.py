@@ -1,4 +1,4 @@
-"""Effects with their intervals on one axis: functions of data and an `Axes`; they compute nothing.
+"""Effects with their intervals on one axis, drawn with what is to be seen; they compute nothing but that.
 
 Labels stand inside the axes, above what they name, and a figure is `WIDTH` inches wide, so that letters stay readable
 where the page is as narrow as a phone.
@@ -12,6 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
+
+from tcstudy.report.figures import Axis, Drawing, ends, with_finding
+from tcstudy.report.tables import percent
 
 LOOKS = {
     "holds": ("#0072b2", "o"),
@@ -33,22 +36,19 @@ LINE = 0.4
 _MARGINS = 1.5
 
 
-def height(lines: int) -> float:
-    """Inches that a figure of so many lines needs."""
-    return LINE * lines + _MARGINS
-
-
-def effects(ax: Axes, rows: pd.DataFrame) -> None:
+def effects(rows: pd.DataFrame, finding: str = "") -> Drawing:
     """Each effect as a dot with its interval, coloured by verdict, the paper's as a diamond, others' as triangles.
 
     Shaded is the side that the claim is on. The axis is linear up to `LINEAR` on both sides of zero and logarithmic
     beyond; what lies beyond its ends is an arrow there.
 
     Args:
-        ax: drawn on.
         rows: label, mean, low, high and paper (shares, missing where there is none), smallest, gain and decision; and
             others, if they are to be drawn: shares, each with whether it has an interval.
+        finding: what is to be seen; without it, how many effects have which decision, the lowest and the highest.
     """
+    figure = _figure(len(rows))
+    ax = figure.subplots()
     _scale(ax)
     for place, row in enumerate(rows.itertuples()):
         if pd.notna(row.smallest):
@@ -74,7 +74,7 @@ def effects(ax: Axes, rows: pd.DataFrame) -> None:
             _arrows(ax, shares, places, OTHERS)
     _lines(ax, len(rows))
     drawn = {name: mark for mark, name in zip(*ax.get_legend_handles_labels(), strict=True) if _has_marks(mark)}
-    ax.figure.legend(
+    figure.legend(
         drawn.values(),
         drawn,
         loc="outside lower center",
@@ -84,18 +84,19 @@ def effects(ax: Axes, rows: pd.DataFrame) -> None:
         handletextpad=0.3,
         columnspacing=1.0,
     )
+    return with_finding(figure, [finding] if finding else _found(rows, "decision"))
 
 
-def forest(figure: Figure, rows: pd.DataFrame) -> None:
+def forest(rows: pd.DataFrame) -> Drawing:
     """What others measured: a panel for each part of a claim, a line for each source, encoder and data set.
 
     A solid mark has an interval, a hollow one has none; the axis is that of `effects`.
 
     Args:
-        figure: drawn on.
         rows: part, label, mean, low, high, side, smallest and gain.
     """
     panels = [(part, list(of.groupby("label", sort=False))) for part, of in rows.groupby("part", sort=False)]
+    figure = _figure(sum(len(lines) + 2 for _, lines in panels))
     axes = figure.subplots(
         len(panels), 1, sharex=True, squeeze=False, height_ratios=[len(lines) + 1 for _, lines in panels]
     )[:, 0]
@@ -115,6 +116,18 @@ def forest(figure: Figure, rows: pd.DataFrame) -> None:
         _lines(ax, len(lines))
         if ax is not axes[0]:
             ax.set_xlabel("")
+    return with_finding(figure, _found(rows, "side"))
+
+
+def _figure(lines: int) -> Figure:
+    return Figure(figsize=(WIDTH, LINE * max(1, lines) + _MARGINS), layout="constrained")
+
+
+def _found(rows: pd.DataFrame, groups: str) -> list[str]:
+    """How many effects there are of each group, and which are the lowest and the highest."""
+    counts = ", ".join(f"{number} {group}" for group, number in rows[groups].value_counts().items())
+    saved = Axis("mean", "share of errors saved", percent)
+    return [f"{len(rows)} effects: {counts}", f"{saved.label} {ends(rows.assign(variant=rows['label']), saved)}"]
 
 
 def _has_marks(line: Line2D) -> bool:

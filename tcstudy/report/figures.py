@@ -159,7 +159,7 @@ def intervals(panels: Mapping[str, pd.DataFrame], across: Axis = TEST_ERROR) -> 
         ax.grid(visible=False, axis="y")
         _scale(ax.xaxis, replace(across, zero=False))
         ax.set(title=textwrap.fill(title, 40), xlabel=across.label)
-        told.append(f"{title}: {across.label} {_ends(rows, across)}")
+        told.append(f"{title}: {across.label} {ends(rows, across)}")
         if compared.notna().any():
             differing = ", ".join(rows.loc[compared.notna() & shown, "variant"]) or "none"
             told.append(f"Shown to differ from {' or '.join(compared.dropna().unique())}: {differing}")
@@ -296,20 +296,6 @@ def length_distribution(lengths: Mapping[str, Sequence[int]], limit: int) -> Dra
     return Drawing(drawing.figure, f"Texts longer than {limit} wordpieces: {', '.join(beyond)}.")
 
 
-def drawn(figure: Figure, rows: pd.DataFrame, groups: str = "decision") -> Drawing:
-    """A figure of effects with its finding: how many there are of each group, and which are the lowest and the highest.
-
-    Args:
-        figure: with `effect_figures.effects` or `effect_figures.forest` drawn on it.
-        rows: what was drawn: label, mean, low, high (shares of errors saved) and the column `groups`.
-        groups: "decision", or "side" for those of others.
-    """
-    counts = ", ".join(f"{number} {group}" for group, number in rows[groups].value_counts().items())
-    saved = Axis("mean", "share of errors saved", percent)
-    named = rows.assign(variant=rows["label"])
-    return with_finding(figure, [f"{len(rows)} effects: {counts}", f"{saved.label} {_ends(named, saved)}"])
-
-
 def stacked(heights: Sequence[float], sharey: bool = False) -> tuple[Figure, list[Axes]]:
     """Panels of so many inches, one below the other; one without anything if there are none."""
     figure = Figure(figsize=(WIDTH, max(1.5, sum(heights) + 0.3)), layout="constrained")
@@ -374,7 +360,7 @@ def _apart(middles: Sequence[float], sizes: Sequence[float]) -> list[float]:
     return moved
 
 
-def _ends(rows: pd.DataFrame, axis: Axis) -> str:
+def ends(rows: pd.DataFrame, axis: Axis) -> str:
     """Which variants have the lowest and the highest mean, in words."""
     ordered = rows.dropna(subset="mean").sort_values("mean", kind="stable")
     written = [

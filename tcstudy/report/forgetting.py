@@ -12,7 +12,7 @@ from tcstudy.report.cells import error_cell, note
 from tcstudy.report.frame import every_column, of_variants
 from tcstudy.report.intervals import mean, rate, spread_of_runs
 from tcstudy.report.stats import by_cell, errors
-from tcstudy.report.tables import Notice, Table, escape_markdown, minus
+from tcstudy.report.tables import Notice, Table, escape_markdown, minus, nats
 from tcstudy.study.record import Record
 
 
@@ -111,8 +111,8 @@ def forgetting_table(cells: pd.DataFrame, name: str) -> Table:
             dataset_title(row["dataset"]),
             error_cell(row),
             f"{row['failed']} of {row['runs']}",
-            _nats(row["before"]),
-            _nats(row["after"]),
+            nats(row["before"]),
+            nats(row["after"]),
             _range(row),
         ]
         for _, row in cells.iterrows()
@@ -180,10 +180,6 @@ def forgotten_lines(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
         line_title(dataset, corrected): line[["rate", "mean", "low", "high"]]
         for (dataset, corrected), line in measured.groupby(["dataset", "corrected"], sort=False)
     }
-
-
-def _nats(loss: float) -> str:
-    return "–" if pd.isna(loss) else f"{loss:.2f}"
 
 
 def _range(row: pd.Series) -> str:

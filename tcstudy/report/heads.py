@@ -8,7 +8,7 @@ import pandas as pd
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.encoder import PUBLISHED
 from tcstudy.report.published import printed_errors
-from tcstudy.report.tables import Notice, Table, percent
+from tcstudy.report.tables import Notice, Table, nats, percent
 from tcstudy.spec import EncoderSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.training.outcome import HeadQuality, TextHeads
@@ -105,10 +105,10 @@ def heads_table(texts: Sequence[TextHeads], name: str) -> Table:
         rows.append(
             [
                 dataset_title(text.name),
-                *(_number(heads.mlm_loss) for heads in (text.before, text.after)),
-                *(_number(loss) for loss in (text.unigram, text.bigram)),
-                *(_share(heads.mlm_accuracy) for heads in (text.before, text.after)),
-                *(_share(heads.nsp_accuracy) for heads in (text.before, text.after)),
+                *(nats(heads.mlm_loss) for heads in (text.before, text.after)),
+                *(nats(loss) for loss in (text.unigram, text.bigram)),
+                *(percent(heads.mlm_accuracy) for heads in (text.before, text.after)),
+                *(percent(heads.nsp_accuracy) for heads in (text.before, text.after)),
                 f"{text.counted:,}",
             ]
         )
@@ -141,7 +141,7 @@ def others_table(encoder: EncoderSpec, records: Iterable[EncoderRecord], name: s
         name: target of cross-references.
     """
     rows = [
-        [record.spec.name, dataset_title(text.name), _number(text.before.mlm_loss), _share(text.before.mlm_accuracy)]
+        [record.spec.name, dataset_title(text.name), nats(text.before.mlm_loss), percent(text.before.mlm_accuracy)]
         for record in records
         if record.spec.name != encoder.name and len(record.spec.stages) == 1
         for text in record.texts
@@ -189,11 +189,3 @@ def loss_curve(record: EncoderRecord) -> dict[str, pd.DataFrame]:
     """
     read = [step * record.cost.tokens / record.cost.steps / 1e6 for step in record.curve.steps]
     return {"": pd.DataFrame({"read": read, "loss": record.curve.losses})}
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else percent(value)

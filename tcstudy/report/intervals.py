@@ -81,10 +81,16 @@ def spread(values: np.ndarray) -> Spread:
     known_by = runs - 1 if runs == 1 or np.any(values != values[0]) else np.inf
     if runs > 1:
         of_runs = documents * np.var(by_run, ddof=1)
-        rest = values - by_document - by_run[:, None] + mean
-        of_documents -= np.sum(rest**2) / ((runs - 1) * max(documents - 1, 1))
+        of_documents -= rest_square(values)
     freedom = (known_by, max(documents - 1, 1))
     return Spread(float(mean), of_runs / values.size, max(of_documents, 0.0) / values.size, freedom)
+
+
+def rest_square(values: np.ndarray) -> float:
+    """The residual mean square of values, shape (runs, documents), explained by neither run nor document."""
+    runs, documents = values.shape
+    rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    return float(np.sum(rest**2) / ((runs - 1) * max(documents - 1, 1)))
 
 
 def combined(spreads: Sequence[Spread]) -> Spread:

@@ -18,7 +18,7 @@ from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import Experiment
 from tcstudy.report.claims import CLAIMS
 from tcstudy.report.frame import Selection, chosen, every_column
-from tcstudy.report.intervals import LEVEL, Spread, combined, pretraining_of, quantile
+from tcstudy.report.intervals import LEVEL, Spread, combined, pretraining_of, quantile, rest_square
 from tcstudy.report.stats import reduction_values
 from tcstudy.spec import AnyRun
 from tcstudy.study.record import Record
@@ -60,11 +60,10 @@ def components(values: np.ndarray, correction: float = 1.0) -> Components:
         correction: divides the variance between runs.
     """
     runs, documents = values.shape
-    by_run, by_document = values.mean(axis=1), values.mean(axis=0)
-    rest = np.sum((values - by_document - by_run[:, None] + values.mean()) ** 2) / ((runs - 1) * (documents - 1))
-    of_runs = np.var(by_run, ddof=1) / correction - rest / documents
-    of_documents = np.var(by_document, ddof=1) - rest / runs
-    return Components(max(float(of_runs), 0.0), max(float(of_documents), 0.0), float(rest))
+    rest = rest_square(values)
+    of_runs = np.var(values.mean(axis=1), ddof=1) / correction - rest / documents
+    of_documents = np.var(values.mean(axis=0), ddof=1) - rest / runs
+    return Components(max(float(of_runs), 0.0), max(float(of_documents), 0.0), rest)
 
 
 def half_width(spreads: Sequence[Spread]) -> float:

@@ -15,7 +15,7 @@ from tcstudy.report.frame import NONE, RELATIONS, every_column, of_variants, rel
 from tcstudy.report.intervals import combined, estimate, spread
 from tcstudy.report.published import printed_errors
 from tcstudy.report.stats import error_matrix, error_reduction, errors, reductions, values_of
-from tcstudy.report.tables import Notice, Table, escape_markdown, percent, points
+from tcstudy.report.tables import Notice, Table, escape_markdown, nats, percent, points
 from tcstudy.spec import EncoderSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.record import Record
@@ -121,10 +121,7 @@ def steps_table(by_steps: pd.DataFrame, heads: pd.DataFrame, printed: pd.Series,
 def _learnt(measured: pd.Series | None) -> list[str]:
     if measured is None:
         return ["–"] * 4
-    return [
-        "–" if pd.isna(value) else percent(value) if measure.endswith("accuracy") else f"{value:.2f}"
-        for measure, value in measured.items()
-    ]
+    return [percent(value) if measure.endswith("accuracy") else nats(value) for measure, value in measured.items()]
 
 
 def error_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
@@ -175,7 +172,7 @@ def documents_table(
 
     Args:
         records, compared: as `error_by_documents` takes them.
-        printed: `claim_sources.few_shot()`.
+        printed: `claims.printed_few_shot()`.
         name: target of cross-references.
     """
     by_documents = error_by_documents(records, compared)

@@ -81,7 +81,7 @@ def _accuracies(record: EncoderRecord) -> str:
     if not record.measured:
         return "–"
     shares = (record.measured.mlm_accuracy, record.measured.nsp_accuracy)
-    return ", ".join("–" if share is None else percent(share) for share in shares)
+    return ", ".join(map(percent, shares))
 
 
 NO_RUNS: Mapping[RunKey, Record] = {}

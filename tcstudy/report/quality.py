@@ -10,7 +10,7 @@ from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments.base import RunKey
 from tcstudy.report.cells import percent_range, with_runs
 from tcstudy.report.frame import further
-from tcstudy.report.intervals import Estimate, rate, wrong_matrix
+from tcstudy.report.intervals import rate, rest_square, wrong_matrix
 from tcstudy.report.stats import by_cell, estimates
 from tcstudy.report.tables import Fold, Notice, Table
 from tcstudy.spec import EncoderSpec, PretrainingSpec, RunSpec
@@ -49,7 +49,9 @@ def split(wrong: np.ndarray, draws: Sequence[int]) -> Split:
     groups = [rates[np.asarray(draws) == draw] for draw in dict.fromkeys(draws)]
     within = sum(len(group) - 1 for group in groups)
     between = len(groups) - 1
-    chance = _rest(wrong) / documents  # by which rates differ because every run gets some other documents wrong
+    chance = (
+        rest_square(wrong.astype(float)) / documents
+    )  # by which rates differ because every run gets some other documents wrong
     seeds = sum(np.sum((group - group.mean()) ** 2) for group in groups) / within if within else np.nan
     if not between:
         return Split(max(seeds - chance, 0.0), np.nan, test)
@@ -57,14 +59,6 @@ def split(wrong: np.ndarray, draws: Sequence[int]) -> Split:
     of_draws = sum(len(group) * (group.mean() - rates.mean()) ** 2 for group in groups) / between
     draw = max(of_draws - (seeds if within else chance), 0.0) / size
     return Split(max(seeds - chance, 0.0) if within else np.nan, float(draw), test)
-
-
-def _rest(wrong: np.ndarray) -> float:
-    """The residual mean square, explained by neither run nor document."""
-    runs, documents = wrong.shape
-    values = wrong.astype(float)
-    rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
-    return float(np.sum(rest**2) / ((runs - 1) * max(documents - 1, 1)))
 
 
 def split_of(records: Sequence[Record]) -> Split:
@@ -152,7 +146,7 @@ def beside_error(records: Mapping[RunKey, Record], page: str) -> Fold:
             [
                 dataset_title(variant),
                 dataset_title(dataset),
-                *(with_runs(_cell(of[dataset, variant]), [run.id for run in runs]) for of in measures),
+                *(with_runs(percent_range(vars(of[dataset, variant])), [run.id for run in runs]) for of in measures),
                 *(_points(variance) for variance in (variances.seed, variances.draw, variances.test)),
             ]
         )
@@ -193,10 +187,6 @@ def f1_matrix(records: Sequence[Record]) -> np.ndarray:
     tests = [record.test for record in records if record.test]
     rows = [f1_values(test.labels.unpack(), test.predicted.unpack()) for test in tests]
     return np.stack(rows) if rows else np.zeros((0, 0))
-
-
-def _cell(estimate: Estimate) -> str:
-    return "–" if np.isnan(estimate.mean) else percent_range(pd.Series(vars(estimate)))
 
 
 def _points(variance: float) -> str:

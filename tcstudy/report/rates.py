@@ -86,16 +86,12 @@ def validation_table(by_rate: pd.DataFrame, name: str) -> Table:
     datasets = list(by_rate["dataset"].unique())
     cells = {(row["rate"], row["dataset"]): error_cell(row) for _, row in by_rate.iterrows()}
     rows = [
-        [rate_name(rate), *(cells[rate, dataset] for dataset in datasets), _mean(mean)]
+        [rate_name(rate), *(cells[rate, dataset] for dataset in datasets), percent_range(mean)]
         for rate, mean in means.iterrows()
     ]
     head = ("rate", *(dataset_title(dataset) for dataset in datasets), "mean over sets")
     caption = "Validation error of the best epoch by learning rate"
     return Table(head, rows, caption, name, note(by_rate, "validation documents"))
-
-
-def _mean(estimate: pd.Series) -> str:
-    return "–" if pd.isna(estimate["mean"]) else percent_range(estimate)
 
 
 def chosen_rate(by_rate: pd.DataFrame, used: Mapping[str, float], profile: str) -> Notice:
@@ -175,7 +171,7 @@ def encoders_table(records: Mapping[RunKey, Record], titles: Mapping[EncoderSpec
         rate = rate_name(chosen[encoder]) if encoder in chosen else "–"
         facts = known_facts(encoder.name, encoder.revision)
         layers = str(encoder.layers or facts.layers)
-        rows.append([title, layers, f"{facts.width:,}", rate, *(_mean(means.loc[value]) for value in tried)])
+        rows.append([title, layers, f"{facts.width:,}", rate, *(percent_range(means.loc[value]) for value in tried)])
     head = ("encoder", "layers", "width", "chosen rate", *(f"validation error at {rate_name(rate)}" for rate in tried))
     edge = [title for encoder, title in titles.items() if chosen.get(encoder) in (tried[0], tried[-1])]
     told = (

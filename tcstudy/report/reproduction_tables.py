@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 
 from tcstudy.report.cells import share_cell
-from tcstudy.report.claim_sources import printed_effects
-from tcstudy.report.claims import PAPERS_CLAIMS, Claim
+from tcstudy.report.claims import PAPERS_CLAIMS, Claim, printed_effects
 from tcstudy.report.published import printed_errors, published
 from tcstudy.report.reproductions import (
     FAILS,

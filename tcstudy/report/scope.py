@@ -1,6 +1,6 @@
 """How large a study is, beside the paper's: what its verdicts are about."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.profiles import PROFILES
@@ -9,7 +9,7 @@ from tcstudy.experiments.base import Experiment, rate_text
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.provenance import heads_made_new
 from tcstudy.report.stats import by_cell
-from tcstudy.report.tables import Notice, Table, escape_markdown
+from tcstudy.report.tables import Notice, Table, escape_markdown, from_to
 from tcstudy.spec import RunSpec
 from tcstudy.study.encoders import encoders_behind
 
@@ -62,20 +62,10 @@ def in_numbers(pages: Mapping[str, PageRecords]) -> str:
     repeats = [len(cell) for page in pages.values() for cell in by_cell(page.records).values() if len(cell) > 1]
     sets = [dataset_title(name) for name in dict.fromkeys(run.spec.data.name for run in runs)]
     return (
-        f"{len(records):,} runs of {encoders}, with windows of {_from_to(run.spec.window.length for run in runs)} "
-        f"wordpieces, {_from_to(run.data.used_train for run in runs)} labelled documents and "
-        f"{_from_to(repeats or [1])} runs of each variant, on {len(sets)} data sets ({', '.join(sets)})."
+        f"{len(records):,} runs of {encoders}, with windows of {from_to(run.spec.window.length for run in runs)} "
+        f"wordpieces, {from_to(run.data.used_train for run in runs)} labelled documents and "
+        f"{from_to(repeats or [1])} runs of each variant, on {len(sets)} data sets ({', '.join(sets)})."
     )
-
-
-def _from_to(numbers: Iterable[int]) -> str:
-    """The smallest and the largest of numbers.
-
-    >>> _from_to([500, 6, 1500]), _from_to([64, 64])
-    ('6 to 1,500', '64')
-    """
-    found = sorted(set(numbers))
-    return " to ".join(f"{number:,}" for number in dict.fromkeys([found[0], found[-1]]))
 
 
 def profiles(comparisons: Mapping[str, Experiment], name: str) -> Table:

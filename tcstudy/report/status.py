@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from tcstudy.experiments.base import Experiment
-from tcstudy.report.tables import Notice, Table, escape_markdown
-from tcstudy.report.verdict_tables import chapter
+from tcstudy.report.tables import Notice, Table, chapter, escape_markdown
 from tcstudy.spec import SEMANTICS, Identified, RunSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.record import Provenance, Record

@@ -5,7 +5,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -273,13 +273,18 @@ def documents_used(records: Mapping[RunKey, Record], page: str) -> Table:
     return Table(head, rows, "Documents of this page's runs, and texts that stand in two splits", f"documents-{page}")
 
 
-def percent(share: float, digits: int = 1) -> str:
+def percent(share: float | None, digits: int = 1) -> str:
     """A share as a percentage, or a dash where there is none.
 
     >>> percent(-0.618), percent(-1e-9)
     ('−61.8%', '0.0%')
     """
     return "–" if pd.isna(share) else minus(f"{round(share, digits + 2) + 0:.{digits}%}")
+
+
+def nats(loss: float | None) -> str:
+    """A loss in nats, or a dash."""
+    return "–" if pd.isna(loss) else f"{loss:.2f}"
 
 
 def duration(hours: float) -> str:
@@ -322,3 +327,18 @@ def minus(number: str) -> str:
     ('−0.5', '2e-5')
     """
     return f"−{number[1:]}" if number.startswith("-") else number
+
+
+def from_to(numbers: Iterable[float]) -> str:
+    """The smallest and the largest of whole numbers, once where they are the same.
+
+    >>> from_to([500, 6, 1500]), from_to([64, 64]), from_to([])
+    ('6 to 1,500', '64', '')
+    """
+    ends = sorted(set(numbers))
+    return " to ".join(f"{number:,.0f}" for number in dict.fromkeys([*ends[:1], *ends[-1:]]))
+
+
+def chapter(page: str) -> Markup:
+    """A link to a page."""
+    return Markup(page, f"{{doc}}`{page}`")

@@ -7,12 +7,11 @@ import pandas as pd
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.report.cells import share_cell, together, with_runs
 from tcstudy.report.claim_rules import SMALLEST, Part
-from tcstudy.report.claim_sources import printed_effects
-from tcstudy.report.claims import Claim
+from tcstudy.report.claims import Claim, printed_effects
 from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.reproduction_tables import answer_cell, marks
-from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, percent
+from tcstudy.report.tables import Markup, Notice, Table, chapter, escape_markdown, percent
 from tcstudy.report.verdicts import DECISIONS, FAILS, HOLDS, OPEN, UNTESTED, Finding, Verdict
 
 
@@ -41,7 +40,7 @@ ANSWERS = ("paper", "others", "here")
 
 def _answers(found: Finding | None, claim: Claim) -> list[str]:
     others = answer_cell(claim.number)
-    return [paper_cell(found.paper), others, effect_cell(found, claim.page)] if found else ["–", others, "–"]
+    return [percent(found.paper), others, effect_cell(found, claim.page)] if found else ["–", others, "–"]
 
 
 def _decision(verdict: Verdict, with_reason: bool = False) -> Markup:
@@ -66,16 +65,6 @@ def effect_cell(finding: Finding, page: str) -> str:
     return with_runs(share_cell(effect.mean, effect.low, effect.high), finding.runs, page)
 
 
-def paper_cell(share: float | None) -> str:
-    """The paper's effect, or a dash where it printed no numbers."""
-    return "–" if share is None else percent(share)
-
-
-def chapter(page: str) -> Markup:
-    """A link to a page."""
-    return Markup(page, f"{{doc}}`{page}`")
-
-
 def comparisons_table(verdicts: Iterable[Verdict], name: str) -> Table:
     """One row for each comparison of each claim, and for those that stand beside it."""
     rows = []
@@ -86,7 +75,7 @@ def comparisons_table(verdicts: Iterable[Verdict], name: str) -> Table:
                     f"beside {verdict.claim.label}" if found.part.aside else verdict.claim.label,
                     found.part.label,
                     wanted(found.part),
-                    paper_cell(found.paper),
+                    percent(found.paper),
                     effect_cell(found, verdict.claim.page),
                     _measured_on(found),
                     f"{found.decision}: {found.reason}",
@@ -121,7 +110,7 @@ def shared_runs(verdicts: Sequence[Verdict], name: str) -> Table:
 def wanted(part: Part) -> str:
     """What a claim says of a comparison.
 
-    >>> from tcstudy.report.contrasts import saves
+    >>> from tcstudy.report.claim_rules import saves
     >>> wanted(Part("a against b", {}, saves("a", "b"), gain=False))
     'less than 2%'
     """

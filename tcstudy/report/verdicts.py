@@ -9,12 +9,12 @@ import pandas as pd
 from tcstudy.catalog.datasets import dataset_facts, dataset_title
 from tcstudy.catalog.profiles import Profile
 from tcstudy.report.claim_rules import Part
-from tcstudy.report.claim_sources import printed_effects
-from tcstudy.report.claims import Claim
-from tcstudy.report.contrasts import Effect, Unmeasured
+from tcstudy.report.claims import Claim, printed_effects
 from tcstudy.report.intervals import LEAST_RUNS
 from tcstudy.report.measured import (
+    Effect,
     PageRecords,
+    Unmeasured,
     Untested,
     arms_of,
     cannot_be_had,
@@ -23,6 +23,7 @@ from tcstudy.report.measured import (
     effect_of,
     not_taken,
 )
+from tcstudy.report.tables import from_to
 from tcstudy.spec import MultitaskSpec, PretrainingSpec, RunSpec
 
 Decision = Literal["holds", "does not hold", "not decided here", "not tested here"]
@@ -196,11 +197,11 @@ def _scale(rows: pd.DataFrame, effect: Effect) -> str:
     labelled = [record.data.used_train for record in rows["record"]]
     told = [
         " and ".join(names),
-        f"window {_from_to(encoded['window.length'])}",
-        f"{_from_to(labelled)} labels",
+        f"window {from_to(encoded['window.length'])}",
+        f"{from_to(labelled)} labels",
     ]
     if steps := [count for count in encoded["pretraining.steps"] if count]:
-        told.append(f"{_from_to(steps)} steps")
+        told.append(f"{from_to(steps)} steps")
     return "; ".join([*told, f"{effect.runs} runs"])
 
 
@@ -209,8 +210,3 @@ def _is_general(stage: PretrainingSpec | MultitaskSpec) -> bool:
     return isinstance(stage, PretrainingSpec) and all(
         dataset_facts(text.name).kind == "general" for text in stage.corpus
     )
-
-
-def _from_to(numbers: Collection[float]) -> str:
-    low, high = min(numbers), max(numbers)
-    return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"

@@ -16,7 +16,6 @@ from tcstudy.corpora import loading
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec, PretrainingSpec, RunSpec
-from tcstudy.study import run as run_module
 from tcstudy.study.encoders import make_encoder
 from tcstudy.study.run import run
 
@@ -48,22 +47,9 @@ def put(folder: Path, train: dict | pyarrow.Table, test: dict | pyarrow.Table = 
 
 
 @pytest.fixture
-def train(folder, call, monkeypatch):
+def train(folder, begins):
     """Has the command line train on the folder; whether it came to that, and what it said if not."""
-
-    def train() -> tuple[bool, str]:
-        begun = []
-        monkeypatch.setattr(run_module, "run_all", lambda *arguments: begun.append(arguments))
-        status, _, err = call("train", folder.parents[1] / "long_texts.yaml")
-        assert status == (0 if begun else 2)
-        if not begun:
-            assert err.startswith("tcstudy: ")
-            assert len(err) < 2000
-            assert "Traceback" not in err
-        assert not Settings.read().results.exists()
-        return bool(begun), err
-
-    return train
+    return lambda: begins(folder.parents[1] / "long_texts.yaml")
 
 
 texts = st.one_of(

@@ -4,7 +4,7 @@ import pytest
 from tcstudy.errors import StudyError
 from tcstudy.experiments import Layers
 from tcstudy.experiments.base import RunKey
-from tcstudy.report.claim_sources import layers_by_depth
+from tcstudy.report.claims import layers_by_depth
 from tcstudy.report.published import printed_errors
 from tcstudy.report.stats import by_depth
 

@@ -9,7 +9,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from torch.nn.utils.rnn import pad_sequence
 from transformers import BertConfig, BertForSequenceClassification, BertModel, Trainer, TrainingArguments
@@ -31,7 +30,11 @@ from tcstudy.training.multitask import train_multitask
 from tcstudy.training.optim import make_optimizer
 from tcstudy.training.pretrain import pretrain
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"),
+    pytest.mark.usefixtures("own_accelerator"),
+]
 
 HAS_BF16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
 KINDS = {
@@ -63,14 +66,6 @@ else:
     make = {"pretrain": pretrain, "multitask": train_multitask}[kind]
     print(json.dumps(make(EncoderSpec.model_validate_json(given), folder / "made", folder / "cpu.state").losses))
 """
-
-
-@pytest.fixture(autouse=True)
-def _own_accelerator():
-    """Accelerate keeps the precision that it was first asked for."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def on_the_cpu(kind, spec, folder) -> list[float]:

@@ -17,9 +17,7 @@ from transformers import BertConfig, BertModel
 
 from tcstudy.errors import StudyError
 from tcstudy.models.encoder import load_encoder
-from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec
-from tcstudy.study import run as run_module
 
 PAGE = {
     "encoder": {"name": "odd"},
@@ -40,22 +38,9 @@ def folder(tmp_path, encoders, monkeypatch):
 
 
 @pytest.fixture
-def train(folder, call, monkeypatch):
+def train(folder, begins):
     """Has the command line train with the folder; whether it came to that, and what it said if not."""
-
-    def train() -> tuple[bool, str]:
-        begun = []
-        monkeypatch.setattr(run_module, "run_all", lambda *arguments: begun.append(arguments))
-        status, _, err = call("train", folder.parents[1] / "long_texts.yaml")
-        assert status == (0 if begun else 2)
-        if not begun:
-            assert err.startswith("tcstudy: ")
-            assert len(err) < 2000
-            assert "Traceback" not in err
-        assert not Settings.read().results.exists()
-        return bool(begun), err
-
-    return train
+    return lambda: begins(folder.parents[1] / "long_texts.yaml")
 
 
 def edit(path: Path, **changes: object) -> None:
@@ -139,9 +124,16 @@ def test_a_configuration_that_does_not_belong_to_the_weights_is_told(folder, tra
         (lambda folder: weights(folder, **{EMBEDDINGS: torch.zeros(3, 5)}), "The encoder"),
         (lambda folder: weights(folder, **{"embeddings.LayerNorm.weight": torch.full((16,), math.nan)}), "no finite"),
         (lambda folder: weights(folder, **{"embeddings.LayerNorm.bias": torch.full((16,), math.inf)}), "no finite"),
+        (lambda folder: remove_tokenizer(folder), "The tokenizer of"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "cannot be loaded"),
+        (lambda folder: (folder / "tokenizer.json").write_bytes(b"\xff\x00"), "cannot be loaded"),
+        (lambda folder: (folder / "tokenizer.json").write_text("[" * 10_000), "cannot be loaded"),
+        (lambda folder: edit(folder / "tokenizer.json", model={"type": "BPE", "vocab": {}, "merges": []}), "tokenizer"),
+        (lambda folder: edit(folder / "tokenizer.json", model=None), "cannot be loaded"),
+        (lambda folder: larger(folder / "tokenizer.json"), "numbers its tokens up to 999,999"),
     ],
 )
-def test_weights_that_are_not_whole_are_told(folder, train, damage, sentence):
+def test_weights_and_tokenizers_that_are_damaged_are_told(folder, train, damage, sentence):
     damage(folder)
     begun, err = train()
     assert not begun
@@ -155,25 +147,6 @@ def cut(path: Path) -> None:
 def test_weights_beside_those_of_the_encoder_do_no_harm(folder, train):
     weights(folder, **{"cls.predictions.bias": torch.zeros(3), "../../outside": torch.zeros(2)})
     assert train()[0]
-
-
-@pytest.mark.parametrize(
-    ("damage", "sentence"),
-    [
-        (lambda folder: remove_tokenizer(folder), "The tokenizer of"),
-        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "cannot be loaded"),
-        (lambda folder: (folder / "tokenizer.json").write_bytes(b"\xff\x00"), "cannot be loaded"),
-        (lambda folder: (folder / "tokenizer.json").write_text("[" * 10_000), "cannot be loaded"),
-        (lambda folder: edit(folder / "tokenizer.json", model={"type": "BPE", "vocab": {}, "merges": []}), "tokenizer"),
-        (lambda folder: edit(folder / "tokenizer.json", model=None), "cannot be loaded"),
-        (lambda folder: larger(folder / "tokenizer.json"), "numbers its tokens up to 999,999"),
-    ],
-)
-def test_a_tokenizer_that_is_none_or_another_ones_is_told(folder, train, damage, sentence):
-    damage(folder)
-    begun, err = train()
-    assert not begun
-    assert sentence in err
 
 
 def remove_tokenizer(folder: Path) -> None:

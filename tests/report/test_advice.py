@@ -10,9 +10,8 @@ from tcstudy.catalog.profiles import PROFILES
 from tcstudy.publish.parameters import experiments_of
 from tcstudy.report import advice, cost, reproduction_tables, reproductions, verdict_tables
 from tcstudy.report.advice import ADVICE, Carried, Clause, Evidence, Found, Line, best_of, others, own, standing
-from tcstudy.report.claim_rules import FEATURES, FIT
+from tcstudy.report.claim_rules import FEATURES, FIT, saves
 from tcstudy.report.claims import CLAIMS, PAGES, PAPERS_CLAIMS
-from tcstudy.report.contrasts import saves
 from tcstudy.report.measured import pages_of
 from tcstudy.report.verdicts import verdict
 

@@ -7,8 +7,7 @@ from tcstudy.experiments import EXPERIMENTS
 from tcstudy.publish.parameters import read_parameters
 from tcstudy.report import claim_rules as rules
 from tcstudy.report.claim_rules import CDPT, IDPT
-from tcstudy.report.claim_sources import printed_effects
-from tcstudy.report.claims import CLAIMS, PAPERS_CLAIMS
+from tcstudy.report.claims import CLAIMS, PAPERS_CLAIMS, printed_effects
 from tcstudy.report.frame import PLAIN, chosen, every_column
 
 PARAMS = Path(__file__).parents[2] / "params"

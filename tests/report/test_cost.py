@@ -9,8 +9,7 @@ from tcstudy.experiments import Comparison, Multitask
 from tcstudy.experiments.base import RunKey
 from tcstudy.report import cost, figures
 from tcstudy.report.claim_rules import CDPT, FIT, IDPT, ITPT, gains
-from tcstudy.report.contrasts import Effect
-from tcstudy.report.measured import PageRecords
+from tcstudy.report.measured import Effect, PageRecords
 from tcstudy.spec import RunSpec
 from tcstudy.study.plan import known_facts
 from tcstudy.study.work import multitask_work, pretraining_work, run_work

@@ -3,7 +3,7 @@ import pytest
 
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.domains import PLAIN, corpora
-from tcstudy.report import claim_sources, pretraining
+from tcstudy.report import claims, pretraining
 from tcstudy.report.frame import NONE, OTHER_KINDS
 from tcstudy.report.intervals import spread
 from tcstudy.report.published import printed_errors
@@ -114,7 +114,7 @@ def test_a_relation_counts_the_seeds_that_ended_well_with_all_its_corpora(made_u
 
 
 def test_the_papers_cells_of_text_of_another_kind_are_as_the_page_says():
-    printed = claim_sources.domains()
+    printed = claims.printed_domains()
     plain = printed[printed["pretraining.relation"] == NONE].set_index("dataset")["error"]
     others = printed[printed["pretraining.relation"] == OTHER_KINDS]
     raised = others["error"].to_numpy() > plain.loc[others["dataset"]].to_numpy()

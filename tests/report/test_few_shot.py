@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tcstudy.experiments import FewShot
-from tcstudy.report import claim_sources, intervals
+from tcstudy.report import claims, intervals
 from tcstudy.report import pretraining as report
 
 WRONG = {
@@ -59,7 +59,7 @@ def test_the_reduction_is_the_share_of_the_plain_error(experiment, records):
 
 def test_the_papers_errors_stand_beside_as_many_documents(experiment, records):
     errors = report.error_by_documents(records, experiment.compared())
-    papers = claim_sources.few_shot()
+    papers = claims.printed_few_shot()
     table = report.documents_table(records, experiment.compared(), papers.assign(**{"data.train": 4}).iloc[:2], "t")
     first, last = table.rows
     assert first[:2] == ["IMDb", "4"]
@@ -74,7 +74,7 @@ def test_the_papers_errors_stand_beside_as_many_documents(experiment, records):
 
 
 def test_the_papers_smallest_subset_has_100_documents_of_imdb_and_all_are_those_of_table_6():
-    papers = claim_sources.few_shot().set_index(["data.train", "pretraining.relation"])["error"]
+    papers = claims.printed_few_shot().set_index(["data.train", "pretraining.relation"])["error"]
     assert papers.groupby(level="data.train").max().to_dict() == pytest.approx({100: 0.1726, 25_000: 0.0540})
 
 

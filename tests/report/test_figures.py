@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from tcstudy.report import figures
+from tcstudy.report import effect_figures, figures
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -185,6 +185,7 @@ def test_nothing_is_drawn_where_nothing_was_measured(kind):
 
 
 def test_effects_are_counted_by_what_was_decided():
-    rows = line(label=["head+tail", "decay"], decision=["holds", "not decided here"])
-    finding = figures.drawn(plt.figure(), rows).finding
+    unknown = {"paper": float("nan"), "smallest": float("nan"), "gain": True}
+    rows = line(label=["head+tail", "decay"], decision=["holds", "not decided here"]).assign(**unknown)
+    finding = effect_figures.effects(rows).finding
     assert finding.startswith("2 effects: 1 holds, 1 not decided here. share of errors saved is lowest, 20.0% (10.0%")

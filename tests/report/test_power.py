@@ -8,8 +8,9 @@ from tcstudy.experiments.layer_decay import LayerDecay
 from tcstudy.experiments.layers import Layers
 from tcstudy.experiments.long_texts import LongTexts
 from tcstudy.report import power
-from tcstudy.report.contrasts import errors, saves
+from tcstudy.report.claim_rules import saves
 from tcstudy.report.intervals import LEVEL, Spread, quantile, spread
+from tcstudy.report.measured import errors
 from tcstudy.report.power import MEAN, Components, PastRuns, comparisons, components, half_width, prospects
 from tcstudy.spec import RunSpec
 from tcstudy.study.record import Predictions, Record

@@ -1,7 +1,6 @@
 import re
 from statistics import fmean
 
-import matplotlib.pyplot as plt
 import pytest
 
 from tcstudy.experiments import EXPERIMENTS
@@ -72,17 +71,13 @@ def test_the_chart_of_claims_has_the_votes_of_others_and_nothing_else():
     assert list(rows["label"]) == [f"{claim.number}. {claim.title}" for claim in PAPERS_CLAIMS]
     assert rows[["mean", "low", "high", "paper"]].isna().all(axis=None)
     assert sum(map(len, rows["others"])) == sum(len(tables.marks(claim.number)) for claim in PAPERS_CLAIMS) > 0
-    figure, ax = plt.subplots()
-    effect_figures.effects(ax, rows)
-    [legend] = figure.legends
+    [legend] = effect_figures.effects(rows).figure.legends
     assert {text.get_text() for text in legend.get_texts()} == {"others, several seeds", "others, single runs"}
-    plt.close(figure)
 
 
 def test_the_figure_has_a_panel_for_each_part_and_a_bar_for_each_solid_mark():
     rows = tables.forest(PAPERS_CLAIMS)
-    figure = plt.figure()
-    effect_figures.forest(figure, rows)
+    figure = effect_figures.forest(rows).figure
     assert [ax.get_title(loc="left") for ax in figure.axes] == list(dict.fromkeys(rows["part"]))
     bars = sum(
         len(collection.get_segments())
@@ -95,7 +90,6 @@ def test_the_figure_has_a_panel_for_each_part_and_a_bar_for_each_solid_mark():
     assert len(marks) == len(rows)
     beyond = (rows[["low", "mean", "high"]].abs() > effect_figures.END).sum().sum()
     assert sum(line.get_label() == "_beyond" for ax in figure.axes for line in ax.lines) == beyond > 0
-    plt.close(figure)
 
 
 def test_the_yardstick_is_that_of_the_source():

@@ -1,7 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,11 +21,10 @@ from tcstudy.report import (
     stats,
     verdict_tables,
 )
-from tcstudy.report.claim_rules import FAILING, Part, gains
+from tcstudy.report.claim_rules import FAILING, Part, gains, saves
 from tcstudy.report.claims import CLAIMS, PAGES, Claim
-from tcstudy.report.contrasts import Effect, saves
 from tcstudy.report.frame import every_column, of_variants
-from tcstudy.report.measured import PageRecords, pages_of
+from tcstudy.report.measured import Effect, PageRecords, pages_of
 from tcstudy.report.verdicts import FAILS, HOLDS, OPEN, UNTESTED, decide, verdict, whole
 from tcstudy.spec import RunSpec
 from tcstudy.training.outcome import HeadQuality
@@ -280,8 +278,7 @@ def test_every_effect_stands_on_the_axis(page):
     assert rows["label"].tolist() == ["1. head+tail beats every other way", "10. IMDb and Yelp do not help each other"]
     assert rows["decision"].tolist() == [HOLDS, UNTESTED]
     assert np.isnan(rows.loc[1, ["mean", "paper"]].astype(float)).all()
-    figure, ax = plt.subplots()
-    effect_figures.effects(ax, rows)
+    [ax] = effect_figures.effects(rows).figure.axes
     dots = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
     assert dots["holds"][:, 0].tolist() == [1.0]
     assert dots["the paper"][0, 0] == rows.loc[0, "paper"]
@@ -289,20 +286,17 @@ def test_every_effect_stands_on_the_axis(page):
     assert not any(label == "_beyond" for label in dots)
     drawn = sorted([*dots["others, several seeds"][:, 0], *dots["others, single runs"][:, 0]])
     assert drawn == pytest.approx(sorted(share for share, _ in reproduction_tables.marks(1)))
-    plt.close(figure)
 
 
 def test_what_lies_beyond_the_axis_is_an_arrow_at_its_end():
     row = {"label": "a", "mean": -2.0, "low": -3.0, "high": -0.5, "paper": 1.5, "smallest": 0.02, "gain": True}
-    figure, ax = plt.subplots()
-    effect_figures.effects(ax, pd.DataFrame([row | {"decision": OPEN}]))
+    [ax] = effect_figures.effects(pd.DataFrame([row | {"decision": OPEN}])).figure.axes
     arrows = [(line.get_marker(), line.get_color()) for line in ax.get_lines() if line.get_label() == "_beyond"]
     grey = effect_figures.LOOKS[OPEN][0]
     assert sorted(arrows) == [("<", grey), ("<", grey), (">", "black")]
     low, high = ax.get_xlim()
     assert all(low < line.get_xdata()[0] < high for line in ax.get_lines() if line.get_label() == "_beyond")
     assert "worse" in ax.get_xlabel().split("better")[0]
-    plt.close(figure)
 
 
 def test_letters_of_a_figure_can_be_read_on_a_phone():

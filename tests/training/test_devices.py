@@ -10,13 +10,7 @@ from tcstudy.errors import StudyError
 from tcstudy.training.devices import _precision, device_name, make_accelerator
 from tcstudy.training.finetune import finetune
 
-
-@pytest.fixture(autouse=True)
-def own_accelerator():
-    """Accelerate keeps the precision that it was first asked for."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("own_accelerator")
 
 
 def test_a_precision_that_is_not_supported_is_told(monkeypatch):

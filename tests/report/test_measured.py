@@ -3,18 +3,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tcstudy.report import contrasts
-from tcstudy.report.contrasts import (
-    Contrast,
-    Unmeasured,
-    errors,
-    failures,
-    fall,
-    forgetting,
-    over_datasets,
-    saves,
-)
+from tcstudy.report import measured
+from tcstudy.report.claim_rules import Contrast, fall, saves
 from tcstudy.report.intervals import mean
+from tcstudy.report.measured import Unmeasured, errors, failures, forgetting, over_datasets
 from tcstudy.report.stats import reduction_values
 from tcstudy.spec import RunSpec
 
@@ -128,7 +120,7 @@ def test_failures_have_the_exact_interval():
 
 
 def test_the_difference_of_failures_has_newcombes_interval(monkeypatch):
-    monkeypatch.setattr(contrasts, "failed", lambda record: record.test is None)
+    monkeypatch.setattr(measured, "failed", lambda record: record.test is None)
     cells = {"a": [None] * 56 + [[0]] * 14, "b": [None] * 48 + [[0]] * 32}
     cells = {name: {(0, seed): record_of(row, seed) for seed, row in enumerate(rows)} for name, rows in cells.items()}
     effect = failures(Contrast({"a": 1.0, "b": -1.0}, "a"), {"imdb": cells})
