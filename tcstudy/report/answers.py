@@ -102,6 +102,8 @@ class Answer:
 
 
 DETAILS = "Why, and what else the runs show"
+MOST_TOLD = 2
+"""The number of comparisons of an undecided claim that are told one by one."""
 
 
 def _html(paragraphs: Sequence[tuple[str, str]]) -> str:
@@ -175,11 +177,15 @@ def _reasons(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
 
 
 def _decided(found: Verdict) -> list[str]:
-    """How many comparisons of a claim were decided that was not as a whole; nothing where none was."""
-    counts = [sum(one.decision == decision for one in found.findings) for decision in (HOLDS, FAILS)]
-    if not any(counts):
+    """Which comparisons of a claim were decided that was not as a whole, with their effects if they are few."""
+    decided = [one for one in found.findings if one.decision in (HOLDS, FAILS)]
+    if not decided:
         return []
-    return [f"Of its {len(found.findings)} comparisons, {counts[0]} came out as claimed and {counts[1]} did not."]
+    claimed = sum(one.decision == HOLDS for one in decided)
+    told = (
+        f"Of its {len(found.findings)} comparisons, {claimed} came out as claimed and {len(decided) - claimed} did not."
+    )
+    return [told, *(_effect(one, with_size=False) for one in decided if len(decided) <= MOST_TOLD)]
 
 
 def _effect(found: Finding, with_size: bool) -> str:

@@ -81,12 +81,15 @@ def test_where_runs_are_missing_the_answer_says_so(decay):
     assert text == f"{reason[0].upper()}{reason[1:]}."
 
 
-def test_of_a_claim_that_is_open_the_comparisons_that_are_decided_are_counted(decay):
+def test_of_a_claim_that_is_open_the_comparisons_that_are_decided_are_told(decay):
     experiment, records = decay()
     [verdict] = answers.verdicts_of(experiment, records)
     findings = tuple(replace(verdict.findings[0], decision=decision) for decision in (HOLDS, OPEN, HOLDS, FAILS))
     [(_, text)] = answers.answer(experiment, [replace(verdict, findings=findings, decision=OPEN)]).details
     assert text.endswith("Of its 4 comparisons, 2 came out as claimed and 1 did not.")
+    [(_, text)] = answers.answer(experiment, [replace(verdict, findings=findings[:2], decision=OPEN)]).details
+    [(_, effect), *_] = answers.answer(experiment, [verdict]).paragraphs
+    assert text.endswith(f"Of its 2 comparisons, 1 came out as claimed and 0 did not. {effect}")
 
 
 def test_a_page_without_claims_has_no_verdict():
