@@ -49,9 +49,8 @@ def split(wrong: np.ndarray, draws: Sequence[int]) -> Split:
     groups = [rates[np.asarray(draws) == draw] for draw in dict.fromkeys(draws)]
     within = sum(len(group) - 1 for group in groups)
     between = len(groups) - 1
-    chance = (
-        rest_square(wrong.astype(float)) / documents
-    )  # by which rates differ because every run gets some other documents wrong
+    # rates differ by chance, too, because every run gets some other documents wrong
+    chance = rest_square(wrong.astype(float)) / documents
     seeds = sum(np.sum((group - group.mean()) ** 2) for group in groups) / within if within else np.nan
     if not between:
         return Split(max(seeds - chance, 0.0), np.nan, test)
