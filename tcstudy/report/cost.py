@@ -56,9 +56,9 @@ CHOICES = (
         "a rate that falls mildly from layer to layer", "layer_decay", partial(rules.decay, mild=0.95, smallest=LITTLE)
     ),
     Choice("fine-tuning instead of reading features", "comparison", gains((FIT, FEATURES))),
-    Choice("pre-training on the task's own text first", "comparison", gains((ITPT, FIT))),
+    Choice("pre-training on the task's own text first", "domains", gains((ITPT, FIT))),
     Choice("pre-training on text of its domain first", "comparison", gains((IDPT, FIT))),
-    Choice("pre-training on text of all domains first", "comparison", gains((CDPT, FIT))),
+    Choice("pre-training on text of all domains first", "domains", gains((CDPT, FIT))),
     Choice("fine-tuning on several tasks first", "multitask", gains((MULTITASK, FIT))),
     Choice("the encoder with more layers", "larger_encoder", _larger),
 )
@@ -291,7 +291,7 @@ def bought_table(bought: pd.DataFrame, name: str) -> Table:
         "extra time",
         "extra time, shared",
         "extra FLOPs",
-        "saved per extra hour",
+        "extra time to save a tenth",
         "chapter",
     )
     return Table(head, rows, "What each choice saves, and what it costs more than to do without", name)
@@ -304,7 +304,7 @@ def _saved(effect: Effect) -> str:
 def _rate(row: tuple) -> str:
     if row.effect is None or not saves_errors(row.effect):
         return "–"
-    return "free" if row.free else f"{100 * row.rate:,.0f}%"
+    return "free" if row.free else duration(0.1 / row.rate)
 
 
 def _ordered(bought: pd.DataFrame) -> pd.DataFrame:
