@@ -37,10 +37,10 @@ def error_cell(cell: pd.Series, unit: str = "%", page: str = "") -> str:
     return with_runs(f"{mean}{unit} ({low}–{high}{lost}){change}", cell["ids"], page)
 
 
-def percent_range(cell: Mapping[str, float]) -> str:
+def percent_range(cell: pd.Series) -> str:
     """Mean error of a cell with its interval, for a sentence, or a dash.
 
-    >>> percent_range({"mean": 0.1, "low": 0.08, "high": 0.125})
+    >>> percent_range(pd.Series({"mean": 0.1, "low": 0.08, "high": 0.125}))
     '10.0% (8.0–12.5)'
     """
     if pd.isna(cell["mean"]):

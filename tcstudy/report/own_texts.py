@@ -89,7 +89,7 @@ def methods_table(experiment: OwnTexts, records: Records) -> Table:
             for other in METHODS[: METHODS.index(method) or 1]
         ]
         seconds = np.mean([run.cost.training_seconds + run.cost.evaluation_seconds for run in own.runs])
-        measures = [percent_range(vars(of)).replace("%", "") for of in (own.error, own.f1)]
+        measures = [percent_range(pd.Series(vars(of))).replace("%", "") for of in (own.error, own.f1)]
         cells = [*measures, *against, *["–"] * (len(METHODS) - 1 - len(against))]
         rows.append([method, *cells, f"{seconds:,.0f}"])
     head = (
@@ -163,7 +163,7 @@ def recommendation_notice(experiment: OwnTexts, records: Records) -> Notice:
     """The recommended method, and why."""
     found = recommendation(experiment, records)
     own = measured(experiment, records)[found.method, experiment.sizes()[-1]]
-    error_range = percent_range(vars(own.error))
+    error_range = percent_range(pd.Series(vars(own.error)))
     text = f"Use {found.method}. It misclassifies {error_range} of the test documents. {found.reason}"
     if found.encoder != found.method:
         text += f" The saved model is the best one with an encoder, trained by {found.encoder}."

@@ -145,7 +145,10 @@ def beside_error(records: Mapping[RunKey, Record], page: str) -> Fold:
             [
                 dataset_title(variant),
                 dataset_title(dataset),
-                *(with_runs(percent_range(vars(of[dataset, variant])), [run.id for run in runs]) for of in measures),
+                *(  # a Series, since NumPy's numbers round ties as those of the other tables do, and Python's do not
+                    with_runs(percent_range(pd.Series(vars(of[dataset, variant]))), [run.id for run in runs])
+                    for of in measures
+                ),
                 *(_points(variance) for variance in (variances.seed, variances.draw, variances.test)),
             ]
         )
