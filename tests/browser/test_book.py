@@ -22,6 +22,8 @@ MINOR_BUT_OURS = ("empty-table-header", "aria-deprecated-role")
 CONTRAST = "color-contrast"
 FURTHER_ROWS = [["tbody > tr:nth-child(n+6)"]]
 """Rows of a table are made alike, and there are thousands: axe looks at the first ones."""
+ANSWER = ".bd-article .admonition-title:text-is('Answer')"
+FIGURE = ".bd-article figure"
 FOUND = "/found \\d|did not match/.test(document.querySelector('#search-results')?.innerText)"
 
 
@@ -118,6 +120,33 @@ def test_what_is_asked_of_others_or_thrown_is_seen(browser: "Browser", address: 
     assert {"http://example.org/x.png", "thrown"} <= set(seen)
     assert [what for what in violations(page, {}) if what.startswith(CONTRAST)]
     page.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(WIDE, 1000), (NARROW, 900)])
+def test_where_there_is_an_answer_the_figure_begins_in_the_first_screen(
+    browser: "Browser", site: Path, address: str, width: int, height: int
+):
+    page = browser.new_page(viewport={"width": width, "height": height})
+    places = {}
+    for here in pages(site):
+        page.goto(address + here)
+        if page.locator(ANSWER).count() and page.locator(FIGURE).count():
+            places[here] = page.locator(FIGURE).first.bounding_box()["y"]
+    page.close()
+    assert len(places) >= 10
+    assert not {here: place for here, place in places.items() if place > height}
+
+
+def test_a_page_with_an_answer_prints_on_at_most_eight_sheets(browser: "Browser", site: Path, address: str):
+    page = browser.new_page()
+    sheets = {}
+    for here in pages(site):
+        page.goto(address + here)
+        if page.locator(ANSWER).count():
+            sheets[here] = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+    page.close()
+    assert len(sheets) >= 10
+    assert not {here: number for here, number in sheets.items() if not 1 <= number <= 8}
 
 
 def test_a_search_finds_the_page_that_answers_first(browser: "Browser", address: str):

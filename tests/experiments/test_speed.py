@@ -69,13 +69,20 @@ def test_ratios_are_shown_with_their_range_over_days_and_machines(shown):
     assert names["shares"]["median"].tolist() == pytest.approx([0.5, 0.25])
     grown = names["panels"]["seconds by runs in a study"]["loading records"]
     assert grown[["amount", "mean"]].to_numpy().tolist() == [[10, 1], [20, 2]]
-    assert all(table.markdown() and table.html() for table in displayed)
+    found, *tables = displayed
+    assert found.text.startswith(
+        "`Trainer` as documented takes at least 1.5 times as long as this package, depending on the task. By task, the "
+        "package reaches at least 50% of the machine's ceiling, `Trainer` at most 33%."
+    )
+    assert tables and all(table.markdown() and table.html() for table in tables)
 
 
 def test_without_measurements_the_page_says_so(shown):
     names, displayed = shown()
     assert not len(names["turns"])
-    assert len(displayed) == 4
+    found, *tables = displayed
+    assert found.title == "Not measured yet"
+    assert len(tables) == 4
 
 
 def test_the_projects_own_file_is_shown(shown):
