@@ -48,11 +48,8 @@ def contradictions(lines, pages):
                 turned = carried.clause.text.startswith("**Take the window")  # a comparison told from its other side
                 found += [f"{cell} is no effect of others" for cell in shown - there if not turned]
             else:
-                rows = [
-                    row
-                    for row in compared
-                    if pages_of_claims[row[0].removeprefix("beside ")] == where and row[1].startswith(what)
-                ]
+                here = [row for row in compared if pages_of_claims[row[0].removeprefix("beside ")] == where]
+                rows = [row for row in here if row[1] == what] or [row for row in here if row[1].startswith(what)]
                 found += [f"{row[1]} does not hold" for row in rows if row[6].startswith("does not hold")]
                 found += [f"{what} has another effect" for row in rows if row[4] not in shown]
     return found
