@@ -69,7 +69,7 @@ class Drawing:
         # the title once more, in a form for archives, the indentation of each element, and more fonts to choose from
         drawn = re.sub(r"^ +", "", re.sub(r" *<metadata>.*?</metadata>\n", "", file.getvalue(), flags=re.S), flags=re.M)
         drawn = re.sub(r"'DejaVu Sans', [^;\"]*sans-serif", "'DejaVu Sans', Verdana, sans-serif", drawn)
-        return re.sub(r"(\.\d\d)\d{3,}", r"\1", drawn)  # hundredths of a point are enough
+        return re.sub(r"(\.\d)\d{4,}", r"\1", drawn)  # tenths of a point are enough
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, dict]]:
         data = {"image/svg+xml": self.svg(), "text/plain": self.finding}
