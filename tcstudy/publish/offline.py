@@ -11,6 +11,7 @@ from typing import Any, Literal
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.locale import _
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
@@ -25,6 +26,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.connect("html-page-context", _drop_scripts, priority=900)  # after the extensions that add them
     app.connect("doctree-resolved", _shorten_tables)
+    app.connect("env-get-outdated", _indexed)
     app.connect("build-finished", _empty_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -66,6 +68,16 @@ def _drop_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any]
         context[kind] = [
             file for file in context.get(kind, []) if "://" not in str(file.filename) and "thebe" not in _told(file)
         ]
+
+
+def _indexed(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+    """The pages with entries in the index, which are read again where any page is.
+
+    Sphinx forgets the entries of pages that it does not write, and a search no longer finds them (sphinx issue 12599).
+    """
+    if not added | changed | removed:
+        return []
+    return [page for page, entries in env.get_domain("index").entries.items() if entries and page not in removed]
 
 
 def _shorten_tables(app: Sphinx, doctree: nodes.document, page: str) -> None:
