@@ -222,18 +222,18 @@ class PretrainingExperiment(FineTuningExperiment):
 
     def pretrained_on(
         self,
-        names: Iterable[str],
+        texts: Iterable[str | TextSpec],
         encoder: EncoderSpec | None = None,
         recipe: PretrainingRecipe | None = None,
         seed: int | None = None,
     ) -> EncoderSpec:
-        """The encoder further pre-trained on the training texts of the data sets `names`, and their unlabelled ones.
+        """The encoder further pre-trained on the training texts of some data sets, and their unlabelled ones.
 
         Test texts are kept out of the corpus: those of its own sets and of the page's, in its language, and of the
         recipe's `excluding`. So pages about the same sets share encoders.
 
         Args:
-            names: data sets of one language.
+            texts: of one language; a data set by its name is without the rows that the page tests it on.
             encoder: what to begin with; the page's encoder of that language by default.
             recipe: how; the page's by default.
             seed: of the run that needs it; the page's seeds take its pre-trainings in turn. None is the first one.
@@ -241,7 +241,12 @@ class PretrainingExperiment(FineTuningExperiment):
         Raises:
             StudyError: the data sets are in several languages.
         """
-        names = tuple(names)
+        tested = {data.name: data.test_from_train for data in self.data}
+        corpus = [
+            TextSpec(name=text, test_from_train=tested.get(text, 0)) if isinstance(text, str) else text
+            for text in texts
+        ]
+        names = tuple(text.name for text in corpus)
         recipe = self.pretraining if recipe is None else recipe
         languages = {dataset_facts(name).language for name in names}
         if len(languages) > 1:
@@ -249,10 +254,9 @@ class PretrainingExperiment(FineTuningExperiment):
         everywhere = {*names, *recipe.excluding, *(data.name for data in self.data)}
         more = dict.fromkeys(data.unlabelled for data in self.data if data.name in names and data.unlabelled)
         excluding = tuple(sorted(name for name in everywhere if dataset_facts(name).language in languages))
-        tested = {data.name: data.test_from_train for data in self.data}
         turn = 0 if seed is None else self.seeds.index(seed) % self.pretrainings
         stage = PretrainingSpec(
-            corpus=tuple(TextSpec(name=name, test_from_train=tested.get(name, 0)) for name in (*names, *more)),
+            corpus=(*corpus, *(TextSpec(name=name) for name in more)),
             recipe=recipe.model_copy(update={"excluding": excluding, "seed": recipe.seed + turn}),
         )
         return (self.encoder_for(names[0]) if encoder is None else encoder).after(stage)

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import DataSpec, EncoderSpec, MultitaskSpec, RunSpec, TrainingSpec, WindowSpec
+from tcstudy.spec import DataSpec, EncoderSpec, MultitaskSpec, RunSpec, TextSpec, TrainingSpec, WindowSpec
 
 
 class Multitask(PretrainingExperiment):
@@ -14,7 +14,8 @@ class Multitask(PretrainingExperiment):
 
     Attributes:
         window: what the encoder sees of a text in fine-tuning, multi-task or not.
-        corpus: data sets of the cross-domain further pre-training, tasks or not.
+        corpus: data sets of the cross-domain further pre-training, tasks or not; as texts where other pages are tested
+            on rows of their training files (`test_from_train`).
         multitask_training: how all tasks are trained together.
         sampling: how often each task's batches come.
         later_training: how each task is fine-tuned by itself afterwards.
@@ -23,17 +24,17 @@ class Multitask(PretrainingExperiment):
     page: ClassVar = "multitask"
 
     window: WindowSpec = WindowSpec()
-    corpus: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    corpus: Annotated[tuple[str | TextSpec, ...], Field(strict=False, min_length=1)]
     multitask_training: TrainingSpec = TrainingSpec()
     sampling: Literal["proportional", "square root", "uniform"] = "proportional"
     later_training: TrainingSpec = TrainingSpec()
 
     @field_validator("corpus")
     @classmethod
-    def _exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            dataset_facts(name)
-        return tuple(dict.fromkeys(names))
+    def _exist(cls, texts: tuple[str | TextSpec, ...]) -> tuple[str | TextSpec, ...]:
+        for text in texts:
+            dataset_facts(text if isinstance(text, str) else text.name)
+        return tuple(dict.fromkeys(texts))
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed; each seed has multi-task stages of its own."""

@@ -25,7 +25,7 @@ def test_the_grid_of_the_paper_is_table_7(request):
     assert {(key.variant, key.dataset) for key in file.experiment.runs()} == set(printed_errors("table-7").index)
 
 
-@pytest.mark.parametrize("profile", ["smoke", "paper"])  # in mini, that page begins with another encoder
+@pytest.mark.parametrize("profile", ["smoke", "mini-2", "paper"])  # in mini, that page begins with another encoder
 def test_its_cross_domain_encoder_is_that_of_the_page_on_domains(request, profile):
     multitask, domains = (
         read_parameters(request.config.rootpath / "params" / profile / f"{page}.yaml").experiment
