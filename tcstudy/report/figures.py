@@ -428,7 +428,11 @@ def heat_maps(
             continue
         crowded = len(of.columns) > NUMBERED
         ax.set_yticks(range(len(of.index)), [textwrap.shorten(str(name), 30) for name in of.index])
-        names = [textwrap.shorten(str(name), 30) if crowded else textwrap.fill(str(name), 10) for name in of.columns]
+        room = 56 // max(1, len(of.columns))  # letters beside each other below a column
+        names = [
+            textwrap.shorten(str(name), 30) if crowded else textwrap.fill(str(name), room, break_long_words=False)
+            for name in of.columns
+        ]
         ax.set_xticks(range(len(names)), names, rotation=90 if crowded else 0)
         for (row, column), value in np.ndenumerate(values[title]):
             colour = "white" if abs(value) > DARK * limit else "black"

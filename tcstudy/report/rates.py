@@ -1,6 +1,6 @@
 """Learning rates: which has the lowest validation error, and what each leaves of what was learnt before."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -109,7 +109,7 @@ def chosen_rate(by_rate: pd.DataFrame, used: Mapping[str, float], profile: str) 
         return Notice("warning", title, "At every rate some run did not converge, so none can be chosen.")
     best = means.idxmin()
     text = f"{rate_name(best)} has the lowest mean validation error, {percent_range(estimates.loc[best])}."
-    if best in (min(by_rate["rate"]), max(by_rate["rate"])) and len(means) > 1:
+    if _at_edge(best, by_rate["rate"]):
         text += " It is at the edge of the rates that were tried, so one beyond it may be better still."
     others = {page: rate for page, rate in used.items() if rate != best}
     if not used:
@@ -122,6 +122,11 @@ def chosen_rate(by_rate: pd.DataFrame, used: Mapping[str, float], profile: str) 
         )
     named = ", ".join(f"{page} ({rate_name(rate)})" for page, rate in sorted(others.items()))
     return Notice("warning", title, f"{text} These pages of the profile {profile} have another base rate: {named}.")
+
+
+def _at_edge(rate: float | None, tried: Collection[float]) -> bool:
+    """Whether a rate is the lowest or the highest of several that were tried."""
+    return rate in (min(tried), max(tried)) and len(set(tried)) > 1
 
 
 def rates_of_encoders(records: Mapping[RunKey, Record]) -> dict[EncoderSpec, float]:
@@ -173,11 +178,11 @@ def encoders_table(records: Mapping[RunKey, Record], titles: Mapping[EncoderSpec
         layers = str(encoder.layers or facts.layers)
         rows.append([title, layers, f"{facts.width:,}", rate, *(percent_range(means.loc[value]) for value in tried)])
     head = ("encoder", "layers", "width", "chosen rate", *(f"validation error at {rate_name(rate)}" for rate in tried))
-    edge = [title for encoder, title in titles.items() if chosen.get(encoder) in (tried[0], tried[-1])]
+    edge = [title for encoder, title in titles.items() if _at_edge(chosen.get(encoder), tried)]
     told = (
         f"The rate chosen for {' and '.join(edge)} is at the edge of those that were tried, so one beyond it may be "
         "better still, and the error lower than this page shows."
-        if edge and len(tried) > 1
+        if edge
         else ""
     )
     return Table(head, rows, "The encoders, and the learning rate that each is compared at", name, told)
