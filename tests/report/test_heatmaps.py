@@ -13,7 +13,7 @@ def test_every_cell_has_its_number():
     ax, _ = drawing.figure.axes
     assert [text.get_text() for text in ax.texts] == ["−2.0", "+0.5", "–", "0.0"]
     assert [text.get_color() for text in ax.texts] == ["white", "black", "black", "black"]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["IMDb", "Yelp\nPolarity"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["IMDb", "Yelp Polarity"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["IMDb", "all"]
     assert len(ax.patches) == 3
     assert drawing.finding == (
