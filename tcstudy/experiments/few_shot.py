@@ -14,6 +14,7 @@ from tcstudy.value import Count, Number
 
 PLAIN = "BERT-FiT"
 PRETRAINED = "BERT-ITPT-FiT"
+CONTROL = "BERT-FiT after other text"
 
 Fraction = Annotated[Number, Field(gt=0, le=1)]
 
@@ -36,6 +37,8 @@ class FewShot(PretrainingExperiment):
         labelled: the same as numbers of documents; one of the two is given.
         draws: one sample of the labelled documents, and of the validation documents, for each.
         least_updates: where few documents would give fewer, epochs are added until there are so many.
+        control: whether the encoder is also further pre-trained on text that is not about the task, for as many steps:
+            that of the page's first data set of another kind.
     """
 
     page: ClassVar = "few_shot"
@@ -45,12 +48,14 @@ class FewShot(PretrainingExperiment):
     labelled: Annotated[tuple[Count, ...], Field(strict=False)] = ()
     draws: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] = (0,)
     least_updates: Count = 1
+    control: bool = False
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, share, encoder, draw and seed.
 
         Raises:
-            StudyError: shares and numbers of documents are given, or none of them.
+            StudyError: shares and numbers of documents are given, or none of them; a control is asked for, but no data
+                set of another kind is there.
         """
         if bool(self.fractions) == bool(self.labelled):
             raise StudyError("fractions and labelled: give one of them, shares or numbers of documents")
@@ -64,6 +69,8 @@ class FewShot(PretrainingExperiment):
     def variants(self, data: DataSpec, seed: int, draw: int | None = None) -> dict[str, dict[str, Any]]:
         """What each share and encoder changes in a run on `data` with `seed`."""
         encoders = {PLAIN: self.encoder_for(data.name), PRETRAINED: self.pretrained_on([data.name], seed=seed)}
+        if self.control:
+            encoders[CONTROL] = self.pretrained_on([self.other_text(data)], seed=seed)
         common = {"window": self.window} | ({} if draw is None else {"data.draw": draw})
         return {
             f"{method}, {name}": common
@@ -78,8 +85,25 @@ class FewShot(PretrainingExperiment):
         return shares | {f"{documents:,} labelled documents": documents for documents in self.labelled}
 
     def compared(self) -> dict[str, str]:
-        """What each variant with further pre-training is compared with: the same share without it."""
-        return {f"{PRETRAINED}, {name}": f"{PLAIN}, {name}" for name in self.subsets(self.data[0])}
+        """What each variant is compared with, at the same share: the task's own text with none, other text with it."""
+        pairs = {PRETRAINED: PLAIN} | ({CONTROL: PRETRAINED} if self.control else {})
+        return {
+            f"{method}, {name}": f"{other}, {name}"
+            for name in self.subsets(self.data[0])
+            for method, other in pairs.items()
+        }
+
+    def other_text(self, data: DataSpec) -> str:
+        """The data set whose text is the control for `data`: the first of the page of another kind.
+
+        Raises:
+            StudyError: there is none.
+        """
+        kind = dataset_facts(data.name).kind
+        for other in self.data:
+            if dataset_facts(other.name).kind != kind:
+                return other.name
+        raise StudyError(f"control: true needs a data set of another kind than {data.name} on the page, for its text")
 
     def documents(self, data: DataSpec, fraction: float) -> int | None:
         """How many documents a share is, at least one for each class; None for all there are."""

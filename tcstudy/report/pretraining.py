@@ -8,10 +8,10 @@ import pandas as pd
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.experiments import domains
 from tcstudy.experiments.base import RunKey
-from tcstudy.experiments.few_shot import PLAIN, PRETRAINED
+from tcstudy.experiments.few_shot import CONTROL, PLAIN, PRETRAINED
 from tcstudy.experiments.within_task import stop_name
-from tcstudy.report.cells import error_cell, note, share_cell
-from tcstudy.report.frame import NONE, RELATIONS, every_column, of_variants, relation
+from tcstudy.report.cells import change_cell, error_cell, note, percent_range, share_cell
+from tcstudy.report.frame import NONE, OWN, RELATIONS, every_column, of_variants, relation
 from tcstudy.report.intervals import combined, estimate, spread
 from tcstudy.report.published import printed_errors
 from tcstudy.report.stats import error_matrix, error_reduction, errors, reductions, values_of
@@ -132,19 +132,19 @@ def error_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, 
         compared: `FewShot.compared`.
 
     Returns:
-        As `stats.errors`, with further pre-training compared with none, and with the columns method and labelled (the
+        As `stats.errors`, with each method compared as `compared` says, and with the columns method and labelled (the
         number of training documents).
     """
     found = errors(records, compared)
     relations = of_variants(every_column(records), "pretraining.relation")
     used = {(key.dataset, key.variant): record.data.used_train for key, record in records.items()}
     cells = [*zip(found["dataset"], found["variant"], strict=True)]
-    methods = [PLAIN if relations[cell] == NONE else PRETRAINED for cell in cells]
+    methods = [{NONE: PLAIN, OWN: PRETRAINED}.get(relations[cell], CONTROL) for cell in cells]
     return found.assign(method=methods, labelled=[used[cell] for cell in cells])
 
 
 def reductions_by_documents(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> pd.DataFrame:
-    """Relative error reduction by further pre-training, by data set and number of labelled documents, fewest first.
+    """Relative error reduction by the task's own text, by data set and number of labelled documents, fewest first.
 
     Args:
         records, compared: as `error_by_documents` takes them.
@@ -181,24 +181,24 @@ def documents_table(
         (row["dataset"], row["data.train"], PLAIN if row["pretraining.relation"] == NONE else PRETRAINED): row["error"]
         for _, row in printed.iterrows()
     }
+    methods = [method for method in (PLAIN, PRETRAINED, CONTROL) if (by_documents["method"] == method).any()]
     rows = []
     for _, row in reductions_by_documents(records, compared).iterrows():
-        keys = [(row["dataset"], row["labelled"], method) for method in (PLAIN, PRETRAINED)]
+        at = (row["dataset"], row["labelled"])
         rows.append(
             [
                 dataset_title(row["dataset"]),
                 f"{row['labelled']:,}",
-                *(cells[key] for key in keys),
+                *(cells[*at, method] for method in methods),
                 share_cell(row["reduction"], row["low"], row["high"]),
-                *(percent(papers.get(key, float("nan")), 2) for key in keys),
+                *(percent(papers.get((*at, method), float("nan")), 2) for method in (PLAIN, PRETRAINED)),
             ]
         )
     head = (
         "data set",
         "labelled documents",
-        f"{PLAIN}, here",
-        f"{PRETRAINED}, here",
-        "relative error reduction",
+        *(f"{method}, here" for method in methods),
+        f"relative error reduction by {PRETRAINED}",
         f"{PLAIN}, paper",
         f"{PRETRAINED}, paper",
     )
@@ -207,11 +207,13 @@ def documents_table(
 
 
 def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]) -> Notice:
-    """The effect of further pre-training with the fewest and with the most labelled documents.
+    """The effect of further pre-training with the fewest and with the most labelled documents, beside its control.
 
     Args:
         records, compared: as `error_by_documents` takes them.
     """
+    by_documents = error_by_documents(records, compared)
+    controls = dict(list(by_documents[by_documents["method"] == CONTROL].groupby("dataset", sort=False)))
     paragraphs = []
     for dataset, cells in reductions_by_documents(records, compared).groupby("dataset", sort=False):
         title = escape_markdown(dataset_title(dataset))
@@ -232,8 +234,22 @@ def few_shot_found(records: Mapping[RunKey, Record], compared: Mapping[str, str]
                 else "It never lowers the error. "
             )
             + _shown([f"{labelled:,}" for labelled in known.loc[known["shown"], "labelled"]])
+            + (_beside_other_text(controls[dataset]) if dataset in controls else "")
         )
     return Notice("tip", "What these runs show", "\n\n".join(paragraphs))
+
+
+def _beside_other_text(controls: pd.DataFrame) -> str:
+    """What other text does in place of the task's own, for each number of labelled documents; rows of one data set."""
+    told = [
+        f"{percent_range(row)} with {row['labelled']:,} labelled documents"
+        + ("" if pd.isna(row["change"]) else f", {change_cell(*row[['change', 'change_low', 'change_high']])} points")
+        for _, row in controls.sort_values("labelled").iterrows()
+    ]
+    return (
+        " After as many steps on text of another kind, the mean error and its difference from that after the task's "
+        f"own text are {'; '.join(told)}."
+    )
 
 
 def _shown(labelled: Sequence[str]) -> str:

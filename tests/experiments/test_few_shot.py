@@ -71,3 +71,21 @@ def test_subsets_can_be_numbers_of_documents():
     assert {key.variant for key in runs} == {*experiment.compared(), *experiment.compared().values()}
     with pytest.raises(StudyError, match=r"a\.yaml: fractions and labelled: give one of them"):
         FewShot.parse(GIVEN | {"labelled": [20]}, "a.yaml")
+
+
+def test_the_control_reads_text_of_another_kind_for_as_many_steps():
+    sets = [{"name": name, "train": 400, "validation": 20} for name in ("imdb", "rotten_tomatoes", "ag_news")]
+    experiment = FewShot.model_validate(GIVEN | {"data": sets, "control": True})
+    runs = experiment.runs()
+    others = {}
+    for key, run in runs.items():
+        if key.variant.startswith("BERT-FiT after other text"):
+            [stage] = run.encoder.stages
+            own = runs[key._replace(variant=experiment.compared()[key.variant])].encoder.stages[0]
+            assert stage.recipe == own.recipe
+            assert [text.name for text in own.corpus] == [key.dataset]
+            others[key.dataset] = stage.corpus[0].name
+    assert others == {"imdb": "ag_news", "rotten_tomatoes": "ag_news", "ag_news": "imdb"}
+    assert len(runs) == 3 * 3 * 2 * 2  # sets, encoders, shares, draws
+    with pytest.raises(StudyError, match=r"a\.yaml: .*needs a data set of another kind than imdb on the page"):
+        FewShot.parse(GIVEN | {"control": True}, "a.yaml")

@@ -88,3 +88,25 @@ def test_what_is_found(experiment, records, made_up):
         "with no number of labelled documents did runs with both encoders converge"
         in report.few_shot_found(lost, experiment.compared()).text
     )
+
+
+def test_other_text_stands_beside_the_tasks_own(made_up):
+    sets = [{"name": name, "train": 1000, "validation": 20} for name in ("imdb", "ag_news")]
+    experiment = FewShot.model_validate(
+        {"encoder": {"name": "tiny"}, "data": sets, "labelled": [100], "seeds": [0, 1, 2], "draw": "seed"}
+        | {"control": True, "window": {"length": 16}}
+    )
+    wrong = {"BERT-FiT": (4, 5, 6), "BERT-ITPT-FiT": (2, 3, 4), "BERT-FiT after other text": (3, 4, 5)}
+    records = {
+        key: made_up(spec, wrong=wrong[key.variant.split(", ")[0]][key.seed]) for key, spec in experiment.runs().items()
+    }
+    table = report.documents_table(records, experiment.compared(), claims.printed_few_shot(), "t")
+    assert table.head[2:5] == tuple(f"{name}, here" for name in wrong)
+    _, imdb = table.rows
+    assert [cell[:6] for cell in imdb[2:5]] == ["50.0% ", "30.0% ", "40.0% "]
+    assert "; +10.0 (" in imdb[4]  # from the task's own text
+    assert imdb[6:] == ["17.26%", "9.23%"]  # of 100 labels, as in the paper, which has no control
+    text = report.few_shot_found(records, experiment.compared()).text
+    assert text.count("After as many steps on text of another kind, the mean error and its difference") == 2
+    assert "own text are 40.0% (" in text
+    assert "with 100 labelled documents, +10.0 (" in text
