@@ -22,7 +22,7 @@ from tcstudy.experiments.base_rate import rate_name
 from tcstudy.experiments.comparison import BAG_OF_WORDS
 from tcstudy.report import claim_rules as rules
 from tcstudy.report.cells import change_cell, percent_range, share_cell
-from tcstudy.report.claim_rules import FEATURES, FIT, ITPT, Part, Rule, gains, saves
+from tcstudy.report.claim_rules import FEATURES, FIT, Part, Rule, gains, saves
 from tcstudy.report.cost import duration, prices
 from tcstudy.report.intervals import LEAST_RUNS, LEVEL
 from tcstudy.report.measured import PageRecords
@@ -158,20 +158,24 @@ def _numbers(pattern: str, shown: Sequence[Measured]) -> dict[str, str] | None:
 
 
 def _told(shown: Sequence[Measured], solid: Sequence[Measured]) -> str:
-    """The smallest and the largest effect that is shown, who measured it, and on how many pairs it is so."""
+    """The smallest and the largest effect that is shown, who measured it, and how many others are for it or not."""
     ordered = sorted(shown, key=lambda of: of.mean)
     ends = dict.fromkeys(share_cell(of.mean, of.low, of.high) + _where(of, shown) for of in (ordered[0], ordered[-1]))
     rows = [of.row for of in shown]
     keys = ",".join(dict.fromkeys(row.source for row in rows))
-    cast = votes(solid)
+    cast, kind = votes(solid), "pairs of encoder and data set"
+    if len(cast) == 1:
+        cast, kind = [of.side for of in solid], "comparisons"
+    counts = [cast.count("for"), cast.count("against") + cast.count("split"), cast.count(None)]
     pairs = (
-        f"; of all {len(cast)} pairs of encoder and data set that were measured, {cast.count('for')} are for it and "
-        f"{cast.count('against') + cast.count('split')} against"
-        if len(cast) > 1
+        f"; of all {len(cast)} {kind} that were measured, {counts[0]} are for it, {counts[1]} against it and "
+        f"{counts[2]} on neither side"
+        if len(cast) > counts[0]
         else ""
     )
     seeds = from_to(filter(None, (row.seeds for row in rows)))
-    return f"errors saved: {' to '.join(ends)}, {_setting(rows)}, {seeds} seeds ({{cite:t}}`{keys}`){pairs}"
+    saved = f"errors saved, {rows[0].part}: {' to '.join(ends)}"
+    return f"{saved}, {_setting(rows)}, {seeds} seeds ({{cite:t}}`{keys}`){pairs}"
 
 
 def _where(of: Measured, among: Sequence[Measured]) -> str:
@@ -300,7 +304,7 @@ def rate_search(pages: Pages, profile: Profile) -> Found:
     beside = [
         rate_text(rate) for rate in means.index if rate != best and means.loc[rate, "low"] <= means.loc[best, "high"]
     ]
-    close = f"; {', '.join(beside)} could not be told apart from {rate_text(best)}" if beside else ""
+    close = f"; that at {rate_text(best)} overlaps those at {', '.join(beside)}" if beside else ""
     run = next(iter(page.records.values()))
     sets = page.table["dataset"].nunique()
     text = (
@@ -329,12 +333,12 @@ def bag_of_words(pages: Pages, profile: Profile) -> Found:
     labels = from_to(record.data.used_train for record in page.records.values())
     more = f"; more errors on {_changes(rows[worse])}" if worse.any() else ""
     text = (
-        f"points against fine-tuning here: {_changes(rows[~worse])}{more} ({_encoder(page)}, window "
-        f"{window}, of which the bag of words needs none; {from_to(fit['runs'])} runs; a run takes "
+        f"difference from fine-tuning here, in points of error: {_changes(rows[~worse])}{more} ({_encoder(page)}, "
+        f"window {window}, of which the bag of words needs none; {from_to(fit['runs'])} runs; a run takes "
         f"{rows['seconds'].mean():,.0f} s, one of the encoder {fit['seconds'].mean():,.0f} s)"
     )
-    names = " and ".join(dataset_title(name) for name in rows.loc[~worse, "dataset"])
-    values = {"sets": names, "labels": labels}
+    sets, more = (", ".join(map(dataset_title, rows.loc[of, "dataset"])) or "none" for of in (~worse, worse))
+    values = {"sets": sets, "more": more, "labels": labels}
     return Found(Evidence(text, ("comparison", BAG_OF_WORDS), values, full_size=False))
 
 
@@ -383,7 +387,7 @@ class Line:
 ADVICE: Mapping[str, tuple[Clause, ...]] = {
     "Learning rate": (
         Clause(
-            "**Fine-tune a BERT-base at {best}**",
+            "**Fine-tune a BERT-base at {best}**; measured with AdamW without bias correction, as in the released code",
             "forgetting",
             (
                 best_of(4, r"rate (?P<one>\S+) against (?P<other>\S+)"),
@@ -402,7 +406,7 @@ ADVICE: Mapping[str, tuple[Clause, ...]] = {
             "**Keep the first {head} and the last {tail} wordpieces**, not the first ones alone",
             "long_texts",
             (
-                others(1, "head+tail against head-only", r"\((?P<head>\d+)\+(?P<tail>\d+)\)"),
+                others(1, "head+tail against head-only", r"\((?P<head>\d+)\+(?P<tail>\d+)\)", r"\(\d+\+\d+\)"),
                 own("long_texts", rules.long_texts, "head+tail against head-only"),
             ),
             (("texts", "longer than the window"),),
@@ -419,7 +423,7 @@ ADVICE: Mapping[str, tuple[Clause, ...]] = {
             "**Train the whole encoder**, not just a classifier on frozen features",
             "comparison",
             (own("comparison", gains((FIT, FEATURES))),),
-            (("budget", "minutes on a few CPU cores, or any GPU"),),
+            (("labels", "a few hundred, and no other texts"), ("budget", "minutes on a few CPU cores, or any GPU")),
         ),
         Clause(
             "**Let the classifier read the last layer alone**: joining the last ones saves nothing that counts",
@@ -446,15 +450,16 @@ ADVICE: Mapping[str, tuple[Clause, ...]] = {
                 others(13, "pre-training against none, with few labels", r"\((?P<labels>\d+) labels\)"),
                 own("few_shot", rules.few_examples),
             ),
-            (("labels", "some hundred, and many texts without labels"),),
+            (("labels", "a few hundred, and many texts without labels"),),
         ),
     ),
     "Bag of words": (
         Clause(
-            "**Try TF-IDF with logistic regression first**: with {labels} labels not shown to be worse on {sets}",
+            "**Train TF-IDF with logistic regression if you have only seconds**: with {labels} labels it makes more "
+            "errors than fine-tuning on {more}, and was not shown to on {sets}",
             "comparison",
             (bag_of_words,),
-            (("labels", "some hundred, and no other texts"), ("budget", "seconds on a CPU")),
+            (("budget", "seconds on a CPU"),),
         ),
     ),
     "Runs": (
@@ -515,15 +520,15 @@ def _default(lines: Sequence[Line]) -> str:
 
 FINE_TUNE = "fine-tune at the paper's setting"
 CASES: tuple[tuple[Case, str, str, str], ...] = (
-    ("labels", "some hundred, and no other texts", FINE_TUNE, ""),
-    ("labels", "some hundred, and many texts without labels", FINE_TUNE, ""),
+    ("labels", "a few hundred, and no other texts", FINE_TUNE, ""),
+    ("labels", "a few hundred, and many texts without labels", FINE_TUNE, ""),
     ("labels", "thousands", FINE_TUNE, ""),
     ("texts", "fit into the window", "give them whole", ""),
     ("texts", "longer than the window", "keep head and tail", ""),
     ("texts", "many times longer than the window", "keep head and tail", ""),
     ("budget", "seconds on a CPU", "train a bag of words", BAG_OF_WORDS),
     ("budget", "minutes on a few CPU cores, or any GPU", FINE_TUNE, FIT),
-    ("budget", "hours on a GPU", FINE_TUNE, ITPT),
+    ("budget", "hours on a GPU", FINE_TUNE, ""),
 )
 """The rows of the table of decisions: the case, the default where no clause answers it, and whose time is told."""
 

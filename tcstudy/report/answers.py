@@ -63,7 +63,7 @@ def _listed(cells: pd.DataFrame) -> str:
 
 
 QUANTITIES = {
-    "errors": "relative error reduction",
+    "errors": "errors saved",
     "failures": "share of runs",
     "forgetting": "further rise of the MLM loss on general text",
 }
@@ -178,27 +178,26 @@ def _reasons(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
 
 def _decided(found: Verdict) -> list[str]:
     """Which comparisons of a claim were decided that was not as a whole, with their effects if they are few."""
-    decided = [one for one in found.findings if one.decision in (HOLDS, FAILS)]
+    decided = [one for one in found.own if one.decision in (HOLDS, FAILS)]
     if not decided:
         return []
     claimed = sum(one.decision == HOLDS for one in decided)
-    told = (
-        f"Of its {len(found.findings)} comparisons, {claimed} came out as claimed and {len(decided) - claimed} did not."
-    )
+    told = f"Of its {len(found.own)} comparisons, {claimed} came out as claimed and {len(decided) - claimed} did not."
     return [told, *(_effect(one, with_size=False) for one in decided if len(decided) <= MOST_TOLD)]
 
 
 def _effect(found: Finding, with_size: bool) -> str:
     """What was compared, the effect beside what is claimed and what the paper has, and perhaps at what size."""
-    papers = "" if found.paper is None else f"; the paper {percent(found.paper)}"
+    papers = "" if found.paper is None else f"; in the paper {percent(found.paper)}"
     compared = f"{found.part.label[0].upper()}{found.part.label[1:]}"
     if found.effect is None:
-        return f"{compared}: claimed is {wanted(found.part)}{papers}."
+        return f"{compared}: the claim asks for {wanted(found.part)}{papers}."
     effect = share_cell(found.effect.mean, found.effect.low, found.effect.high)
     if found.left_out:
         compared += f", without {' and '.join(found.left_out)}"
     size = f" Measured with {found.scale}." if with_size else ""
-    return f"{compared}: {QUANTITIES[found.part.quantity]} {effect}; claimed is {wanted(found.part)}{papers}.{size}"
+    asked = f"the claim asks for {wanted(found.part)}"
+    return f"{compared}: {QUANTITIES[found.part.quantity]} {effect}; {asked}{papers}.{size}"
 
 
 def _sentence(words: str) -> str:

@@ -131,7 +131,7 @@ def not_run(experiment: FineTuningExperiment, records: Iterable[RunKey], printed
     rows = [
         (
             dataset_title(name),
-            (name in asked_for and absence(name)) or "not in this profile",
+            (name in asked_for and absence(name)) or "not on this page",
             "; ".join(
                 f"{dataset_title(row)} {in_percent(error, 2)}"
                 for (row, column), error in printed.items()

@@ -136,7 +136,7 @@ def by_dataset(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def panel_title(cells: pd.DataFrame) -> str:
     """Title of a figure's panel: the data set, over how many seeds and test documents its means are."""
     [dataset] = cells["dataset"].unique()
-    return f"{dataset_title(dataset)}: {counted(cells)}, {cells['documents'].max():,} documents"
+    return f"{dataset_title(dataset)}: {counted(cells)}, {cells['documents'].max():,} test documents"
 
 
 def note(errors: pd.DataFrame, documents: str = "test documents") -> str:
@@ -178,8 +178,8 @@ def together(p_values: pd.Series) -> str:
     if len(found) < 2:
         return "It is a single comparison."
     return (
-        f"Of the {len(found)} comparisons {alone} have such an interval; tested all at once, by Holm's correction, it "
-        f"would be {corrected}."
+        f"Of the {len(found)} comparisons {alone} have such an interval; tested all at once, by Holm's correction, "
+        f"{corrected} would remain."
     )
 
 

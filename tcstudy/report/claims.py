@@ -274,7 +274,7 @@ PAPERS_CLAIMS = (
         "On TREC, a small data set of single sentences, within-task pre-training hurts and in-domain helps.",
         "5.4.2, Table 5",
         "comparison",
-        gains((FIT, ITPT), (IDPT, FIT), on=("trec",)),
+        rules.trec,
         printed_comparison,
     ),
     Claim(

@@ -183,7 +183,7 @@ def cells_of(part: Part, page: PageRecords) -> dict[str, dict[str, Cell]]:
     if not found and gone:
         raise Unmeasured("; ".join(gone))
     if not found:
-        raise Untested("; ".join(lacking) or f"this profile has no {' or '.join(map(dataset_title, part.on or ()))}")
+        raise Untested("; ".join(lacking) or f"this page has no {' or '.join(map(dataset_title, part.on or ()))}")
     runs = [record for arms in found.values() for rows in arms.values() for record in rows["record"]]
     if missing := sum(record is None for record in runs):
         raise Unmeasured(f"{missing} of {len(runs)} runs are not recorded")
@@ -290,11 +290,16 @@ def failures(contrast: Contrast, by_dataset: Mapping[str, Mapping[str, Cell]]) -
     """The share of runs on all data sets that failed (`forgetting.failed`), of one variant or less that of another.
 
     The interval of a share is exact for a binomial, that of a difference is Newcombe's (1998, method 10).
+
+    Raises:
+        Unmeasured: all runs of both failed, so that neither can have failed more often.
     """
     shares, runs = {}, {}
     for name in contrast.weights:
         records = [record for cells in by_dataset.values() for record in cells[name].values()]
         shares[name], runs[name] = sum(map(failed, records)), len(records)
+    if len(shares) > 1 and shares == runs:
+        raise Unmeasured("all runs of both failed")
     first, *others = (stats.binomtest(shares[name], runs[name]) for name in contrast.weights)
     mean, interval = first.statistic, first.proportion_ci(LEVEL)
     low, high = interval.low, interval.high

@@ -74,7 +74,8 @@ def of_pretrainings(records: Iterable[Record]) -> Notice:
         records: of all pages, whose runs differ by encoder, data set, seed, draw and more; stages that all encoders
             with the same starting point share are not counted.
     """
-    records = [record for record in records if isinstance(record.spec, RunSpec) and record.test]
+    once = {record.id: record for record in records}  # a run may stand on several pages
+    records = [record for record in once.values() if isinstance(record.spec, RunSpec) and record.test]
     encoders = {record.spec.encoder for record in records}
     cells: dict[RunSpec, dict[EncoderSpec, list[Record]]] = {}
     for record in records:

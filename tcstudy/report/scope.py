@@ -36,8 +36,8 @@ def scope(
     if any(map(heads_made_new, encoders_behind(records).values())):
         found.append("its heads for masked words and next sentences made new, as the encoder was published without")
     text = (
-        f"{'; '.join(found)}. At another size an effect may be another; what it is at the paper's, "
-        "the profile `paper` measures."
+        f"On the page that compares all methods: {'; '.join(found)}. Where a claim's page has other values, its row "
+        "says so. At another size an effect may be another; what it is at the paper's, the profile `paper` measures."
     )
     return Notice("note", "What the verdicts are about", text)
 
@@ -55,14 +55,16 @@ def in_numbers(pages: Mapping[str, PageRecords]) -> str:
         for name, depth in zip(table["encoder.name"], table["encoder.published_layers"], strict=True)
         if depth == depth
     }
+    cut = {run.spec.encoder.name for run in runs if run.spec.encoder.layers}
     names = dict.fromkeys(run.spec.encoder.name for run in runs)
     encoders = " and ".join(
-        escape_markdown(name) + (f" ({layers[name]} layers)" if name in layers else "") for name in names
+        escape_markdown(name) + (f" ({'up to ' * (name in cut)}{layers[name]} layers)" if name in layers else "")
+        for name in names
     )
     repeats = [len(cell) for page in pages.values() for cell in by_cell(page.records).values() if len(cell) > 1]
     sets = [dataset_title(name) for name in dict.fromkeys(run.spec.data.name for run in runs)]
     return (
-        f"{len(records):,} runs of {encoders}, with windows of {from_to(run.spec.window.length for run in runs)} "
+        f"{len(runs):,} runs of {encoders}, with windows of {from_to(run.spec.window.length for run in runs)} "
         f"wordpieces, {from_to(run.data.used_train for run in runs)} labelled documents and "
         f"{from_to(repeats or [1])} runs of each variant, on {len(sets)} data sets ({', '.join(sets)})."
     )
@@ -105,7 +107,7 @@ def _sizes(experiment: Comparison) -> dict[str, str]:
         "labelled documents of a set": " or ".join([*(f"{number:,}" for number in labelled), *whole]),
         "fine-tuning": f"{training.epochs} epochs at {rate_text(training.learning_rate)}",
         "further pre-training": (
-            f"{pretraining.steps:,} steps on {pretraining.batch_size * pretraining.length:,} wordpieces each "
+            f"{pretraining.steps:,} steps on up to {pretraining.batch_size * pretraining.length:,} wordpieces each "
             f"at {rate_text(pretraining.learning_rate)}"
         ),
     }

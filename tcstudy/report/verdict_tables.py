@@ -24,13 +24,13 @@ def verdicts_table(verdicts: Iterable[Verdict], name: str) -> Table:
             [
                 claim.label,
                 Markup(claim.sentence, f"{{doc}}`{claim.sentence} <{claim.page}>`"),
+                _decision(verdict, with_reason=True),
                 found.part.label if found else "–",
                 *_answers(found, claim),
                 found.scale if found and found.scale else "–",
-                _decision(verdict, with_reason=True),
             ]
         )
-    head = ("no.", "claim", "hangs on", *ANSWERS, "at the size of", "verdict")
+    head = ("no.", "claim", "verdict", "hangs on", *ANSWERS, "at the size of")
     return Table(head, rows, "The claims: share of errors saved, there and here with its 95% interval", name)
 
 
@@ -129,7 +129,7 @@ def what_counts(name: str) -> Table:
     """From when on an effect counts, and why."""
     rows = [[f"{smallest.share:.0%}", smallest.reason] for smallest in SMALLEST]
     note = f"Fewer than {LEAST_RUNS} draws or seeds of each variant decide nothing."
-    return Table(("smallest effect that counts", "since"), rows, "The smallest effects that count", name, note)
+    return Table(("smallest effect that counts", "reason"), rows, "The smallest effects that count", name, note)
 
 
 def verdicts_found(verdicts: Sequence[Verdict]) -> Notice:
@@ -155,7 +155,7 @@ def verdicts_found(verdicts: Sequence[Verdict]) -> Notice:
 def papers_own(claims: Iterable[Claim]) -> Notice:
     """Which comparisons would not be on the claim's side if the paper's own numbers were without error."""
     against = [
-        f"claim {claim.label}, {label}: {percent(share)}, claimed is {wanted(part)}"
+        f"claim {claim.label}, {label}: {percent(share)}, the claim asks for {wanted(part)}"
         for claim in claims
         if claim.paper
         for label, (part, share) in printed_effects(claim.parts, claim.paper()).items()

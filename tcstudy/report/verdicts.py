@@ -1,5 +1,6 @@
 """Verdicts on claims: effects in records, and the decisions that follow from their intervals."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,7 +11,7 @@ from tcstudy.catalog.datasets import dataset_facts, dataset_title
 from tcstudy.catalog.profiles import Profile
 from tcstudy.report.claim_rules import Part
 from tcstudy.report.claims import Claim, printed_effects
-from tcstudy.report.intervals import LEAST_RUNS
+from tcstudy.report.intervals import LEAST_RUNS, LEVEL
 from tcstudy.report.measured import (
     Effect,
     PageRecords,
@@ -72,11 +73,14 @@ class Verdict:
         """The reason for the verdict, and which comparisons were decided where the claim as a whole was not."""
         if not self.deciding:
             return self.obstacle
-        decided = [
-            f"{finding.part.label} {finding.decision}" for finding in self.findings if finding.decision in _DECIDED
-        ]
-        shown = f" (of its comparisons: {'; '.join(decided)})" if decided else ""
+        decided = [f"{one.part.label} {one.decision}" for one in self.own if one.decision in _DECIDED]
+        shown = f" (of its comparisons: {', '.join(decided)})" if decided else ""
         return self.deciding.reason + (shown if self.decision not in _DECIDED else "")
+
+    @property
+    def own(self) -> list[Finding]:
+        """The findings that decide the claim, without those beside it."""
+        return [finding for finding in self.findings if not finding.part.aside]
 
     @property
     def deciding(self) -> Finding | None:
@@ -84,7 +88,7 @@ class Verdict:
 
         Among several that are not decided, one with an effect comes first.
         """
-        own = [finding for finding in self.findings if not finding.part.aside] or list(self.findings)
+        own = self.own or list(self.findings)
         alike = [finding for finding in own if finding.decision == self.decision] or own
         measured = [finding for finding in alike if finding.effect] or alike
         return min(measured, key=lambda finding: finding.margin, default=None)
@@ -175,7 +179,7 @@ def decide(part: Part, effect: Effect) -> tuple[Decision, str]:
         return OPEN, f"{effect.runs} run{'s' * (effect.runs > 1)} of each; fewer than {LEAST_RUNS} decide nothing"
     agrees = part.smallest.agrees(effect.low, effect.mean, effect.high, part.gain)
     if agrees is None:
-        return OPEN, "the interval is too wide"
+        return OPEN, "the interval is too wide" + _failing_runs_needed(part, effect)
     if agrees == part.gain:
         reason = "the effect counts"
     elif agrees:
@@ -183,6 +187,14 @@ def decide(part: Part, effect: Effect) -> tuple[Decision, str]:
     else:
         reason = "the effect goes the other way" if effect.high < 0 else "the effect is too small to count"
     return (HOLDS if agrees else FAILS), reason
+
+
+def _failing_runs_needed(part: Part, effect: Effect) -> str:
+    """How many runs would have to fail, where all did and these are too few for the exact interval of a share."""
+    if part.quantity != "failures" or effect.mean < 1:
+        return ""
+    needed = math.floor(math.log((1 - LEVEL) / 2) / math.log(part.smallest.above)) + 1
+    return f": all {effect.runs} runs fail, and it takes {needed}"
 
 
 def _scale(rows: pd.DataFrame, effect: Effect) -> str:

@@ -42,9 +42,7 @@ def test_the_answer_is_the_verdict_with_effect_size_and_what_the_runs_show(decay
     [found] = answer.details
     assert bold == "“A mild layer-wise decay helps a little”: holds."
     effect = verdict.findings[0].effect
-    assert (
-        f"relative error reduction {100 * effect.mean:.1f}% ({100 * effect.low:.1f} to {100 * effect.high:.1f})" in text
-    )
+    assert f"errors saved {100 * effect.mean:.1f}% ({100 * effect.low:.1f} to {100 * effect.high:.1f})" in text
     assert effect.mean == pytest.approx(0.8)
     assert f"{len(experiment.seeds)} runs" in brief
     assert "500 labels" in brief

@@ -72,7 +72,7 @@ def test_what_was_not_run_and_why():
     records = [key for key in experiment.runs() if key.dataset != "sogou"]
     table = beside_paper.not_run(experiment, records, printed_errors("table-2"))
     assert [row[0] for row in table.rows] == ["IMDb", "Sogou"]
-    assert table.rows[0][1] == "not in this profile"
+    assert table.rows[0][1] == "not on this page"
     assert table.rows[0][2].startswith("head-only 5.63; ")
     assert table.rows[1][1].startswith("sogou is read from a local folder only: put sogou/train.parquet")
 

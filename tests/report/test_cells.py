@@ -73,7 +73,7 @@ def test_the_note_counts_runs_documents_and_comparisons(errors_frame):
 def test_correction_for_many_comparisons_is_told_beside_them():
     told = cells.together(pd.Series([0.01, 0.04, 0.3, float("nan")]))
     assert told == (
-        "Of the 3 comparisons 2 have such an interval; tested all at once, by Holm's correction, it would be 1."
+        "Of the 3 comparisons 2 have such an interval; tested all at once, by Holm's correction, 1 would remain."
     )
 
 

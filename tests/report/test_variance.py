@@ -94,6 +94,7 @@ def test_of_pretrainings_with_one_run_each_only_a_bound_is_told(spec, made_up):
     found = split(np.arange(10) < np.array([[2], [4], [6]]), [0, 1, 2])
     assert f"a standard deviation of {100 * np.sqrt(found.draw):.2f} points" in told
     assert "the most that the pre-trainings can account for" in told
+    assert of_pretrainings([*records, *records, made_up(spec)]).text == told  # runs that stand on two pages
 
 
 def test_what_all_runs_begin_with_is_no_further_pretraining(spec, made_up):
