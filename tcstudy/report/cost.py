@@ -255,13 +255,13 @@ def methods_table(points: pd.DataFrame, name: str) -> Table:
     """
     rows = []
     for dataset, cells in points.groupby("dataset", sort=False):
-        kept = {by: frontier(cells, by) for by in ("hours", "operations")}
+        kept = {told: frontier(cells, by) for told, by in (("time", "hours"), ("operations", "operations"))}
         for place, cell in cells.sort_values("hours").iterrows():
             unbeaten = [by for by, on in kept.items() if on[place]]
             prices = [duration(cell["hours"]), duration(cell["made_hours"]), operations_cell(cell["operations"])]
             error = error_cell(cell, page=cell["page"])
             rows.append([cell["variant"], dataset_title(dataset), error, *prices, " and ".join(unbeaten) or "–"])
-    head = ("method", "data set", "test error", "time", "of which encoder", "operations", "unbeaten by")
+    head = ("method", "data set", "test error", "time", "of which encoder", "operations", "unbeaten in")
     caption = "Cost and error of each method, for a single task"
     return Table(head, rows, caption, name, note(points) if len(points) else "")
 

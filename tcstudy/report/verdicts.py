@@ -1,6 +1,7 @@
 """Verdicts on claims: effects in records, and the decisions that follow from their intervals."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -70,11 +71,12 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """The reason for the verdict, and which comparisons were decided where the claim as a whole was not."""
+        """The reason for the verdict, and how many comparisons were decided where the claim as a whole was not."""
         if not self.deciding:
             return self.obstacle
-        decided = [f"{one.part.label} {one.decision}" for one in self.own if one.decision in _DECIDED]
-        shown = f" (of its comparisons: {', '.join(decided)})" if decided else ""
+        decided = Counter(one.decision for one in self.own if one.decision in _DECIDED)
+        counts = [f"{number} {word if number == 1 else _PLURAL[word]}" for word, number in decided.items()]
+        shown = f" (of its {len(self.own)} comparisons, {' and '.join(counts)})" if decided else ""
         return self.deciding.reason + (shown if self.decision not in _DECIDED else "")
 
     @property
@@ -95,6 +97,7 @@ class Verdict:
 
 
 _DECIDED = (HOLDS, FAILS)
+_PLURAL = {HOLDS: "hold", FAILS: "do not hold"}
 
 
 def verdict(claim: Claim, page: PageRecords | None, profile: Profile) -> Verdict:
