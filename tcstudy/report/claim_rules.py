@@ -366,6 +366,7 @@ def trec(runs: pd.DataFrame) -> list[Part]:
 def few_examples(runs: pd.DataFrame) -> list[Part]:
     """With about a hundred labels pre-training saves errors, and more of them than with the most labels.
 
+    More are more points, told as a share of the errors with few labels.
     As in the paper on IMDb, where a page has it; other data sets are findings of their own.
     """
     found = levels(runs, "data.train")
@@ -390,9 +391,7 @@ def few_examples(runs: pd.DataFrame) -> list[Part]:
     papers = tuple(name for name in sets if name == "imdb") or tuple(sets)
     parts = [
         _pair(pretrained, plain, arms, label=label, on=papers, untested=untested),
-        Part(
-            f"{label} minus that with the most, both of the errors with few", arms, more, on=papers, untested=untested
-        ),
+        Part(f"{label} minus that with the most", arms, more, on=papers, untested=untested),
     ]
     beside = [name for name in sets if name not in papers]
     return parts + [

@@ -4,6 +4,7 @@ Labels stand inside the axes, above what they name, and a figure is `WIDTH` inch
 where the page is as narrow as a phone.
 """
 
+import textwrap
 from collections.abc import Iterable
 
 import numpy as np
@@ -33,6 +34,8 @@ FONT = 12.0
 """Size of letters in points; on a page 372 pixels wide they have 9."""
 LINE = 0.4
 """Inches of a line of a figure, of which there is one for each effect."""
+LETTERS = 640
+"""As many letters of one point fit into the width."""
 _MARGINS = 1.5
 
 
@@ -152,6 +155,8 @@ def _shade(ax: Axes, place: float, smallest: float, gain: bool) -> None:
 
 
 def _label(ax: Axes, place: float, text: str, size: float = FONT) -> None:
+    """A line's label above it, cut with dots where it is longer than the figure is wide."""
+    text = textwrap.shorten(text, int(LETTERS / size), placeholder=" …")
     ax.text(0.01, place - 0.25, text, transform=ax.get_yaxis_transform(), va="center", fontsize=size, clip_on=True)
 
 
