@@ -44,6 +44,8 @@ from tcstudy.report.tables import Markup, Notice, Table, escape_markdown, from_t
 from tcstudy.report.verdicts import find
 from tcstudy.spec import PretrainingRecipe, RunSpec, TrainingSpec, WindowSpec
 
+PAGES = ("base_rate", "hard_documents")
+"""The pages whose records advice rests on, besides those of claims and costs."""
 Case = Literal["labels", "texts", "budget"]
 Pages = Mapping[str, PageRecords]
 
@@ -414,7 +416,7 @@ ADVICE: Mapping[str, tuple[Clause, ...]] = {
         Clause(
             "**Read a text piece by piece if the window cuts most of it away**, and average what the pieces give",
             "long_texts",
-            (own("long_texts", piecewise, "hierarchical mean"), denied(1, "head+tail against hierarchical")),
+            (own("hard_documents", piecewise, "hierarchical mean"), denied(1, "head+tail against hierarchical")),
             (("texts", "many times longer than the window"),),
         ),
     ),

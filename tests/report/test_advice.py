@@ -27,7 +27,7 @@ def published():
     """The pages of the published study, from its records."""
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("TCSTUDY_PUBLISHED", str(ROOT / "results"))
-        yield pages_of(experiments_of("mini"), (*PAGES, *cost.PAGES, "base_rate"))
+        yield pages_of(experiments_of("mini"), (*PAGES, *cost.PAGES, *advice.PAGES))
 
 
 def contradictions(lines, pages):
@@ -136,7 +136,7 @@ def test_the_own_records_can_speak_against_others(published):
     def reverse(runs):
         return [replace(part, contrast=saves("head+tail", "hierarchical mean")) for part in advice.piecewise(runs)[:1]]
 
-    assert own("long_texts", reverse)(published, MINI) == Found(None, against=True)
+    assert own("hard_documents", reverse)(published, MINI) == Found(None, against=True)
 
 
 def test_what_decides_nothing_carries_nothing(published):
