@@ -1,5 +1,6 @@
 """What `from tcstudy import ...` gives, and methods of one's own compared with the study's."""
 
+import linecache
 import re
 import subprocess
 import sys
@@ -240,3 +241,47 @@ def test_the_examples_of_the_book_run_in_a_notebook(tmp_path):
     assert outcome == "finished" and re.fullmatch(r"MeanMax@[0-9a-f]{12}", reader)
     other = again[-1]["text"].strip()
     assert re.fullmatch(r"MeanMax@[0-9a-f]{12}", other) and other != reader
+
+
+def test_a_helper_that_changes_makes_another_run(spec):
+    source = """
+import torch
+
+WEIGHT = 1.0
+
+def helper(losses):
+    return WEIGHT * losses
+
+def helped(logits, labels):
+    return helper(torch.nn.functional.cross_entropy(logits, labels, reduction="none"))
+"""
+
+    def named(text):
+        filename = f"<cell {len(linecache.cache)}>"  # as a notebook keeps its cells
+        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        names = {"__name__": "a_notebook"}
+        exec(compile(text, filename, "exec"), names)
+        tcstudy.register("loss")(names["helped"])
+        return spec.variant({"training.loss": "helped"}).training.loss
+
+    assert named(source) == named(source)
+    changed = [source.replace("WEIGHT = 1.0", "WEIGHT = 2.0"), source.replace("* losses", "* losses + 1")]
+    assert len({named(text) for text in (source, *changed)}) == 3
+    assert named(source.replace("WEIGHT", "FACTOR")) != named(source)
+
+
+def test_a_loss_that_is_not_one_for_each_document_is_told(spec):
+    @tcstudy.register("loss", "averaged")
+    def averaged(logits, labels):
+        return torch.nn.functional.cross_entropy(logits, labels)
+
+    changed = spec.variant({"training.loss": "averaged"})
+    with pytest.raises(StudyError, match=r"averaged@\w+ returns values of shape \(\) for \d+ documents: it has to"):
+        tcstudy.run(changed)
+    assert run_store().get(changed) is None
+
+
+def test_a_file_that_is_no_python_is_told_before_anything_runs(spec, file):
+    file.write_text(FILE + "\ndef broken(:\n")
+    with pytest.raises(StudyError, match=r"mine\.py is not valid Python \(.*line \d+\)"):
+        spec.variant({"training.loss": f"{file}:smoothed"})

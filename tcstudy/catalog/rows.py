@@ -35,6 +35,8 @@ def text_key(text: str) -> int:
 
 
 _DELIMITERS = ",;\t|"
+_NONE = "\x1f"
+"""Separates units in ASCII, and stands in no text."""
 _BYTES_AT_ONCE = 2**20
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WINDOWS = "cp1252"
@@ -176,6 +178,7 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
                 raise StudyError(f"{path}: its first line is empty, but should hold the names of the columns.")
             _check_columns(path, head, columns)
             places = [head.index(name) for name in columns]
+            blank: list[tuple[str, ...]] = []
             for row in rows:
                 if len(row) > len(head):
                     raise StudyError(
@@ -183,7 +186,11 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
                         f"texts that contain {shown(delimiter)} in quotation marks."
                     )
                 if row:
+                    yield from blank  # in a table of one column an empty line is a row, unless it is one of the last
                     yield tuple(row[place] if place < len(row) else "" for place in places)
+                    blank.clear()
+                elif len(head) == 1:
+                    blank.append(("",) * len(places))
         except csv.Error as error:
             raise StudyError(f"{path}, line {rows.line_num:,}: its quotation marks do not match ({error}).") from None
 
@@ -194,7 +201,10 @@ def _name(given: str) -> str:
 
 
 def _delimiter(first: str, columns: Sequence[str]) -> str:
-    """The delimiter that finds most of the wanted columns in a file's first line, or else the most columns."""
+    """The delimiter that finds most of the wanted columns in a file's first line, or else the most columns.
+
+    A line without any is that of a table of one column, whose texts may hold all of them.
+    """
 
     def fits(delimiter: str) -> tuple[int, int]:
         try:
@@ -203,7 +213,8 @@ def _delimiter(first: str, columns: Sequence[str]) -> str:
             return 0, 0
         return sum(name in head for name in columns), len(head)
 
-    return max(_DELIMITERS, key=fits)
+    best = max(_DELIMITERS, key=fits)
+    return best if fits(best)[1] > 1 else _NONE
 
 
 def _json_lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -207,7 +207,8 @@ def init(
     from tcstudy.publish.layout import lay_out
 
     lay_out(folder)
-    print(f"{folder} now holds book/ and params/. Next: cd {folder}, tcstudy run params/smoke, tcstudy book")
+    steps = f"cd {folder}, tcstudy run params/smoke, tcstudy book --profile smoke"
+    print(f"{folder} now holds book/ and params/. Next: {steps}")
 
 
 @app.command()

@@ -58,10 +58,14 @@ def _own_study(
 ) -> None:
     from tcstudy.experiments.own_texts import OwnTexts
     from tcstudy.publish.own import keep_recommended, parameters_for, write_report
+    from tcstudy.training.classifiers import check_place
 
     parameters = parameters_for(data, encoder, quick)
     experiment = OwnTexts.parse(parameters, "parameters")
+    check_place(folder / "model")
     _tell(experiment)
+    if (folder / "model").is_dir():
+        print(f"{'replaces:':11} the report and the model that are in {folder}", flush=True)
     if check:
         return
     report = write_report(parameters, folder)
@@ -109,6 +113,10 @@ def _encoder(given: str) -> "EncoderSpec":
     from tcstudy.spec import EncoderSpec
 
     folder = Path(given)
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise StudyError(f"--encoder: the folder {folder} holds no config.json, so it is not one of an encoder.")
+    if not folder.exists() and given.startswith((".", "/")):
+        raise StudyError(f"--encoder: there is no folder {folder}.")
     if (folder / "config.json").is_file():
         os.environ["TCSTUDY_ENCODERS"] = str(folder.absolute().parent)
         return EncoderSpec.parse({"name": folder.absolute().name}, "--encoder")
@@ -126,27 +134,39 @@ def predict(
     from tcstudy.catalog.rows import joined_text, read_rows
     from tcstudy.training.classifiers import Classifier
 
+    if output and output.exists() and texts.exists() and output.samefile(texts):
+        raise StudyError(f"--output {output}: this is the table of the texts, which would be lost.")
     classifier = Classifier.open(model)
     rows = read_rows(texts, text or classifier.description.text)
     written = (joined_text(row, f"{texts}, row {number:,}") for number, row in enumerate(rows, start=1))
     some, done = list(itertools.islice(written, ROWS_AT_ONCE)), 0  # before anything is written: a column may be missing
+    empty = 0
     with _opened(output) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["row", "label", "probability"])
         while some:
-            for number, answer in enumerate(classifier(some), start=done + 1):
-                writer.writerow([number, answer["label"], f"{answer['score']:.6f}"])
-            done += len(some)
+            answers = iter(classifier([text for text in some if text]))
+            for number, text in enumerate(some, start=done + 1):
+                answer = next(answers) if text else None
+                writer.writerow([number, answer["label"], f"{answer['score']:.6f}"] if answer else [number, "", ""])
+            done, empty = done + len(some), empty + some.count("")
             some = list(itertools.islice(written, ROWS_AT_ONCE))
     if output:
         print(f"{done:,} rows: {output}", file=sys.stderr)
+    if empty:
+        print(f"{empty:,} of {done:,} rows have no text, and so no label", file=sys.stderr)
 
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
-    """A file that gets its name only once it is complete, or the terminal."""
+    """A file that gets its name once it is complete, or the terminal; pipes and devices are written to directly."""
     if output is None:
         yield sys.stdout
+        return
+    output = output.resolve()  # what a link leads to
+    if output.exists() and not output.is_file() and not output.is_dir():
+        with output.open("w", encoding="utf-8", newline="") as file:
+            yield file
         return
     partial = output.with_name(f"{output.name}{PARTIAL}")
     try:

@@ -40,6 +40,7 @@ def build_book(profile: str | None = None) -> Path:
     check_profile(profile)
     settings = Settings.read()
     source = assemble(settings, profile)
+    _remove_pages_without_source(settings.root / "_build" / "html" / "book", source / "book")
     arguments = ["build", str(source), "--path-output", str(settings.root), "-n", "-W", "--keep-going", "--quiet"]
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]  # it has no module to run
     built = subprocess.run([*command, *arguments], check=False)
@@ -47,6 +48,14 @@ def build_book(profile: str | None = None) -> Path:
     if built.returncode or not index.exists():
         raise StudyError("Jupyter Book did not build the book; its messages are above.")
     return index
+
+
+def _remove_pages_without_source(built: Path, source: Path) -> None:
+    """Remove pages of an earlier book, such as those of another own run, which Sphinx leaves where they are."""
+    for page in built.rglob("*.html"):
+        at = source / page.relative_to(built)
+        if not any(at.with_suffix(suffix).exists() for suffix in (".md", ".ipynb")):
+            page.unlink()
 
 
 def assemble(settings: Settings, profile: str | None) -> Path:

@@ -1,5 +1,6 @@
 """Compare any models' predictions of the same documents, with the study's estimator and nothing else of the study."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -119,11 +120,21 @@ def _predicted(name: str, given: "str | Path | pd.DataFrame | Sequence[Record]")
     return _of_records(name, given)
 
 
+def _name(value: Any) -> str:
+    """A value of a table as text; a whole number that a missing value beside it made one with a point is whole.
+
+    >>> _name(3.0), _name(" 3.0 "), _name(3), _name(None)
+    ('3', '3', '3', '')
+    """
+    return "" if value is None else re.sub(r"^(-?\d+)\.0+$", r"\1", str(value).strip())
+
+
 def _of_rows(name: str, rows: Iterable[tuple[Any, ...]]) -> Predicted:
     labels: dict[str, str] = {}
+    classes: set[str] = set()
     wrong: dict[str, dict[str, bool]] = {}
     for number, row in enumerate(rows, start=1):
-        document, label, predicted, seed = ("" if value is None else str(value).strip() for value in row)
+        document, label, predicted, seed = map(_name, row)
         for column, value in zip(COLUMNS, (document, label, predicted, seed), strict=True):
             if not value:
                 raise StudyError(f"{name}, row {number:,}: `{column}` is empty.")
@@ -139,8 +150,12 @@ def _of_rows(name: str, rows: Iterable[tuple[Any, ...]]) -> Predicted:
                 f"{shown(seed)}."
             )
         of_seed[document] = predicted != label
+        classes.add(predicted)
     if not labels:
         raise StudyError(f"{name} holds no predictions.")
+    if classes.isdisjoint(labels.values()):
+        told = [", ".join(map(shown, sorted(of)[:4])) for of in (classes, set(labels.values()))]
+        raise StudyError(f"{name}: nothing that it predicts ({told[0]}) is a label of a document ({told[1]}).")
     for seed, of_seed in wrong.items():
         if len(of_seed) < len(labels):
             lost = next(document for document in labels if document not in of_seed)
@@ -193,7 +208,9 @@ def compared_tables(comparison: Comparison) -> "list[Table]":
     from rich.table import Table
     from rich.text import Text
 
-    errors = Table("model", "runs", "documents", "error", "95% interval", title="Error")
+    over = "runs and documents" if comparison.errors["runs"].min() > 1 else "documents alone, as there is a single run"
+    title = f"Error, with intervals over {over}"
+    errors = Table("model", "runs", "documents", "error", "95% interval", title=title)
     for row in comparison.errors.itertuples():
         interval = f"{row.low:.1%} to {row.high:.1%}"
         errors.add_row(Text(row.model), str(row.runs), f"{row.documents:,}", f"{row.error:.1%}", interval)

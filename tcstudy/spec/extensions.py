@@ -12,6 +12,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import CodeType
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator
@@ -53,7 +54,7 @@ def register(kind: Kind, name: str | None = None) -> Callable[[Made], Made]:
         own = name or made.__name__
         _checked(kind, own, made)
         try:
-            known = f"{own}@{_digest(_source(made).encode())}"
+            known = f"{own}@{_digest(_with_helpers(made).encode())}"
         except (OSError, TypeError) as error:
             reason = first_line(error)
             raise StudyError(f"The source of {own} cannot be found ({reason}): move it to a file.") from None
@@ -62,6 +63,36 @@ def register(kind: Kind, name: str | None = None) -> Callable[[Made], Made]:
         return made
 
     return under_its_name
+
+
+def _with_helpers(made: Callable) -> str:
+    """The source of a function or a class, and that of the functions and the plain values beside it that it uses.
+
+    Raises:
+        OSError, TypeError: a source cannot be found.
+    """
+    found: dict[str, str] = {}
+    left = (
+        [member for member in vars(made).values() if inspect.isfunction(member)] if isinstance(made, type) else [made]
+    )
+    while left:
+        function = left.pop()
+        for name in _names_in(function.__code__):
+            value = function.__globals__.get(name)
+            if name in found or value is made:
+                continue
+            if inspect.isfunction(value) and value.__module__ == function.__module__:
+                found[name] = inspect.getsource(value)
+                left.append(value)
+            elif name in function.__globals__ and isinstance(value, _PLAIN):
+                found[name] = f"{name} = {value!r}"
+    return "\n".join([_source(made), *(found[name] for name in sorted(found))])
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """The names that code, and the functions within it, look up."""
+    within = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return {*code.co_names}.union(*map(_names_in, within))
 
 
 def _source(made: Callable) -> str:
@@ -123,6 +154,10 @@ def in_file(given: str) -> str:
         raise StudyError(f"{path} cannot be read ({error.strerror or first_line(error)}).") from None
     except ValueError as error:
         raise StudyError(f"{path} cannot be read ({first_line(error)}).") from None
+    try:
+        compile(text, str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        raise StudyError(f"{path} is not valid Python ({first_line(error)}).") from None
     if not re.search(rf"^(class|def)\s+{found[2]}\b|^{found[2]}\s*=", text, re.MULTILINE):
         there = re.findall(r"^(?:class|def)\s+(\w+)", text, re.MULTILINE)
         hint = f"; {nearest(found[2], there)}" if there else "."

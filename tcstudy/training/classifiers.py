@@ -157,9 +157,8 @@ class Classifier:
             StudyError: the folder holds something else, or cannot be written.
         """
         disable_progress_bar()
+        check_place(folder)
         try:
-            if folder.exists() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file():
-                raise StudyError(f"{folder} holds other files: name a folder for the model that is empty or not there.")
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.", suffix=PARTIAL) as temporary:
                 partial = Path(temporary) / "model"
@@ -221,6 +220,8 @@ class Classifier:
             description = Description.parse(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")), DESCRIPTION)
         except (OSError, ValueError) as error:
             reason = str(error) if isinstance(error, StudyError) else first_line(error)
+            if (folder / "model" / DESCRIPTION).is_file():
+                reason = f"the model is in {folder / 'model'}"
             raise StudyError(f"{folder} is not the folder of a classifier that was made here ({reason}).") from None
         accelerator = make_accelerator()
         disable_progress_bar()
@@ -273,3 +274,16 @@ def _open_model(folder: Path, description: Description, budget: int) -> TextClas
     if lost := [name for name in missing if not name.startswith("encoder.")]:
         raise ValueError(f"it lacks {lost[0]}")
     return model
+
+
+def check_place(folder: Path) -> None:
+    """See that a classifier can be saved as `folder`.
+
+    Raises:
+        StudyError: the folder, or a file in its place or in that of the folder around it, holds something else.
+    """
+    for place in (folder.parent, folder):
+        if place.exists() and not place.is_dir():
+            raise StudyError(f"{place} is a file: name a folder for the model that is empty or not there.")
+    if folder.exists() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file():
+        raise StudyError(f"{folder} holds other files: name a folder for the model that is empty or not there.")

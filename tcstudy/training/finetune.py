@@ -15,6 +15,7 @@ from tcstudy.corpora.loading import Corpus
 from tcstudy.encoding.batches import MicroBatch
 from tcstudy.encoding.documents import Document, read_documents
 from tcstudy.encoding.tokens import load_vocabulary
+from tcstudy.errors import StudyError
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.models.encoder import load_encoder, weights_digest
 from tcstudy.models.lora import add_lora
@@ -178,7 +179,8 @@ def loss_part(name: str) -> Callable[[TextClassifier, MicroBatch, Sequence[Micro
     """A micro-batch's part of the mean over its batch's documents of the loss of that name.
 
     Raises:
-        StudyError: it is one of one's own that is not known here.
+        StudyError: it is one of one's own that is not known here; or, when it is used, does not give a value for each
+            document.
     """
     if name == "cross-entropy":
         return cross_entropy_part
@@ -186,7 +188,13 @@ def loss_part(name: str) -> Callable[[TextClassifier, MicroBatch, Sequence[Micro
 
     def part(model: TextClassifier, micro_batch: MicroBatch, batch: Sequence[MicroBatch]) -> torch.Tensor:
         documents = sum(len(part.rows) for part in batch)
-        return of_documents(model(micro_batch), micro_batch.labels).sum() / documents
+        losses = of_documents(model(micro_batch), micro_batch.labels)
+        if losses.shape != micro_batch.labels.shape:
+            raise StudyError(
+                f"The loss {name} returns values of shape {tuple(losses.shape)} for {len(micro_batch.labels)} "
+                'documents: it has to return one for each, as cross_entropy does with reduction="none".'
+            )
+        return losses.sum() / documents
 
     return part
 

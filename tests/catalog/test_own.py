@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from tcstudy.catalog.datasets import dataset_facts
+from tcstudy.catalog.rows import read_rows
 from tcstudy.corpora.loading import load_corpus, load_source
 from tcstudy.corpora.text import load_text
 from tcstudy.errors import StudyError
@@ -377,3 +378,12 @@ def test_the_same_content_is_called_after_the_file_it_was_last_read_from(tmp_pat
         names.append(spec(tmp_path / f"{name}.csv").name)
     assert names[0] == names[1]
     assert dataset_facts(names[0]).title == "second"
+
+
+def test_a_table_of_one_column_has_no_delimiter_and_keeps_its_empty_rows(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('Frage (größe)\nwho, and when; why | how\n\n"quoted, too"\n""\nlast\n\n\n', encoding="utf-8")
+    rows = [text for (text,) in read_rows(path, ["Frage (größe)"])]
+    assert rows == ["who, and when; why | how", "", "quoted, too", "", "last"]
+    path.write_text("a,b\n1,2\n\n3,4\n")
+    assert [*read_rows(path, ["b"])] == [("2",), ("4",)]  # blank lines of a wider table are no rows

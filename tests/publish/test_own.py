@@ -1,6 +1,7 @@
 """Texts of one's own through the command line: found, compared, kept as a model, used."""
 
 import csv
+import os
 
 import jupytext
 import nbformat
@@ -143,6 +144,31 @@ def test_predictions_of_a_table_without_the_column_begin_with_nothing(tmp_path, 
     assert [line.partition(",")[0] for line in called.out.splitlines()] == ["row", "1"]
 
 
+def test_predictions_keep_their_rows_and_spare_what_is_there(tmp_path, call, spec):
+    classes = load_corpus(spec.data)
+    model, texts, link, pipe = (tmp_path / name for name in ("model", "t.csv", "link.csv", "pipe"))
+    Classifier.train(spec, classes.train, classes.facts.classes, ("text",)).save(model)
+    texts.write_text("text\nmatch goal\n\nshare price\n", encoding="utf-8")
+    called = call("predict", model, texts)
+    assert [line.split(",")[0] for line in called.out.splitlines()] == ["row", "1", "2", "3"]
+    assert called.out.splitlines()[2] == "2,,"
+    assert "1 of 3 rows have no text" in called.err
+    called = call("predict", model, texts, "--output", texts)
+    assert called.status == 2
+    assert "would be lost" in called.err
+    assert texts.read_text(encoding="utf-8").startswith("text\n")
+    link.symlink_to(tmp_path / "out.csv")
+    call("predict", model, texts, "--output", link)
+    assert link.is_symlink()
+    assert (tmp_path / "out.csv").read_text().startswith("row,label")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    call("predict", model, texts, "--output", pipe)
+    assert pipe.is_fifo()
+    assert os.read(reader, 100).startswith(b"row,label")
+    os.close(reader)
+
+
 def test_the_report_asks_nothing_of_the_network_and_takes_no_dollars_for_formulas():
     outputs = [
         nbformat.v4.new_output("display_data", data={"text/html": "<p>paid $5, not $10</p>"}),
@@ -232,6 +258,10 @@ def test_the_report_fits_wide_and_narrow_windows_and_no_labels_overlap(tmp_path,
 
 def test_mistakes_on_the_command_line_are_sentences(tmp_path, call):
     write_tickets(tmp_path / "t.csv", 60)
+    for name in ("kept/model/classifier.json", "other/model/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("{}")
+    ticket = ("apply", tmp_path / "t.csv", "--label", "Category", "--text", COLUMN)
     for arguments, told in [
         (("apply", tmp_path / "none.csv", "--label", "Category"), "none.csv does not exist"),
         (("apply", tmp_path / "t.csv", "--label", "Kategorie", "--text", COLUMN), "no column 'Kategorie'"),
@@ -241,6 +271,11 @@ def test_mistakes_on_the_command_line_are_sentences(tmp_path, call):
         ),
         (("apply", "no/set", "--label", "Category"), "give `revision` as well"),
         (("predict", tmp_path, tmp_path / "t.csv"), "is not the folder of a classifier"),
+        (("predict", tmp_path / "kept", tmp_path / "t.csv"), f"the model is in {tmp_path / 'kept' / 'model'}"),
+        ((*ticket, "--encoder", tmp_path / "kept"), "holds no config.json"),
+        ((*ticket, "--encoder", "./nope"), "there is no folder nope"),
+        ((*ticket, "--check", "--output", tmp_path / "other"), "model holds other files"),
+        ((*ticket, "--check", "--output", tmp_path / "t.csv"), "t.csv is a file"),
     ]:
         called = call(*arguments)
         assert called.status == 2

@@ -7,7 +7,7 @@ from scipy import stats
 
 from tcstudy.errors import StudyError
 from tcstudy.report import intervals
-from tcstudy.report.predictions import compare
+from tcstudy.report.predictions import compare, compared_tables
 from tcstudy.study.run import run
 
 SEEDS, DOCUMENTS = 4, 60
@@ -106,7 +106,7 @@ def test_the_command_prints_both_tables(tmp_path, call):
             "an earlier row already predicts the document 'd0' with seed '0'",
         ),
         (lambda frame: frame.assign(seed=frame["seed"] + 1), "both need the same seeds"),
-        (lambda frame: frame.assign(label="c9"), "has the label"),
+        (lambda frame: frame.assign(label="c0"), "has the label"),
         (lambda frame: frame.assign(predicted=""), "`predicted` is empty"),
         (lambda frame: frame.iloc[:0], "holds no predictions"),
     ],
@@ -122,8 +122,9 @@ def test_models_without_names_are_told_how_to_have_them():
 
 
 def test_a_single_run_shows_no_difference():
-    one = pd.DataFrame({"document": range(40), "label": "a", "predicted": "a", "seed": 0})
-    [row] = compare({"one": one, "other": one.assign(predicted="b")}).differences.itertuples()
+    labels = ["a", "b"] * 20
+    one = pd.DataFrame({"document": range(40), "label": labels, "predicted": labels, "seed": 0})
+    [row] = compare({"one": one, "other": one.assign(predicted=labels[::-1])}).differences.itertuples()
     assert row.low > 0
     assert not row.differs
 
@@ -144,3 +145,27 @@ def test_records_that_share_a_draw_are_a_row_as_in_the_tables(spec, made_up):
     assert found.errors["runs"].tolist() == [2, 2]
     with pytest.raises(StudyError, match="two runs have seed 0, draw 0"):
         compare({"ours": [*ours, others[0]], "others": others})
+
+
+def test_whole_numbers_with_a_point_are_the_same_classes():
+    one = predictions(0.2, 1).replace(
+        {"label": {f"c{n}": n for n in range(3)}, "predicted": {f"c{n}": n for n in range(3)}}
+    )
+    floats = one.assign(predicted=one["predicted"].astype(float))
+    found = compare({"one": one, "floats": floats.assign(seed=floats["seed"].astype(float))})
+    assert found.differences["change"].tolist() == [0.0]
+    with pytest.raises(StudyError, match=r"named: nothing that it predicts \('0', '1', '2'\) is a label of a document"):
+        compare({"one": predictions(0.2, 1), "named": one.assign(label=predictions(0.2, 1)["label"])})
+
+
+def test_a_table_of_a_single_run_says_what_its_interval_leaves_out():
+    titles = [
+        compared_tables(compare({"one": predictions(0.2, 1, seeds=seeds), "other": predictions(0.4, 2, seeds=seeds)}))[
+            0
+        ]
+        for seeds in (1, 3)
+    ]
+    assert [title.title for title in titles] == [
+        "Error, with intervals over documents alone, as there is a single run",
+        "Error, with intervals over runs and documents",
+    ]
