@@ -49,6 +49,6 @@ def gpu_facts(name: str) -> Gpu:
     Raises:
         StudyError: the table has no such GPU.
     """
-    if name not in GPUS:
+    if name.lower() not in GPUS:
         raise StudyError(f"'{name}' is not a GPU of the table; {nearest(name, GPUS)}")
-    return GPUS[name]
+    return GPUS[name.lower()]

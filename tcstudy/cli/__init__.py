@@ -86,7 +86,7 @@ def run(
     Executed pages go to _build/pages/<folder of the file>/<name of the file>.ipynb.
     """
     files = checked_files(paths, data, results, executor, changes or ())
-    if save_as:
+    if save_as and not check:
         from tcstudy.publish.parameters import keep_as
 
         files = keep_as(save_as, files)

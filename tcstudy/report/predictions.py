@@ -117,6 +117,8 @@ def _predicted(name: str, given: "str | Path | pd.DataFrame | Sequence[Record]")
         if lost := [column for column in COLUMNS if column not in given]:
             raise StudyError(f"{name}: it has no column {shown(lost[0])}; it has {shown(list(given))}.")
         return _of_rows(name, given[list(COLUMNS)].itertuples(index=False, name=None))
+    if isinstance(given, Record):
+        raise StudyError(f"{name}: a model is compared by the list of its runs, one for each seed: [run, ...].")
     return _of_records(name, given)
 
 

@@ -147,6 +147,12 @@ def test_records_that_share_a_draw_are_a_row_as_in_the_tables(spec, made_up):
         compare({"ours": [*ours, others[0]], "others": others})
 
 
+def test_a_single_record_is_told_how_it_is_compared(spec):
+    record = run(spec)
+    with pytest.raises(StudyError, match="a: a model is compared by the list of its runs"):
+        compare({"a": record, "b": record})
+
+
 def test_whole_numbers_with_a_point_are_the_same_classes():
     one = predictions(0.2, 1).replace(
         {"label": {f"c{n}": n for n in range(3)}, "predicted": {f"c{n}": n for n in range(3)}}
