@@ -66,7 +66,7 @@ PROFILES = _Profiles(
             "similarity and, on some pages, pre-trained on general text after that; short windows, subsets of the "
             "real data sets, short further pre-training, several runs. Error rates are not comparable with the "
             "paper's, and effects may differ at the paper's scale.",
-            "A small encoder, short windows and few labels: effects may differ at the paper's scale.",
+            "A small encoder, few labels and mostly short windows: effects may differ at the paper's scale.",
             decides=True,
         ),
         Profile(

@@ -7,7 +7,7 @@ from tcstudy.value import Count
 
 
 class HardDocuments(LongTexts):
-    """The runs of the page on long texts, looked at document by document.
+    """Runs of the methods for long texts, looked at document by document.
 
     Attributes:
         shown: documents of each kind whose text is shown, of each data set.

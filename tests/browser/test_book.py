@@ -169,7 +169,7 @@ def test_a_cell_tells_its_runs_and_leads_to_them_by_mouse_and_keyboard(browser: 
     page.goto(f"{address}book/long_texts.html")
     cell, popup = page.locator("td a.cell-runs[href='#runs']").first, page.locator("#cell-runs-popup")
     runs = cell.get_attribute("data-runs").split("; ")
-    assert all(re.fullmatch(r"IMDb, seed \d: [\d.]+%", run) for run in runs)
+    assert all(re.fullmatch(r"IMDb, seed \d+, draw \d+: [\d.]+%", run) for run in runs)
     cell.hover()
     assert popup.locator("div").all_inner_texts() == runs
     page.mouse.move(0, 0)

@@ -35,7 +35,8 @@ def test_there_is_a_row_for_each_run_and_records_tell_errors(made_up):
     found = frame({**runs, first: made_up(runs[first], wrong=3)})
     assert len(found) == len(runs)
     row = found.iloc[0]
-    assert (row["dataset"], row["variant"], row["draw"], row["seed"]) == (first.dataset, first.variant, 0, first.seed)
+    place = (first.dataset, first.variant, first.draw, first.seed)
+    assert (row["dataset"], row["variant"], row["draw"], row["seed"]) == place
     assert (row["error"], row["record"].id, row["run"]) == (0.3, runs[first].id, runs[first])
     assert np.isnan(found.iloc[1]["error"])
     assert found.iloc[1]["record"] is None

@@ -121,7 +121,7 @@ def test_a_method_that_makes_no_errors_beats_all_others(page):
     assert found.decision == HOLDS
     assert [finding.effect.mean for finding in found.findings] == [1.0] * 5
     assert found.findings[0].paper == pytest.approx((5.63 - 5.42) / 5.63)
-    assert found.deciding.scale == "minilm-l6-uncased, 6 layers; window 64; 500 labels; 5 runs"
+    assert found.deciding.scale == "minilm-l6-uncased, 6 layers; window 512; 250 labels; 5 runs"
 
 
 def test_one_comparison_decides_against_a_claim(page):
@@ -245,7 +245,7 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
     first, second, last = verdict_tables.verdicts_table(verdicts, "t").rows
     half = 100 * stats_of_scipy.t.isf(0.025, 9) * np.sqrt(0.1 / 10) / 0.9  # of nine wrong documents of ten and none
     cell = f"100.0% ({100 - half:.1f} to {100 + half:.1f})"
-    scale = "minilm-l6-uncased, 6 layers; window 64; 500 labels; 5 runs"
+    scale = "minilm-l6-uncased, 6 layers; window 512; 250 labels; 5 runs"
     assert first[6:] == [cell, scale]
     assert second[2:] == [
         FAILS,
