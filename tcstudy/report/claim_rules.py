@@ -395,7 +395,9 @@ def few_examples(runs: pd.DataFrame) -> list[Part]:
     ]
     beside = [name for name in sets if name not in papers]
     return parts + [
-        _pair(pretrained, plain, arms, label=f"{label}, {dataset_title(name)}", on=(name,), aside=True)
+        _pair(
+            pretrained, plain, arms, label=f"{label}, {dataset_title(name)}", on=(name,), aside=True, untested=untested
+        )
         for name in beside
     ]
 

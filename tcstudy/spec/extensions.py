@@ -5,6 +5,7 @@ stands below it. A description holds the name with a digest, `MeanMax@0123456789
 run. A copy of a file is kept, so that any process can load it; what a notebook registered is in its own process only.
 """
 
+import ast
 import functools
 import hashlib
 import importlib.util
@@ -155,7 +156,7 @@ def in_file(given: str) -> str:
     except ValueError as error:
         raise StudyError(f"{path} cannot be read ({first_line(error)}).") from None
     try:
-        compile(text, str(path), "exec")
+        ast.parse(text, str(path))
     except (SyntaxError, ValueError) as error:
         raise StudyError(f"{path} is not valid Python ({first_line(error)}).") from None
     if not re.search(rf"^(class|def)\s+{found[2]}\b|^{found[2]}\s*=", text, re.MULTILINE):

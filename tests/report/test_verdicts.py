@@ -253,7 +253,7 @@ def test_a_verdict_is_told_with_what_it_hangs_on(page):
         "−0.4%",
         "holds",
         cell,
-        scale,
+        "minilm-l6-uncased, 6 layers; window 64; 500 labels; 5 runs",
     ]
     assert 'href="layers.html#runs" data-runs="run ' in second[6].myst
     assert (
