@@ -64,7 +64,7 @@ def _own_study(
     experiment = OwnTexts.parse(parameters, "parameters")
     check_place(folder / "model")
     _tell(experiment)
-    if (folder / "model").is_dir():
+    if any((folder / "model").glob("*")):
         print(f"{'replaces:':11} the report and the model that are in {folder}", flush=True)
     if check:
         return
@@ -163,20 +163,19 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield sys.stdout
         return
-    output = output.resolve()  # what a link leads to
-    if output.exists() and not output.is_file() and not output.is_dir():
-        with output.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        return
-    partial = output.with_name(f"{output.name}{PARTIAL}")
+    directly = output.exists() and not output.is_file() and not output.is_dir()
+    whole = output if directly else output.resolve()  # what a link leads to
+    partial = whole if directly else whole.with_name(f"{whole.name}{PARTIAL}")
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
             yield file
-        os.replace(partial, output)
+        if not directly:
+            os.replace(partial, whole)
     except OSError as error:
         raise StudyError(f"{output} cannot be written ({error.strerror or error}).") from None
     finally:
-        partial.unlink(missing_ok=True)
+        if not directly:
+            partial.unlink(missing_ok=True)
 
 
 def compare(

@@ -40,7 +40,7 @@ def build_book(profile: str | None = None) -> Path:
     check_profile(profile)
     settings = Settings.read()
     source = assemble(settings, profile)
-    _remove_pages_without_source(settings.root / "_build" / "html" / "book", source / "book")
+    remove_pages_without_source(settings.root / "_build" / "html" / "book", source / "book")
     arguments = ["build", str(source), "--path-output", str(settings.root), "-n", "-W", "--keep-going", "--quiet"]
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]  # it has no module to run
     built = subprocess.run([*command, *arguments], check=False)
@@ -50,7 +50,7 @@ def build_book(profile: str | None = None) -> Path:
     return index
 
 
-def _remove_pages_without_source(built: Path, source: Path) -> None:
+def remove_pages_without_source(built: Path, source: Path) -> None:
     """Remove pages of an earlier book, such as those of another own run, which Sphinx leaves where they are."""
     for page in built.rglob("*.html"):
         at = source / page.relative_to(built)

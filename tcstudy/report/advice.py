@@ -405,7 +405,8 @@ ADVICE: Mapping[str, tuple[Clause, ...]] = {
             (best_of(1, r"window (?P<one>\d+) against window (?P<other>\d+)"),),
         ),
         Clause(
-            "**Keep the first {head} and the last {tail} wordpieces**, not the first ones alone",
+            "**Keep the first {head} and the last {tail} wordpieces**, not the first ones alone; to keep only the last "
+            "ones was not shown to be worse",
             "long_texts",
             (
                 others(1, "head+tail against head-only", r"\((?P<head>\d+)\+(?P<tail>\d+)\)", r"\(\d+\+\d+\)"),

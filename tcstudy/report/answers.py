@@ -178,12 +178,11 @@ def _reasons(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
 
 def _decided(found: Verdict) -> list[str]:
     """Which comparisons of a claim were decided that was not as a whole, with their effects if they are few."""
-    decided = [one for one in found.own if one.decision in (HOLDS, FAILS)]
-    if not decided:
+    if not found.decided:
         return []
-    claimed = sum(one.decision == HOLDS for one in decided)
-    told = f"Of its {len(found.own)} comparisons, {claimed} came out as claimed and {len(decided) - claimed} did not."
-    return [told, *(_effect(one, with_size=False) for one in decided if len(decided) <= MOST_TOLD)]
+    claimed, count = sum(one.decision == HOLDS for one in found.decided), len(found.decided)
+    told = f"Of its {len(found.own)} comparisons, {claimed} came out as claimed and {count - claimed} did not."
+    return [told, *(_effect(one, with_size=False) for one in found.decided if count <= MOST_TOLD)]
 
 
 def _effect(found: Finding, with_size: bool) -> str:

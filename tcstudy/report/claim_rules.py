@@ -388,7 +388,7 @@ def few_examples(runs: pd.DataFrame) -> list[Part]:
     more = Contrast(dict(zip(arms, (1.0, -1.0, -1.0, 1.0), strict=True)), plain)
     label = f"gain with about {FEW_LABELS} labels"
     sets = [*runs["dataset"].unique()]
-    papers = tuple(name for name in sets if name == "imdb") or tuple(sets)
+    papers = ("imdb",) if "imdb" in sets else tuple(sets)
     parts = [
         _pair(pretrained, plain, arms, label=label, on=papers, untested=untested),
         Part(f"{label} minus that with the most", arms, more, on=papers, untested=untested),

@@ -74,15 +74,22 @@ class Verdict:
         """The reason for the verdict, and how many comparisons were decided where the claim as a whole was not."""
         if not self.deciding:
             return self.obstacle
-        decided = Counter(one.decision for one in self.own if one.decision in _DECIDED)
-        counts = [f"{number} {word if number == 1 else _PLURAL[word]}" for word, number in decided.items()]
-        shown = f" (of its {len(self.own)} comparisons, {' and '.join(counts)})" if decided else ""
+        counts = [
+            f"{number} {word if number == 1 else _PLURAL[word]}"
+            for word, number in Counter(one.decision for one in self.decided).items()
+        ]
+        shown = f" (of its {len(self.own)} comparisons, {' and '.join(counts)})" if counts else ""
         return self.deciding.reason + (shown if self.decision not in _DECIDED else "")
 
     @property
     def own(self) -> list[Finding]:
         """The findings that decide the claim, without those beside it."""
         return [finding for finding in self.findings if not finding.part.aside]
+
+    @property
+    def decided(self) -> list[Finding]:
+        """Those of its own findings that say that it holds or does not."""
+        return [finding for finding in self.own if finding.decision in _DECIDED]
 
     @property
     def deciding(self) -> Finding | None:
@@ -194,7 +201,7 @@ def decide(part: Part, effect: Effect) -> tuple[Decision, str]:
 
 def _failing_runs_needed(part: Part, effect: Effect) -> str:
     """How many runs would have to fail, where all did and these are too few for the exact interval of a share."""
-    if part.quantity != "failures" or effect.mean < 1:
+    if part.quantity != "failures" or effect.mean < 1 or not part.smallest.above:
         return ""
     needed = math.floor(math.log((1 - LEVEL) / 2) / math.log(part.smallest.above)) + 1
     return f": all {effect.runs} runs fail, and it takes {needed}"

@@ -280,10 +280,15 @@ def check_place(folder: Path) -> None:
     """See that a classifier can be saved as `folder`.
 
     Raises:
-        StudyError: the folder, or a file in its place or in that of the folder around it, holds something else.
+        StudyError: the folder, or a file in its place or in that of the folder around it, holds something else, or
+            cannot be read.
     """
-    for place in (folder.parent, folder):
-        if place.exists() and not place.is_dir():
-            raise StudyError(f"{place} is a file: name a folder for the model that is empty or not there.")
-    if folder.exists() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file():
-        raise StudyError(f"{folder} holds other files: name a folder for the model that is empty or not there.")
+    wanted = "name a folder for the model that is empty or not there."
+    try:
+        for place in (folder.parent, folder):
+            if place.exists() and not place.is_dir():
+                raise StudyError(f"{place} is a file: {wanted}")
+        if folder.exists() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file():
+            raise StudyError(f"{folder} holds other files: {wanted}")
+    except OSError as error:
+        raise StudyError(f"{folder} cannot be read ({error.strerror or error}): {wanted}") from None

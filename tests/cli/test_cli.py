@@ -77,3 +77,9 @@ def test_ctrl_c_says_that_all_is_kept_and_how_to_go_on(name, tmp_path):
     last = log.read_text().splitlines()[-1]
     assert last == "tcstudy: interrupted: all records are kept, and running the same command again continues from here"
     assert "Traceback" not in log.read_text()
+
+
+def test_a_check_writes_no_parameter_files(call, tmp_path):
+    file = Path(__file__).parents[2] / "params" / "smoke" / "layers.yaml"
+    called = call("run", file, "--set", "seeds=[0]", "--as", tmp_path / "mine", "--check")
+    assert (called.status, (tmp_path / "mine").exists()) == (0, False)

@@ -167,6 +167,11 @@ def test_predictions_keep_their_rows_and_spare_what_is_there(tmp_path, call, spe
     assert pipe.is_fifo()
     assert os.read(reader, 100).startswith(b"row,label")
     os.close(reader)
+    reader, writer = os.pipe()  # as /dev/stdout is one
+    assert call("predict", model, texts, "--output", f"/dev/fd/{writer}").status == 0
+    assert os.read(reader, 100).startswith(b"row,label")
+    os.close(reader)
+    os.close(writer)
 
 
 def test_the_report_asks_nothing_of_the_network_and_takes_no_dollars_for_formulas():

@@ -14,7 +14,7 @@ from tcstudy.errors import StudyError
 from tcstudy.experiments import EXPERIMENTS
 from tcstudy.publish.pages import pages_folder
 from tcstudy.publish.parts import OWN
-from tcstudy.publish.site import assemble, build_book
+from tcstudy.publish.site import assemble, build_book, remove_pages_without_source
 from tcstudy.settings import Settings
 
 FOREIGN = re.compile(
@@ -133,3 +133,15 @@ def test_buttons_to_open_a_page_elsewhere_appear_with_a_public_home(project, ori
         assert first.metadata["tags"] == ["remove-cell"]
     else:
         assert first.source == "# A page"
+
+
+def test_pages_of_an_earlier_book_go_and_others_stay(tmp_path):
+    built, source = tmp_path / "html", tmp_path / "book"
+    for path in (source / "own" / "a-seeds=1.ipynb", source / "method.md"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for name in ("own/a-seeds=1.html", "own/b-window.length=16.html", "method.html", "own/picture.svg"):
+        (built / name).parent.mkdir(parents=True, exist_ok=True)
+        (built / name).touch()
+    remove_pages_without_source(built, source)
+    assert {path.name for path in built.rglob("*.*")} == {"a-seeds=1.html", "method.html", "picture.svg"}

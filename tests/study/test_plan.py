@@ -342,6 +342,7 @@ def test_a_bilstm_waits_from_token_to_token():
 
 def test_a_gpu_without_bf16_is_told_in_fp32():
     assert "15.7 TFLOP/s in fp32" in GpuSpeed(gpu_facts("v100")).told
+    assert gpu_facts("H100") == gpu_facts("h100")
     with pytest.raises(StudyError, match="'h10' is not a GPU of the table; did you mean 'h100'"):
         gpu_facts("h10")
 
