@@ -7,7 +7,7 @@ from pydantic import Field
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.base_rate import RateSearch, rate_name
-from tcstudy.spec import EncoderSpec, RunSpec
+from tcstudy.spec import EncoderSpec, FeatureSpec, RunSpec
 
 
 class Encoders(RateSearch):
@@ -15,11 +15,13 @@ class Encoders(RateSearch):
 
     Attributes:
         others: the encoders beside `encoder`, which they are compared with.
+        features: what the classifier reads of each encoder.
     """
 
     page: ClassVar = "encoders"
 
     others: Annotated[tuple[EncoderSpec, ...], Field(strict=False, min_length=1)]
+    features: FeatureSpec = FeatureSpec()
 
     @property
     def titles(self) -> dict[EncoderSpec, str]:
@@ -45,6 +47,7 @@ class Encoders(RateSearch):
                 f"{title}, {rate_name(rate)}": {
                     "window": self.window,
                     "encoder": encoder,
+                    "features": self.features,
                     "training.learning_rate": rate,
                 }
                 for encoder, title in self.titles.items()
