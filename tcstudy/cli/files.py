@@ -21,13 +21,16 @@ def checked_files(
     """The parameter files at `paths`, changed, read and checked; options are passed on in the environment.
 
     Raises:
-        StudyError: the mistakes of all files, one per line; or the pages of two files would have the same path.
+        StudyError: the mistakes of all files, one per line; or the pages of two files would have the same path; or a
+            setting names what does not exist.
     """
     from tcstudy.publish.parameters import read_all
+    from tcstudy.settings import Settings
     from tcstudy.study.jobs import executor_of
 
     _export("TCSTUDY_DATA", data)
     _export("TCSTUDY_RESULTS", results)
+    Settings.read()  # a folder that does not exist is no mistake of a parameter file
     if executor := executor or os.environ.get("TCSTUDY_EXECUTOR"):
         kind, file = executor_of(executor)  # before anything waits for it
         os.environ["TCSTUDY_EXECUTOR"] = f"{kind}:{Path(file).absolute()}" if kind == "parsl" else executor

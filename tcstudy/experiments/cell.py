@@ -33,7 +33,8 @@ def parameter_names(history: Sequence[str], known: Iterable[str]) -> list[str]:
     """The names that the latest parameters were given under, misspelt ones included.
 
     Parameters are in the latest cell that does nothing but assign, one of the `known` names among others, and in those
-    like it just before; what papermill injected is one of them whatever its names are.
+    like it just before; what papermill injected is one of them whatever its names are. Elsewhere a name with an
+    underscore before it is private to the cell.
 
     Args:
         history: the cells that were executed, in their order.
@@ -41,9 +42,9 @@ def parameter_names(history: Sequence[str], known: Iterable[str]) -> list[str]:
     """
     known, found = set(known), []
     for cell in reversed(history):
-        names = assigned(cell)
-        if names and (cell.startswith(INJECTED) or known.intersection(names)):
-            found.append(names)
+        names, injected = assigned(cell), cell.startswith(INJECTED)
+        if names and (injected or known.intersection(names)):
+            found.append([name for name in names if injected or not name.startswith("_")])
         elif found:
             break
     return list(dict.fromkeys(name for names in reversed(found) for name in names))
@@ -59,5 +60,5 @@ def given_in(names: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     known = list(known)
     history = names.get("In", ())
     found = {name: names[name] for name in known if name in names}
-    extra = [name for name in parameter_names(history, known) if name in names and not name.startswith("_")]
+    extra = [name for name in parameter_names(history, known) if name in names]
     return found | {name: names[name] for name in extra}

@@ -163,7 +163,9 @@ def find_parameter_files(paths: Sequence[Path]) -> list[Path]:
         except OSError as error:  # a name that is too long, a folder that cannot be entered
             raise StudyError(f"{printable(str(path)[:200])} cannot be read ({error.strerror}).") from None
         if not files:
-            raise StudyError(f"{path} holds no parameter file (*.yaml).")
+            within = sorted(folder for folder in path.iterdir() if next(folder.glob("*.yaml"), None))
+            hint = f"; these folders in it do: {', '.join(map(str, within))}" if within else ""
+            raise StudyError(f"{path} holds no parameter file (*.yaml){hint}.")
         found.update(dict.fromkeys(files))
     return list(found)
 

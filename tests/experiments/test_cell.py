@@ -38,6 +38,10 @@ def test_without_a_history_unknown_names_are_those_of_a_program():
     ("cells", "sentence"),
     [
         ([DEFAULTS, "# Parameters\nsedes = 0"], "parameters: `sedes` is not a key of LongTexts; did you mean 'seeds'?"),
+        (
+            [DEFAULTS, "# Parameters\n_seeds = [1]"],
+            "parameters: `_seeds` is not a key of LongTexts; did you mean 'seeds'?",
+        ),
         ([DEFAULTS.replace("seeds", "sedes")], "parameters: `sedes` is not a key of LongTexts; did you mean 'seeds'?"),
         ([DEFAULTS, "# Parameters\nseeds = 0"], "parameters: seeds: 0 (int) is given; it should be a valid list"),
         (
@@ -69,6 +73,7 @@ def test_a_mistake_that_was_mended_is_no_mistake_and_results_are_no_parameters()
         "datas",
         "x",
     ]
+    assert parameter_names(["_half = 1\nseeds = [0]"], ["seeds"]) == ["seeds"]
 
 
 def test_a_notebook_shows_the_sentence_and_no_traceback():
