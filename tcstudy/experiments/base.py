@@ -1,6 +1,7 @@
 """What all experiments share."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -80,6 +81,8 @@ class Experiment(Value):
         Raises:
             StudyError: a line for each mistake, names of parameters that do not exist included.
         """
+        # Libraries would warn in each notebook without widgets of progress bars that no page shows.
+        warnings.filterwarnings("ignore", message="IProgress not found")
         given = given_in(names, cls.model_fields)
         if (page := given.pop("page", cls.page)) != cls.page:
             raise StudyError(f"these are parameters of the page {shown(page)}, and this is the page '{cls.page}'")

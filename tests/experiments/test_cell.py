@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import jupytext
@@ -28,6 +29,15 @@ def test_a_page_is_made_from_the_names_of_its_cells():
     assert experiment.seeds == (1, 2)
     assert experiment.window.length == 32
     assert experiment.profile == "custom"
+
+
+def test_a_notebook_is_not_warned_of_widgets_that_it_does_not_need():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        LongTexts.here(after(DEFAULTS))
+        warnings.warn("IProgress not found. Please update jupyter and ipywidgets.", stacklevel=1)
+        warnings.warn("another", stacklevel=1)
+    assert [str(one.message) for one in told] == ["another"]
 
 
 def test_without_a_history_unknown_names_are_those_of_a_program():
