@@ -21,6 +21,7 @@ from tcstudy.spec import (
     RunSpec,
     TextSpec,
     TrainingSpec,
+    WindowSpec,
 )
 from tcstudy.value import Count, Value, changed
 
@@ -126,6 +127,7 @@ class FineTuningExperiment(Experiment):
         seeds: one run for each.
         draw: whether all runs have the training and validation documents of `data`, or the run of each seed has a draw
             of its own, so that differences between runs are those between training documents, too.
+        window: what the encoder sees of a text in fine-tuning.
     """
 
     data: Annotated[tuple[DataSpec, ...], Field(strict=False, min_length=1)]
@@ -133,6 +135,7 @@ class FineTuningExperiment(Experiment):
     protocol: NamedProtocol = PROTOCOLS["clean"]
     seeds: Seeds = (0,)
     draw: Literal["fixed", "seed"] = "fixed"
+    window: WindowSpec = WindowSpec()
 
     @field_validator("data", mode="before")
     @classmethod
@@ -157,6 +160,7 @@ class FineTuningExperiment(Experiment):
                 common = {
                     "data": self.drawn(data, seed),
                     "encoder": self.encoder_for(data.name),
+                    "window": self.window,
                     "training": self.training,
                     "protocol": self.protocol,
                 }

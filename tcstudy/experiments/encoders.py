@@ -42,11 +42,7 @@ class Encoders(RateSearch):
         """One run for each data set, encoder, rate and seed."""
         return self.grid(
             {
-                f"{title}, {rate_name(rate)}": {
-                    "window": self.window,
-                    "encoder": encoder,
-                    "training.learning_rate": rate,
-                }
+                f"{title}, {rate_name(rate)}": {"encoder": encoder, "training.learning_rate": rate}
                 for encoder, title in self.titles.items()
                 for rate in self.learning_rates
             }
