@@ -36,7 +36,7 @@ class Settings:
         published: records of the published study are looked up here and never written (`TCSTUDY_PUBLISHED`).
         weights: encoders trained by the study (further pre-trained or multi-task fine-tuned), and the states of
             unfinished trainings (`TCSTUDY_WEIGHTS`).
-        executor: where runs are made, by a name of `study.parsl` (`TCSTUDY_EXECUTOR`).
+        executor: where runs are made, by a name of `study.executors` (`TCSTUDY_EXECUTOR`).
         micro_batch_tokens: tokens that go through the encoder at once (`TCSTUDY_MICRO_BATCH_TOKENS`), or None
             for the device's default; changes speed and memory, not the gradient.
         precision: in which the encoder computes (`TCSTUDY_PRECISION`), or None for the device's default.

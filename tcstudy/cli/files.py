@@ -24,7 +24,7 @@ def checked_files(
         StudyError: the mistakes of all files, one per line; or the pages of two files would have the same path.
     """
     from tcstudy.publish.parameters import read_all
-    from tcstudy.study.jobs import executor_of
+    from tcstudy.study.executors import executor_of
 
     _export("TCSTUDY_DATA", data)
     _export("TCSTUDY_RESULTS", results)
@@ -43,8 +43,8 @@ def check_inputs_of(files: "list[ParameterFile]") -> None:
     new = [run for page in sorted_runs(files) for run in page.new]
     if new:
         from tcstudy.settings import Settings
+        from tcstudy.study.executors import check_executor
         from tcstudy.study.inputs import check_inputs
-        from tcstudy.study.parsl import check_executor
 
         check_executor(Settings.read().executor)
         check_inputs(new)

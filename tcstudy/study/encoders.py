@@ -51,15 +51,9 @@ class EncoderRecord(Kept):
     provenance: Provenance
 
 
-def encoder_store(checked: bool = True) -> Store[EncoderRecord]:
-    """The store of encoder records, in the folder of run records, behind it the published ones.
-
-    Args:
-        checked: leave out records of encoders that were made of other texts than are here.
-    """
-    settings = Settings.read()
-    folders = settings.results / "encoders", EncoderRecord, settings.published / "encoders"
-    return Store(*folders, other_texts_of_encoder) if checked else Store(*folders)
+def encoder_store() -> Store[EncoderRecord]:
+    """The store of the records of encoders."""
+    return Store.here(EncoderRecord, "encoders", other_texts_of_encoder)
 
 
 def encoder_records(specs: Iterable[EncoderSpec]) -> dict[EncoderSpec, EncoderRecord]:

@@ -192,6 +192,7 @@ class Kept(Value):
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
     semantics: int
     id: Identity
+    spec: Identified
 
 
 class Record(Kept):

@@ -15,8 +15,7 @@ from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec, EncoderSpec, RunSpec
 from tcstudy.study.crew import crew
 from tcstudy.study.encoders import make_encoder
-from tcstudy.study.jobs import jobs_for
-from tcstudy.study.parsl import ATTEMPTS, do, open_executor
+from tcstudy.study.executors import ATTEMPTS, do, jobs_for, open_executor
 from tcstudy.study.record import Cost, LearningCurve, LengthsSpec, Predictions, Record, provenance_of
 from tcstudy.study.sets import keep_lengths
 from tcstudy.study.store import Store, run_store
