@@ -67,9 +67,10 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def near(path: Path) -> Path:
-    """A path as seen from the current folder: relative within it, else absolute."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def near(path: Path, folder: Path | None = None) -> Path:
+    """A path as seen from `folder`, by default the current one: relative within it, else absolute."""
+    folder = Path.cwd() if folder is None else folder
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def remove(path: Path) -> None:

@@ -97,8 +97,10 @@ def _own_dataset(
 ) -> DatasetFacts:
     parts = {part: _part(given, read_rows(path, given.columns), str(path)) for part, path in files}
     parts = parts or _read_hub(given)
-    notes = [_left_out(part.left_out) for part in parts.values() if part.left_out]
-    notes += [f"{path.name} was read as {name}" for _, path in files if (name := _unusual_encoding(path))]
+    left_out = (part.left_out for part in parts.values() if part.left_out)
+    notes = [f"{number:,} {_rows(number)} without text or label left out" for number in left_out]
+    as_text = (path for _, path in files if path.suffix.lower() != ".parquet")
+    notes += [f"{path.name} was read as Windows-1252" for path in as_text if encoding_of(path) == "cp1252"]
     if given.label is None:
         classes, splits = [], {"train": [(text, 0) for of in parts.values() for text in of.texts], "test": []}
     else:
@@ -110,7 +112,9 @@ def _own_dataset(
         }
         splits, tested = _split(rows, len(classes))
         _check_classes(given, splits, classes)
-        notes = [_how_split(rows), *notes, *_repeated(rows)]
+        by_hash = "a fifth of each class is for testing, chosen by a hash of the text"
+        how_split = "split into training and test files" if "test" in rows else by_hash
+        notes = [how_split, *notes, *_repeated(rows)]
         if tested:
             notes.append(f"{tested:,} training {_rows(tested)} with the text of a test document left out")
     title = Path(given.path).stem if files else given.path.rpartition("/")[2]
@@ -315,22 +319,8 @@ def _repeated(rows: Mapping[str, Sequence[_Row]]) -> list[str]:
     return notes
 
 
-def _left_out(rows: int) -> str:
-    return f"{rows:,} {_rows(rows)} without text or label left out"
-
-
 def _rows(number: int) -> str:
     return "row" if number == 1 else "rows"
-
-
-def _how_split(rows: Mapping[str, Sequence[_Row]]) -> str:
-    if "test" in rows:
-        return "split into training and test files"
-    return "a fifth of each class is for testing, chosen by a hash of the text"
-
-
-def _unusual_encoding(path: Path) -> str | None:
-    return "Windows-1252" if path.suffix.lower() != ".parquet" and encoding_of(path) == "cp1252" else None
 
 
 def _keep(facts: DatasetFacts, splits: Mapping[str, Sequence[_Row]], cache: Path) -> DatasetFacts:

@@ -26,8 +26,8 @@ def checked_files(
     from tcstudy.publish.parameters import read_all
     from tcstudy.study.executors import executor_of
 
-    _export("TCSTUDY_DATA", data)
-    _export("TCSTUDY_RESULTS", results)
+    export("TCSTUDY_DATA", data)
+    export("TCSTUDY_RESULTS", results)
     if executor := executor or os.environ.get("TCSTUDY_EXECUTOR"):
         kind, file = executor_of(executor)  # before anything waits for it
         os.environ["TCSTUDY_EXECUTOR"] = f"{kind}:{Path(file).absolute()}" if kind == "parsl" else executor
@@ -63,7 +63,7 @@ def recorded_files(files: "list[ParameterFile]") -> "list[ParameterFile]":
     return found
 
 
-def _export(variable: str, folder: Path | None) -> None:
+def export(variable: str, folder: Path | None) -> None:
     """Pass an option on to the pages' kernels, which read the environment in folders of their own."""
     given = folder or os.environ.get(variable)
     if given:

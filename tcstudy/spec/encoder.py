@@ -152,8 +152,3 @@ class EncoderSpec(Identified):
     def made_on_the_way(self) -> "list[EncoderSpec]":
         """The encoders that are made to have this one, in order, itself the last; none for a published encoder."""
         return [self.model_copy(update={"stages": self.stages[:number]}) for number in range(1, len(self.stages) + 1)]
-
-    def depth(self) -> int | None:
-        """Number of layers; None for an encoder of the hub that is not known before it is fetched."""
-        facts = encoder_facts(self.name, self.revision)
-        return self.layers or (facts.layers if facts else None)
