@@ -25,7 +25,7 @@ from tcstudy.catalog.rows import READERS, encoding_of, joined_text, read_rows, t
 from tcstudy.errors import StudyError, first_line, shown
 from tcstudy.files import PARTIAL, told, write_whole
 from tcstudy.settings import Settings
-from tcstudy.value import Value
+from tcstudy.value import NonEmpty, Value
 
 if TYPE_CHECKING:
     import datasets
@@ -53,7 +53,7 @@ class TextFiles(Value):
 
     path: str
     revision: str | None = None
-    text: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("text",)
+    text: NonEmpty[str] = ("text",)
     label: str | None = None
     language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
 

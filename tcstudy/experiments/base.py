@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,9 +23,9 @@ from tcstudy.spec import (
     TrainingSpec,
     WindowSpec,
 )
-from tcstudy.value import Count, Value, changed
+from tcstudy.value import Count, NonEmpty, Seed, Value, changed
 
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(strict=False, min_length=1)]
+Seeds = NonEmpty[Seed]
 Variants = Mapping[str, Mapping[str, Any]]
 """What each variant changes in the common spec of an experiment's runs, by dotted keys."""
 
@@ -130,7 +130,7 @@ class FineTuningExperiment(Experiment):
         window: what the encoder sees of a text in fine-tuning.
     """
 
-    data: Annotated[tuple[DataSpec, ...], Field(strict=False, min_length=1)]
+    data: NonEmpty[DataSpec]
     training: TrainingSpec = TrainingSpec()
     protocol: NamedProtocol = PROTOCOLS["clean"]
     seeds: Seeds = (0,)

@@ -9,9 +9,9 @@ from tcstudy.errors import StudyError
 from tcstudy.experiments.base import Experiment, FineTuningExperiment, RunKey, rate_text
 from tcstudy.experiments.layer_decay import LayerDecay
 from tcstudy.spec import Optimizer, RunSpec
-from tcstudy.value import Number
+from tcstudy.value import Positive, TupleOf
 
-Rates = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], Field(strict=False)]
+Rates = TupleOf[Positive]
 
 
 def rate_name(rate: float) -> str:
@@ -50,7 +50,7 @@ class BaseRate(RateSearch):
 
     page: ClassVar = "base_rate"
 
-    optimizers: Annotated[tuple[Optimizer, ...], Field(strict=False)] = ()
+    optimizers: TupleOf[Optimizer] = ()
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, optimiser, rate and seed."""

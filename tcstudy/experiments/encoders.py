@@ -1,13 +1,12 @@
 """Which pre-trained encoder is best at equal recipe and budget? Not in the paper, which has one of each size."""
 
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.base_rate import RateSearch, rate_name
 from tcstudy.spec import EncoderSpec, RunSpec
+from tcstudy.value import NonEmpty
 
 
 class Encoders(RateSearch):
@@ -19,7 +18,7 @@ class Encoders(RateSearch):
 
     page: ClassVar = "encoders"
 
-    others: Annotated[tuple[EncoderSpec, ...], Field(strict=False, min_length=1)]
+    others: NonEmpty[EncoderSpec]
 
     @property
     def titles(self) -> dict[EncoderSpec, str]:

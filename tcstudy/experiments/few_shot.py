@@ -10,7 +10,7 @@ from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
 from tcstudy.spec import DataSpec, RunSpec
-from tcstudy.value import Count, Number
+from tcstudy.value import Count, Natural, NonEmpty, Number, TupleOf
 
 PLAIN = "BERT-FiT"
 PRETRAINED = "BERT-ITPT-FiT"
@@ -42,9 +42,9 @@ class FewShot(PretrainingExperiment):
 
     page: ClassVar = "few_shot"
 
-    fractions: Annotated[tuple[Fraction, ...], Field(strict=False)] = ()
-    labelled: Annotated[tuple[Count, ...], Field(strict=False)] = ()
-    draws: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] = (0,)
+    fractions: TupleOf[Fraction] = ()
+    labelled: TupleOf[Count] = ()
+    draws: NonEmpty[Natural] = (0,)
     least_updates: Count = 1
     control: bool = False
 

@@ -1,12 +1,10 @@
 """Table 4: does a learning rate that falls from layer to layer help?"""
 
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import Field
+from typing import ClassVar, Literal
 
 from tcstudy.experiments.base import FineTuningExperiment, RunKey, rate_text
 from tcstudy.spec import RunSpec
-from tcstudy.value import Number
+from tcstudy.value import NonEmpty, Number
 
 
 def decay_name(rate: float, decay: float) -> str:
@@ -25,8 +23,8 @@ class LayerDecay(FineTuningExperiment):
 
     page: ClassVar = "layer_decay"
 
-    learning_rates: Annotated[tuple[Number, ...], Field(strict=False, min_length=1)]
-    decays: Annotated[tuple[Number, ...], Field(strict=False, min_length=1)] = (1.0, 0.95, 0.9, 0.85)
+    learning_rates: NonEmpty[Number]
+    decays: NonEmpty[Number] = (1.0, 0.95, 0.9, 0.85)
     embeddings: Literal["base", "bottom"] = "base"
 
     def runs(self) -> dict[RunKey, RunSpec]:

@@ -1,13 +1,12 @@
 """Table 3: which layers' `[CLS]` states should the classifier read?"""
 
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import Any, ClassVar, Literal
 
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
 from tcstudy.spec import RunSpec
+from tcstudy.value import TupleOf
 
 Group = Literal["first third", "last third", "all"]
 Join = Literal["concat", "mean", "max"]
@@ -26,8 +25,8 @@ class Layers(FineTuningExperiment):
 
     page: ClassVar = "layers"
 
-    groups: Annotated[tuple[Group, ...], Field(strict=False)] = ("first third", "last third", "all")
-    joins: Annotated[tuple[Join, ...], Field(strict=False)] = ("concat", "mean", "max")
+    groups: TupleOf[Group] = ("first third", "last third", "all")
+    joins: TupleOf[Join] = ("concat", "mean", "max")
     pooler: bool = True
 
     def runs(self) -> dict[RunKey, RunSpec]:

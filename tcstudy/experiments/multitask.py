@@ -1,12 +1,13 @@
 """Table 7: does fine-tuning on several tasks at once help each of them?"""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
 from tcstudy.spec import DataSpec, EncoderSpec, MultitaskSpec, RunSpec, TextSpec, TrainingSpec
+from tcstudy.value import NonEmpty
 
 
 class Multitask(PretrainingExperiment):
@@ -23,7 +24,7 @@ class Multitask(PretrainingExperiment):
 
     page: ClassVar = "multitask"
 
-    corpus: Annotated[tuple[str | TextSpec, ...], Field(strict=False, min_length=1)]
+    corpus: NonEmpty[str | TextSpec]
     multitask_training: TrainingSpec = TrainingSpec()
     sampling: Literal["proportional", "square root", "uniform"] = "proportional"
     later_training: TrainingSpec = TrainingSpec()

@@ -2,15 +2,15 @@
 
 import itertools
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
 from tcstudy.spec import AnyRun, BagOfWordsSpec, DataSpec, FeatureSpec, RunSpec
-from tcstudy.value import Count
+from tcstudy.value import Count, TupleOf
 
 BAG_OF_WORDS = "bag of words"
 FINE_TUNING = "fine-tuning"
@@ -33,7 +33,7 @@ class OwnTexts(PretrainingExperiment):
     page: ClassVar = "own_texts"
 
     features: FeatureSpec = FeatureSpec()
-    labels: Annotated[tuple[Count, ...], Field(strict=False)] = ()
+    labels: TupleOf[Count] = ()
     draw: Literal["fixed", "seed"] = "seed"
     least_updates: Count = 40
 

@@ -1,15 +1,14 @@
 """What the paper's released code does differently from its text, one choice at a time."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
 from tcstudy.spec import PRETRAINING_PROTOCOLS, PROTOCOLS, Optimizer, PretrainingProtocol, RunSpec
-from tcstudy.value import Number
+from tcstudy.value import Positive
 
-Rate = Annotated[Number, Field(gt=0)]
 PLAIN = "BERT-FiT"
 PRETRAINED = "BERT-ITPT-FiT"
 
@@ -24,7 +23,7 @@ class ReleasedProtocol(PretrainingExperiment):
 
     page: ClassVar = "released_protocol"
 
-    rates: dict[Optimizer, Rate] = Field(default_factory=dict)
+    rates: dict[Optimizer, Positive] = Field(default_factory=dict)
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed.

@@ -1,12 +1,11 @@
 """Figure 3: how long should an encoder be further pre-trained on the text of its task?"""
 
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
 from tcstudy.spec import EncoderSpec, RunSpec
+from tcstudy.value import Natural, NonEmpty
 
 
 def stop_name(stop: int) -> str:
@@ -27,7 +26,7 @@ class WithinTask(PretrainingExperiment):
 
     page: ClassVar = "within_task"
 
-    stops: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)]
+    stops: NonEmpty[Natural]
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, stop and seed."""

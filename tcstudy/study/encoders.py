@@ -21,6 +21,7 @@ from tcstudy.study.store import Damaged, Store, sealed
 from tcstudy.study.texts import digests_read, other_texts_of_encoder
 from tcstudy.study.work import texts_of_stages
 from tcstudy.training.outcome import HeadQuality, TextHeads
+from tcstudy.value import TupleOf
 
 WEIGHTS = "model.safetensors"
 OWN_RECORD = "record.json"
@@ -43,7 +44,7 @@ class EncoderRecord(Kept):
     curve: LearningCurve
     text: TextReport | None = None
     measured: HeadQuality | None = None
-    texts: Annotated[tuple[TextHeads, ...], Field(strict=False)] = ()
+    texts: TupleOf[TextHeads] = ()
     weights: str
     files: dict[Annotated[str, Field(pattern=r"^\w[\w.-]*$")], str] = Field(default_factory=dict)
     read: DigestsRead = Field(default_factory=dict)

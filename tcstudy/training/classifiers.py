@@ -6,13 +6,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import safetensors.torch
 import torch
 from accelerate.utils import set_seed
-from pydantic import Field
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import (
@@ -37,7 +36,7 @@ from tcstudy.training.engine import Engine
 from tcstudy.training.finetune import build_model, epoch_batches, loss_part
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
-from tcstudy.value import Value
+from tcstudy.value import NonEmpty, Value
 
 if TYPE_CHECKING:
     import datasets
@@ -49,7 +48,7 @@ CARD = "README.md"
 ENCODER = "encoder"
 
 
-_Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+_Names = NonEmpty[str]
 
 
 class Description(Value):
