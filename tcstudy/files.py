@@ -1,6 +1,7 @@
 """Reliable files: written atomically, verified by digest, set aside when damaged; failures explained in sentences."""
 
 import errno
+import glob
 import hashlib
 import os
 import re
@@ -65,6 +66,23 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def partial_folder(place: Path, alone: bool = True) -> Iterator[Path]:
+    """A temporary folder beside `place`, for making there what is then moved to `place` whole.
+
+    Args:
+        place: a file or folder, whose own folder exists.
+        alone: no other process makes the same now, so what a killed one left of it is removed.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    for left in place.parent.glob(f"{glob.escape(place.name)}.*{PARTIAL}") if alone else ():
+        remove(left)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f"{place.name}.", suffix=PARTIAL) as temporary:
+        yield Path(temporary)
 
 
 def near(path: Path, folder: Path | None = None) -> Path:

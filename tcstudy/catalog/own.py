@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from tcstudy.catalog.encoders import HUB_ID
 from tcstudy.catalog.hub import give_up_at_once_without_network
 from tcstudy.catalog.rows import READERS, encoding_of, joined_text, read_rows, text_key
 from tcstudy.errors import StudyError, first_line, shown
-from tcstudy.files import PARTIAL, told, write_whole
+from tcstudy.files import partial_folder, told, write_whole
 from tcstudy.settings import Settings
 from tcstudy.value import NonEmpty, Value
 
@@ -339,8 +338,8 @@ def _keep(facts: DatasetFacts, splits: Mapping[str, Sequence[_Row]], cache: Path
     with told(folder.parent, "Data sets", "TCSTUDY_CACHE"):
         if not (folder / "facts.json").is_file():
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}.", suffix=PARTIAL) as temporary:
-                partial = Path(temporary) / "set"
+            with partial_folder(folder, alone=False) as temporary:
+                partial = temporary / "set"
                 partial.mkdir()
                 for part, split in splits.items():
                     texts = pyarrow.array([text for text, _ in split], pyarrow.string())

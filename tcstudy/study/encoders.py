@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import Field
 from safetensors import SafetensorError
 
 from tcstudy.corpora.report import TextReport
-from tcstudy.files import PARTIAL, digest_of, hold, remove, set_aside, told, write_whole
+from tcstudy.files import digest_of, hold, partial_folder, set_aside, told, write_whole
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
@@ -160,10 +159,8 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
 
     with told(folder.parent, "Encoders", "TCSTUDY_WEIGHTS", SafetensorError):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        for left in folder.parent.glob(f"{spec.id}.*{PARTIAL}"):  # by a process that was killed
-            remove(left)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{spec.id}.", suffix=PARTIAL) as temporary:
-            partial = Path(temporary) / "encoder"
+        with partial_folder(folder) as temporary:
+            partial = temporary / "encoder"
             if isinstance(spec.stages[-1], PretrainingSpec):
                 outcome = pretrain(spec, partial, _state(spec))
             else:
