@@ -48,10 +48,8 @@ def open_data(path: Path) -> ParquetFile:
     """A data file, opened; it has the columns `text` and `label`, each once.
 
     Raises:
-        StudyError: it is missing or no Parquet, or has other columns.
+        StudyError: it is no Parquet, or has other columns.
     """
-    if not path.is_file():
-        raise StudyError(f"{path} is missing.")
     with _telling(path):
         parquet = ParquetFile(path)
         names = parquet.schema_arrow.names

@@ -20,9 +20,8 @@ from tcstudy.spec import PretrainingSpec, TextSpec
 if TYPE_CHECKING:
     from spacy.language import Language
 
-_CHINESE = re.compile(
-    r"[^。！？]*[。！？]+[”’」』）]*|[^。！？]+"
-)  # closing quotes and brackets stay with their sentence
+_CHINESE = re.compile(r"[^。！？]*[。！？]+[”’」』）]*|[^。！？]+")
+"""A sentence; closing quotes and brackets stay with it."""
 
 
 def sentences(texts: Iterable[str], language: str) -> Iterator[list[str]]:

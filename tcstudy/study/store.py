@@ -206,11 +206,8 @@ def tell_once(line: str) -> None:
 def sealed(record: Kept) -> str:
     """A record as its file holds it: JSON, a line for each part, with a digest of all the rest at the end."""
     values = json.loads(record.model_dump_json(exclude_none=True))
-    return _by_parts(values | {"digest": _digest(values)})
-
-
-def _by_parts(values: dict[str, Any]) -> str:
-    """JSON of `values` with a line for each key: a number on each line would take as much room as predictions do."""
+    values |= {"digest": _digest(values)}
+    # not a line for each number, which would take as much room as predictions do
     parts = (f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
     return "{\n" + ",\n".join(parts) + "\n}\n"
 

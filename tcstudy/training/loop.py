@@ -48,9 +48,8 @@ def shown(steps: Iterator[Step], total: int, name: str, done: int = 0) -> Iterat
                 left = (total - step.number) * (now - began) / (step.number - done)
                 text = told(name, line, total, now - last, left)
                 width = max(width, len(text))
-                written = (
-                    f"{text:<{width}}\r" if how == "over" else f"{text}\n"
-                )  # back to the start, to be written over
+                # as wide as the line before, and back to the start, to be written over
+                written = f"{text:<{width}}\r" if how == "over" else f"{text}\n"
                 print(written, end="", file=sys.stderr, flush=True)
                 line, last = [], now
             yield step
