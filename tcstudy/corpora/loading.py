@@ -108,13 +108,7 @@ def _telling(path: Path) -> Iterator[None]:
 def stratified_sample(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
     """Draw `size` of the rows so that each class keeps its share, to within one row (largest remainders).
 
-    Args:
-        labels: class of each row, shape (rows,).
-        size: number of rows to draw, at most all.
-        generator: the randomness.
-
-    Returns:
-        Ascending indices into `labels`, shape (size,).
+    Takes the class of each row, shape (rows,), and returns ascending indices of rows, shape (size,).
 
     >>> stratified_sample(np.array([0, 0, 0, 0, 1, 1]), 3, np.random.default_rng(0)).size
     3

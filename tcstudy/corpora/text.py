@@ -25,11 +25,9 @@ _CHINESE = re.compile(r"[^。！？]*[。！？]+[”’」』）]*|[^。！？]
 
 
 def sentences(texts: Iterable[str], language: str) -> Iterator[list[str]]:
-    """The sentences of each text, none of them empty; a text without words has none.
+    """The sentences of each text in `language` (ISO 639-1), none of them empty; a text without words has none.
 
-    Args:
-        texts: any number of texts; few are held at a time.
-        language: ISO 639-1 code.
+    Few texts are held at a time.
 
     >>> list(sentences(["他来了。你呢？好", "  "], "zh"))
     [['他来了。', '你呢？', '好'], []]

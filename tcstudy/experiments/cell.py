@@ -33,11 +33,8 @@ def parameter_names(history: Sequence[str], known: Iterable[str]) -> list[str]:
     """The names that the latest parameters were given under, misspelt ones included.
 
     Parameters are in the latest cell that does nothing but assign, one of the `known` names among others, and in those
-    like it just before; what papermill injected is one of them whatever its names are.
-
-    Args:
-        history: the cells that were executed, in their order.
-        known: names of parameters.
+    like it just before; what papermill injected is one of them whatever its names are. `history` has the cells that
+    were executed, in their order.
     """
     known, found = set(known), []
     for cell in reversed(history):
@@ -52,9 +49,7 @@ def parameter_names(history: Sequence[str], known: Iterable[str]) -> list[str]:
 def given_in(names: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     """The values of the `known` parameters among the names of a notebook, and of those that were misspelt.
 
-    Args:
-        names: the notebook's `globals()`; its history is what IPython calls `In`.
-        known: names of parameters.
+    `names` are the notebook's `globals()`; its history is what IPython calls `In`.
     """
     known = list(known)
     history = names.get("In", ())

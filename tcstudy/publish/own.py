@@ -67,12 +67,7 @@ QUICK = Effort(seeds=3, pretrainings=1, train=800, test=1000, window=128, corpus
 
 
 def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = False) -> dict[str, Any]:
-    """The page's parameters for given texts: its window, its training time, the points of the learning curve.
-
-    Args:
-        data: the texts, in the form that `DataSpec` accepts.
-        encoder: the encoder.
-        quick: whether to do less work.
+    """The page's parameters for texts, given as `DataSpec` has them: its window, training time and learning curve.
 
     Raises:
         StudyError: the texts cannot be read, or the encoder is not available.
@@ -194,11 +189,9 @@ def model_card(
     """The model card of a recommended classifier: what it was trained on, how, what it gets wrong, and its limits.
 
     Args:
-        experiment: of the page.
-        found: the recommendation.
+        experiment, found: of the page.
         own: the measured method whose recipe it is.
-        documents: it was trained on.
-        columns: that its texts were read from.
+        documents, columns: how many it was trained on, and where its texts were read from.
         plain: whether `transformers` opens its folder by itself.
     """
     source, window = load_source(experiment.documents.name), experiment.window
@@ -253,12 +246,7 @@ calibrated. For texts of another source, time or language than those above, its 
 
 
 def keep_recommended(experiment: OwnTexts, folder: Path, columns: Sequence[str]) -> str:
-    """Train the recommended model on all labelled documents, and keep it in `folder`.
-
-    Args:
-        experiment: of the page, whose runs are recorded.
-        folder: of the model.
-        columns: that the texts were read from.
+    """Train the model that the page recommends on all labelled documents, read from `columns`, and keep it in `folder`.
 
     Returns:
         The recommendation, in sentences.

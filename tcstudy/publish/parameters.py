@@ -171,9 +171,7 @@ def find_parameter_files(paths: Sequence[Path]) -> list[Path]:
 def read_all(paths: Sequence[Path], changes: Sequence[str] = ()) -> list[ParameterFile]:
     """Find and read parameter files; those of a folder in the order of the book, pages of other pages' records last.
 
-    Args:
-        paths: files, and folders of them.
-        changes: what is changed in each file, as `grid` takes it.
+    Each is changed as `grid` takes `changes`.
 
     Raises:
         StudyError: the mistakes of all files, a line for each; or two files have one place for their pages.
@@ -287,10 +285,8 @@ def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> Par
 
     The key `page` names the page, by default the file's name does. The key `profile` is by default the folder's name.
 
-    Args:
-        path: the file.
-        changes: YAML values that stand for the file's, by dotted keys; a number names a place in a list. A file that is
-            changed belongs to no profile of the project, unless it names one.
+    `changes` are YAML values that stand for the file's, by dotted keys; a number names a place in a list. A file that
+    is changed belongs to no profile of the project, unless it names one.
 
     Raises:
         StudyError: a line for each mistake, with the file and the key.

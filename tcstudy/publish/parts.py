@@ -53,9 +53,8 @@ def place_pages(settings: Settings, profile: str | None, target: Path, address: 
     of `profile` follow as one's own run. If nothing is published, they are the main part.
 
     Args:
-        settings: where everything is.
+        settings, target: where everything is, and where it goes.
         profile: a folder of parameter files, as `profile_folder` takes it; None for the published study alone.
-        target: the folder.
         address: where the package can be installed from by whoever opens a page elsewhere, or None.
 
     Raises:
@@ -108,11 +107,9 @@ def _place(
     """Put an executed page and its sources into `folder`, where its text must not be.
 
     Args:
-        settings: where everything is.
+        settings, address: as in `place_pages`.
         file: its parameters.
-        name: how the page is called in the book.
-        folder: where it goes.
-        address: as in `place_pages`.
+        name, folder: how the page is called in the book, and where it goes.
         recorded: it is one of the published study.
         beside: names of all pages of one's own run, if it is one of them.
     """

@@ -135,8 +135,7 @@ def chosen(
     """The records that are asked for.
 
     Args:
-        records: to choose from.
-        places: where the runs are needed, by identity.
+        records, places: to choose from, and where the runs are needed, by identity.
         page: only those that this page needs.
         dataset: only those on this data set.
         variant: only those whose name on a page holds these letters, in any case.

@@ -126,9 +126,7 @@ def _made(specs: Iterable[AnyRun], executor: str) -> Iterator[AnyRun]:
 def make(spec: AnyRun | EncoderSpec, settings: Mapping[str, str] | None = None) -> bool:
     """Make a run or an encoder, if it is not there; whether it was made now.
 
-    Args:
-        spec: which.
-        settings: environment variables to take over first, in a worker that was started elsewhere.
+    A worker that was started elsewhere takes over environment variables first, `settings`.
 
     Raises:
         StudyError: as `run`.

@@ -94,11 +94,7 @@ def set_spec(name: str, encoder: EncoderSpec) -> SetSpec | None:
 
 
 def set_found(name: str, encoder: EncoderSpec) -> SetFound:
-    """What is known of the data set `name`: from the store, else counted now and kept.
-
-    Args:
-        name: of the catalogue.
-        encoder: whose tokenizer counts.
+    """What is known of a data set: from the store, else counted now, by the encoder's tokenizer, and kept.
 
     Raises:
         StudyError: it is not kept, and its texts or the tokenizer cannot be had; the folder cannot be written.

@@ -56,9 +56,6 @@ class NeighbourCounts:
         (count(l, w) + k p(w)) / (count(l) + k), likewise beside a right one, and beside both the normalised product of
         these two over p(w). A neighbour that is masked was never counted and says nothing.
 
-        Args:
-            pairs: as an encoder sees them.
-
         Returns:
             The two losses, the second at the weight k of `WEIGHTS` at which it is lowest. Not a number without words.
         """

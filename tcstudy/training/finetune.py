@@ -39,11 +39,7 @@ from tcstudy.training.outcome import Evaluation, Outcome
 def finetune(spec: RunSpec, corpus: Corpus, state: Path | None = None) -> Outcome:
     """Train and test the model that `spec` describes on `corpus`; all randomness comes from `spec.seed`.
 
-    Args:
-        spec: the run.
-        corpus: its documents.
-        state: file of the training's state, from which a killed one continues; the caller removes it. None keeps
-            none.
+    A training that was killed continues from its `state`, a file that the caller removes; None keeps none.
 
     Raises:
         StudyError: the encoder is not available or does not fit the spec.

@@ -28,11 +28,7 @@ def manner() -> str:
 def shown(steps: Iterator[Step], total: int, name: str, done: int = 0) -> Iterator[Step]:
     """Pass `steps` on, and show how many there were, mean loss and speed of the last ones, and how long is left.
 
-    Args:
-        steps: of a training, as `loop.fit` makes them.
-        total: steps that it has.
-        name: what is trained.
-        done: steps of it that were made before.
+    Of `total` steps of the training called `name`, `done` were made before.
     """
     if os.environ.get("RANK", "0") != "0":
         yield from steps
@@ -97,7 +93,6 @@ def fit(
 
     Args:
         model: on the accelerator's device.
-        batches: the optimiser's batches.
         loss_of: model, micro-batch and the batch it is part of, to a scalar.
         optimizer, schedule: stepped once for each batch.
         accelerator: devices, processes and precision.

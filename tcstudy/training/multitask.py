@@ -59,11 +59,8 @@ class TaskBatch:
 def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) -> StageOutcome:
     """Make the encoder of `spec`, whose last stage is a multi-task fine-tuning, out of the one before it.
 
-    Args:
-        spec: the encoder to be made.
-        folder: where it is left, a Hugging Face folder with tokenizer and the tasks' classifiers.
-        state: file of the training's state, from which a killed one continues; the caller removes it. None keeps
-            none.
+    It is left in `folder`, a Hugging Face folder with tokenizer and the tasks' classifiers. A training that was killed
+    continues from its `state`, a file that the caller removes; None keeps none.
 
     Raises:
         StudyError: data or encoder is not available, or the loss stopped being a finite number.

@@ -25,14 +25,6 @@ class BertAdam(torch.optim.Optimizer):
 
     Without bias correction the first updates are about (1 - b1) / sqrt(1 - b2), three times, as long as Adam's
     (Zhang et al. 2021).
-
-    Args:
-        params: parameter groups.
-        lr: rate, changed by a schedule.
-        betas: decay of the two moments.
-        eps: added to the root of the second moment.
-        weight_decay: decoupled weight decay.
-        clip_norm: bound of the norm of each tensor's gradient, or None.
     """
 
     def __init__(

@@ -41,11 +41,9 @@ EXAMPLES, GUESSES, AROUND = 8, 3, 12
 def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
     """Make the encoder of `spec`, whose last stage is a further pre-training, out of the one before it.
 
-    Args:
-        spec: the encoder to be made.
-        folder: where it is left, a Hugging Face folder with heads and tokenizer.
-        state: file of the training's state. If it holds an earlier update of the same pre-training, that is gone on
-            from. It is left for the caller to remove: a later stop of the same pre-training continues from it.
+    It is left in `folder`, a Hugging Face folder with heads and tokenizer. If `state`, the file of the training's
+    state, holds an earlier update of the same pre-training, that is continued. The caller removes the file, from which
+    a later stop of the same pre-training continues.
 
     Raises:
         StudyError: text or encoder is not available, the encoder has no mask, or the loss is no longer finite.
