@@ -26,10 +26,10 @@ def checked_files(
     """
     from tcstudy.publish.parameters import read_all
     from tcstudy.settings import Settings
-    from tcstudy.study.jobs import executor_of
+    from tcstudy.study.executors import executor_of
 
-    _export("TCSTUDY_DATA", data)
-    _export("TCSTUDY_RESULTS", results)
+    export("TCSTUDY_DATA", data)
+    export("TCSTUDY_RESULTS", results)
     Settings.read()  # a folder that does not exist is no mistake of a parameter file
     if executor := executor or os.environ.get("TCSTUDY_EXECUTOR"):
         kind, file = executor_of(executor)  # before anything waits for it
@@ -46,8 +46,8 @@ def check_inputs_of(files: "list[ParameterFile]") -> None:
     new = [run for page in sorted_runs(files) for run in page.new]
     if new:
         from tcstudy.settings import Settings
+        from tcstudy.study.executors import check_executor
         from tcstudy.study.inputs import check_inputs
-        from tcstudy.study.parsl import check_executor
 
         check_executor(Settings.read().executor)
         check_inputs(new)
@@ -66,7 +66,7 @@ def recorded_files(files: "list[ParameterFile]") -> "list[ParameterFile]":
     return found
 
 
-def _export(variable: str, folder: Path | None) -> None:
+def export(variable: str, folder: Path | None) -> None:
     """Pass an option on to the pages' kernels, which read the environment in folders of their own."""
     given = folder or os.environ.get(variable)
     if given:

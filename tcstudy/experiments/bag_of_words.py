@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from tcstudy.experiments.base import LanguagesExperiment, RunKey
-from tcstudy.spec import AnyRun, BagOfWordsSpec, DataSpec, TrainingSpec, WindowSpec
+from tcstudy.spec import AnyRun, BagOfWordsSpec, DataSpec, TrainingSpec
 
 BAG_OF_WORDS = "TF-IDF + logistic regression"
 FEATURES = "BERT-Feat"
@@ -14,13 +14,11 @@ class BagOfWords(LanguagesExperiment):
     """A bag of words, frozen features and fine-tuning.
 
     Attributes:
-        window: what the encoder sees of a text.
         feature_training: how the biLSTM on the frozen encoder of BERT-Feat is trained.
     """
 
     page: ClassVar = "bag_of_words"
 
-    window: WindowSpec = WindowSpec()
     feature_training: TrainingSpec = TrainingSpec()
 
     def runs(self) -> dict[RunKey, AnyRun]:
@@ -44,6 +42,5 @@ class BagOfWords(LanguagesExperiment):
 
     def variants(self, data: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
         """What each variant changes in a run on `data` with `seed`."""
-        plain = {"window": self.window}
         features = {"training": self.feature_training, "training.frozen": True, "features.reader": "bilstm"}
-        return {FEATURES: plain | features, PLAIN: plain}
+        return {FEATURES: features, PLAIN: {}}

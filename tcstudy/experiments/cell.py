@@ -34,11 +34,7 @@ def parameter_names(history: Sequence[str], known: Iterable[str]) -> list[str]:
 
     Parameters are in the latest cell that does nothing but assign, one of the `known` names among others, and in those
     like it just before; what papermill injected is one of them whatever its names are. Elsewhere a name with an
-    underscore before it is private to the cell.
-
-    Args:
-        history: the cells that were executed, in their order.
-        known: names of parameters.
+    underscore before it is private to the cell. `history` has the cells that were executed, in their order.
     """
     known, found = set(known), []
     for cell in reversed(history):
@@ -53,9 +49,7 @@ def parameter_names(history: Sequence[str], known: Iterable[str]) -> list[str]:
 def given_in(names: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     """The values of the `known` parameters among the names of a notebook, and of those that were misspelt.
 
-    Args:
-        names: the notebook's `globals()`; its history is what IPython calls `In`.
-        known: names of parameters.
+    `names` are the notebook's `globals()`; its history is what IPython calls `In`.
     """
     known = list(known)
     history = names.get("In", ())

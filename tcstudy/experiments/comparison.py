@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from tcstudy.catalog.datasets import dataset_facts
-from tcstudy.experiments.bag_of_words import PLAIN, BagOfWords
+from tcstudy.experiments.bag_of_words import BagOfWords
 from tcstudy.experiments.base import PretrainingExperiment
 from tcstudy.spec import DataSpec
 
@@ -23,8 +23,6 @@ class Comparison(BagOfWords, PretrainingExperiment):
         everything = self.sets(facts.language)
         if len(everything) > 1:
             corpora |= {"BERT-IDPT-FiT": self.sets(facts.language, facts.kind), "BERT-CDPT-FiT": everything}
-        unchanged = super().variants(data, seed)
-        return unchanged | {
-            name: unchanged[PLAIN] | {"encoder": self.pretrained_on(corpus, seed=seed)}
-            for name, corpus in corpora.items()
+        return super().variants(data, seed) | {
+            name: {"encoder": self.pretrained_on(corpus, seed=seed)} for name, corpus in corpora.items()
         }

@@ -1,13 +1,12 @@
 """Which pre-trained encoder is best at equal recipe and budget? Not in the paper, which has one of each size."""
 
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.base_rate import RateSearch, rate_name
 from tcstudy.spec import EncoderSpec, FeatureSpec, RunSpec
+from tcstudy.value import NonEmpty
 
 
 class Encoders(RateSearch):
@@ -20,7 +19,7 @@ class Encoders(RateSearch):
 
     page: ClassVar = "encoders"
 
-    others: Annotated[tuple[EncoderSpec, ...], Field(strict=False, min_length=1)]
+    others: NonEmpty[EncoderSpec]
     features: FeatureSpec = FeatureSpec()
 
     @property
@@ -45,7 +44,6 @@ class Encoders(RateSearch):
         return self.grid(
             {
                 f"{title}, {rate_name(rate)}": {
-                    "window": self.window,
                     "encoder": encoder,
                     "features": self.features,
                     "training.learning_rate": rate,
