@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tcstudy.catalog.datasets import DatasetFacts
 from tcstudy.catalog.encoders import HUB_ID
@@ -54,7 +54,14 @@ class TextFiles(Value):
     revision: str | None = None
     text: NonEmpty[str] = ("text",)
     label: str | None = None
-    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
+    language: str = "en"
+
+    @field_validator("language")
+    @classmethod
+    def _language_is_a_code(cls, given: str) -> str:
+        if not re.fullmatch("[a-z]{2}", given):
+            raise StudyError(f"{shown(given)} is not an ISO 639-1 code: two small letters, such as en or de")
+        return given
 
     @property
     def columns(self) -> list[str]:
@@ -110,7 +117,7 @@ def _own_dataset(
             for part, of in parts.items()
         }
         splits, tested = _split(rows, len(classes))
-        _check_classes(given, splits, classes)
+        _check_classes(given, splits, classes, tested)
         by_hash = "a fifth of each class is for testing, chosen by a hash of the text"
         how_split = "split into training and test files" if "test" in rows else by_hash
         notes = [how_split, *notes, *_repeated(rows)]
@@ -288,13 +295,15 @@ def _drawn(rows: Mapping[str, list[_Row]], classes: int) -> dict[str, list[_Row]
     return splits
 
 
-def _check_classes(given: TextFiles, splits: Mapping[str, Sequence[_Row]], classes: Sequence[str]) -> None:
+def _check_classes(given: TextFiles, splits: Mapping[str, Sequence[_Row]], classes: Sequence[str], tested: int) -> None:
     trained = Counter(label for _, label in splits["train"])
     counts = Counter(label for split in splits.values() for _, label in split)
     few = [place for place in range(len(classes)) if counts[place] < LEAST_DOCUMENTS or trained[place] < 2]
     if few:
         told = ", ".join(f"{shown(classes[place])} {counts[place]}" for place in few[:8])
         more = f" and {len(few) - 8:,} more" if len(few) > 8 else ""
+        if tested:
+            more += f"; {tested:,} training {_rows(tested)} with the text of a test document do not count"
         raise StudyError(
             f"{given.path}: a class needs at least {LEAST_DOCUMENTS} documents, among them two different training "
             f"texts, but these have too few: {told}{more}. Leave them out or merge them with others."
