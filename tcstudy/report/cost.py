@@ -124,21 +124,22 @@ def prices(records: Mapping[RunKey, Record], encoders: Encoders) -> pd.DataFrame
 def methods(pages: Mapping[str, PageRecords], encoders: Encoders) -> pd.DataFrame:
     """All variants of several pages with their price and test error, a variant that stands on several pages once.
 
-    Of a data set, only runs on the same documents are kept: those of most variants.
+    Runs that are some of those of a page before count as the same variant. Of a data set, only runs on the same
+    documents are kept: those of most variants.
 
     Returns:
         Columns of `prices` and of `stats.errors`, without those that diverged. Where different runs of two pages have
         one name, the page follows it.
     """
-    seen: set[tuple[str, ...]] = set()
+    seen: list[set[str]] = []
     frames = []
     for name, page in pages.items():
         if page.records:
             found = errors(page.records).merge(prices(page.records, encoders), on=["dataset", "variant"])
             found["page"] = name
             found["documents_of"] = [_documents(runs) for runs in by_cell(page.records).values()]
-            found = found[[ids not in seen for ids in found["ids"]]]
-            seen |= set(found["ids"])
+            found = found[[not any(of.issuperset(ids) for of in seen) for ids in found["ids"]]]
+            seen += map(set, found["ids"])
             frames.append(found)
     if not frames:
         return pd.DataFrame(columns=["dataset", "variant", "hours", "operations", "mean", "low", "high"])
@@ -147,7 +148,7 @@ def methods(pages: Mapping[str, PageRecords], encoders: Encoders) -> pd.DataFram
     same = together["documents_of"] == together["dataset"].map(most)
     kept = together[same].dropna(subset="mean").sort_values("dataset", kind="stable", ignore_index=True)
     twice = kept.duplicated(["dataset", "variant"], keep=False)
-    kept.loc[twice, "variant"] += " (" + kept.loc[twice, "page"] + ")"
+    kept.loc[twice, "variant"] += " (" + kept.loc[twice, "page"].str.replace("_", " ") + ")"
     return kept
 
 

@@ -154,6 +154,7 @@ def test_methods_of_several_pages_stand_once(comparison, made_up):
     one_seed = PageRecords(comparison.runs, {key: r for key, r in comparison.records.items() if key.seed == 0})
     points = cost.methods({"comparison": one_seed, "long_texts": page}, Made())
     assert len(points) == 12
+    assert len(cost.methods({"comparison": comparison, "bag_of_words": one_seed}, Made())) == 12
     assert not {"head+tail", "on fewer documents"} & set(points["variant"])
     table = cost.methods_table(points, "t")
     assert len(table.rows) == 12
