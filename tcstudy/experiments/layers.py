@@ -62,11 +62,13 @@ class Layers(FineTuningExperiment):
         return tuple(range(first, first + (depth if group == "all" else third)))
 
     def depth(self) -> int:
-        """Number of layers of the encoder.
+        """Number of layers of the encoder, those above which it is cut left out.
 
         Raises:
             StudyError: it is one of the hub that the catalogue does not know.
         """
+        if self.encoder.layers is not None:
+            return self.encoder.layers
         facts = encoder_facts(self.encoder.name, self.encoder.revision)
         if facts is None:
             raise StudyError(

@@ -44,6 +44,14 @@ def test_groups_scale_with_depth():
     ) == (1,)
 
 
+def test_an_encoder_that_is_cut_has_the_layers_that_are_left():
+    cut = Layers.model_validate(GIVEN | {"encoder": {"name": "bert-base-uncased", "layers": 3}})
+    assert cut.last_layer() == "layer 2 of 3"
+    assert {key.variant for key in cut.runs() if key.variant.startswith("layer ")} == {
+        f"layer {layer} of 3" for layer in range(3)
+    }
+
+
 def test_the_last_layer_is_the_plain_model():
     experiment = Layers.model_validate(GIVEN)
     runs = experiment.runs()
