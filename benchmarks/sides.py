@@ -29,7 +29,7 @@ from tcstudy.experiments import BaseRate
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec, OptimizationSpec, PretrainingSpec, RunSpec, TrainingSpec, WindowSpec
-from tcstudy.study.recorded import recorded
+from tcstudy.study.results import recorded
 from tcstudy.study.work import Body
 from tcstudy.training.devices import device_name, make_accelerator, micro_batch_tokens
 from tcstudy.training.engine import Engine

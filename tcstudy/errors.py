@@ -81,10 +81,9 @@ def explain(error: ValidationError, source: str) -> str:
     A line reads, for example, "params/smoke/long_texts.yaml: seeds.0: 'one' (str) is given; it should be a valid
     integer".
     """
+    # a list of wrong items is not too short as well
     told = [detail for detail in error.errors() if detail["type"] != "too_short" or not detail["input"]]
-    lines = [
-        _sentence(detail, source) for detail in told[:_MOST_TOLD]
-    ]  # a list of wrong items is not too short as well
+    lines = [_sentence(detail, source) for detail in told[:_MOST_TOLD]]
     if len(told) > _MOST_TOLD:
         lines.append(f"{source}: and {len(told) - _MOST_TOLD:,} more mistakes")
     return "\n".join(lines)

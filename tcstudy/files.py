@@ -1,6 +1,7 @@
 """Reliable files: written atomically, verified by digest, set aside when damaged; failures explained in sentences."""
 
 import errno
+import glob
 import hashlib
 import os
 import re
@@ -67,9 +68,27 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def near(path: Path) -> Path:
-    """A path as seen from the current folder: relative within it, else absolute."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+@contextmanager
+def partial_folder(place: Path, alone: bool = True) -> Iterator[Path]:
+    """A temporary folder beside `place`, for making there what is then moved to `place` whole.
+
+    Args:
+        place: a file or folder, whose own folder exists.
+        alone: no other process makes the same now, so what a killed one left of it is removed.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    for left in place.parent.glob(f"{glob.escape(place.name)}.*{PARTIAL}") if alone else ():
+        remove(left)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f"{place.name}.", suffix=PARTIAL) as temporary:
+        yield Path(temporary)
+
+
+def near(path: Path, folder: Path | None = None) -> Path:
+    """A path as seen from `folder`, by default the current one: relative within it, else absolute."""
+    folder = Path.cwd() if folder is None else folder
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def remove(path: Path) -> None:

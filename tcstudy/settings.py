@@ -33,10 +33,11 @@ class Settings:
         encoders: local folder of encoders, one Hugging Face folder each, or None (`TCSTUDY_ENCODERS`).
         cache: downloaded wheels (`TCSTUDY_CACHE`).
         results: run records are looked up and written here (`TCSTUDY_RESULTS`).
-        published: records of the published study are looked up here and never written (`TCSTUDY_PUBLISHED`).
+        published: records of the published study are looked up here and never written (`TCSTUDY_PUBLISHED`); by default
+            those of the project, else those that come with the package.
         weights: encoders trained by the study (further pre-trained or multi-task fine-tuned), and the states of
             unfinished trainings (`TCSTUDY_WEIGHTS`).
-        executor: where runs are made, by a name of `study.parsl` (`TCSTUDY_EXECUTOR`).
+        executor: where runs are made, by a name of `study.executors` (`TCSTUDY_EXECUTOR`).
         micro_batch_tokens: tokens that go through the encoder at once (`TCSTUDY_MICRO_BATCH_TOKENS`), or None
             for the device's default; changes speed and memory, not the gradient.
         precision: in which the encoder computes (`TCSTUDY_PRECISION`), or None for the device's default.
@@ -73,6 +74,8 @@ class Settings:
     def _of(cls, given: tuple[tuple[str, str], ...], start: Path) -> "Settings":
         environment, root = dict(given), find_root(start)
         project = root if is_project(root) else packaged_project()
+        own = project == root and (root / "results").is_dir()
+        published = root / "results" if own else packaged_project() / "results"
         tokens = environment.get("TCSTUDY_MICRO_BATCH_TOKENS")
         if tokens and (not tokens.isdigit() or int(tokens) < 1):
             raise StudyError(
@@ -88,7 +91,7 @@ class Settings:
             encoders=_existing(environment, "TCSTUDY_ENCODERS"),
             cache=Path(environment.get("TCSTUDY_CACHE") or user_cache_path("tcstudy")),
             results=Path(environment.get("TCSTUDY_RESULTS") or root / "_runs").absolute(),
-            published=Path(environment.get("TCSTUDY_PUBLISHED") or published_at(root)).absolute(),
+            published=Path(environment.get("TCSTUDY_PUBLISHED") or published).absolute(),
             weights=Path(environment.get("TCSTUDY_WEIGHTS") or root / "_weights").absolute(),
             executor=environment.get("TCSTUDY_EXECUTOR") or "inline",
             micro_batch_tokens=int(tokens) if tokens else None,
@@ -119,12 +122,6 @@ def packaged_project() -> Path:
     package = Path(__file__).parent
     inside = package / "project"
     return inside if is_project(inside) else package.parent
-
-
-def published_at(root: Path) -> Path:
-    """The published records: those of the working folder, else those that come with the package."""
-    own = root / "results"
-    return own if is_project(root) and own.is_dir() else packaged_project() / "results"
 
 
 def _existing(environment: Mapping[str, str], variable: str) -> Path | None:

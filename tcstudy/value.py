@@ -1,13 +1,20 @@
 """The base class of all descriptions: frozen, strictly typed, with mistakes explained in sentences."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tcstudy.errors import StudyError, explain, nearest, shown
 
+Item = TypeVar("Item")
+TupleOf = Annotated[tuple[Item, ...], Field(strict=False)]
+"""Any number of values, given as a list too, as YAML and JSON have them."""
+NonEmpty = Annotated[tuple[Item, ...], Field(strict=False, min_length=1)]
+"""One value at least, likewise."""
 Count = Annotated[int, Field(ge=1, lt=2**53)]
+Natural = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 def _no_truth_value(given: Any) -> Any:
@@ -18,6 +25,7 @@ def _no_truth_value(given: Any) -> Any:
 
 Number = Annotated[float, Field(strict=False, ge=-1e30, le=1e30), BeforeValidator(_no_truth_value)]
 """A number; YAML reads `2e-5` as text, which is converted."""
+Positive = Annotated[Number, Field(gt=0)]
 
 
 class Value(BaseModel):

@@ -54,10 +54,11 @@ PRETRAINING = COMMON | {
     "window": {"length": 12},
     "pretraining": {"steps": 2, "batch_size": 4, "length": 16},
 }
+OF_FEATURES = {"other_languages": {}, "feature_training": {"learning_rate": 0.01, "batch_size": 8, "epochs": 1}}
 TINY = {
     "base_rate": COMMON | {"window": {"length": 12}, "learning_rates": [0.01, 0.02]},
-    "comparison": PRETRAINING
-    | {"other_languages": {}, "feature_training": {"learning_rate": 0.01, "batch_size": 8, "epochs": 1}},
+    "bag_of_words": COMMON | {"window": {"length": 12}} | OF_FEATURES,
+    "comparison": PRETRAINING | OF_FEATURES,
     "datasets": {
         "profile": "smoke",
         "encoder": {"name": "tiny"},

@@ -37,7 +37,7 @@ from tcstudy.settings import Settings
 from tcstudy.spec import EncoderSpec, PretrainingSpec, RunSpec, WindowSpec
 from tcstudy.study.encoders import encoder_store, make_encoder
 from tcstudy.study.record import Record
-from tcstudy.study.recorded import Shelf
+from tcstudy.study.results import Shelf
 from tcstudy.study.run import run
 from tcstudy.study.store import Damaged, Store, _digest
 

@@ -160,6 +160,21 @@ def test_a_parameter_file_names_an_extension_from_any_folder(file, tmp_path, mon
     assert [run.window.method for run in read.experiment.runs().values()] == read.values["methods"]
 
 
+def test_a_page_compares_encoders_as_a_reader_of_ones_own_reads_them(file, tmp_path, monkeypatch):
+    parameters = tmp_path / "encoders.yaml"
+    parameters.write_text(
+        "encoder: {name: tiny}\nothers: [{name: tiny, layers: 1}]\nwindow: {length: 12}\nlearning_rates: [0.01]\n"
+        "data: [{name: bbc_news, train: 20, validation: 10, test: 20}]\nfeatures: {reader: 'mine.py:MeanMax'}\n"
+        "training: {batch_size: 8, epochs: 1}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    read = read_parameters(parameters)
+    assert read.values["features"]["reader"].startswith("MeanMax@")
+    records = tcstudy.run_all(read.experiment.runs())
+    assert {record.spec.features.reader for record in records.values()} == {read.values["features"]["reader"]}
+    assert len(records) == 2 and all(record.test for record in records.values())
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

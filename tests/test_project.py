@@ -192,6 +192,7 @@ def test_outside_a_project_the_installed_package_checks_runs_and_lays_out(wheel,
     assert re.search(r"(\d+) runs, \1 recorded", call("run", "params/mini/long_texts.yaml", "--check"))
     call("init", "mine")
     assert (empty / "mine" / "book" / "long_texts.md").read_bytes() == (ROOT / "book" / "long_texts.md").read_bytes()
+    assert "_runs/" in (empty / "mine" / ".gitignore").read_text().splitlines()
     empty = empty / "mine"
     (empty / "params" / "own").mkdir()
     shutil.copy(empty / "params" / "mini" / "speed.yaml", empty / "params" / "own" / "quick one.yaml")

@@ -10,7 +10,7 @@ from tcstudy.catalog import encoders
 from tcstudy.errors import StudyError
 from tcstudy.publish.parameters import read_parameters
 from tcstudy.settings import Settings, find_root
-from tcstudy.study.recorded import recorded
+from tcstudy.study.results import recorded
 
 
 def test_root_is_found_from_within_the_book(tmp_path: Path):

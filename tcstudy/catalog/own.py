@@ -8,24 +8,23 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tcstudy.catalog.datasets import DatasetFacts
 from tcstudy.catalog.encoders import HUB_ID
 from tcstudy.catalog.hub import give_up_at_once_without_network
 from tcstudy.catalog.rows import READERS, encoding_of, joined_text, read_rows, text_key
 from tcstudy.errors import StudyError, first_line, shown
-from tcstudy.files import PARTIAL, told, write_whole
+from tcstudy.files import partial_folder, told, write_whole
 from tcstudy.settings import Settings
-from tcstudy.value import Value
+from tcstudy.value import NonEmpty, Value
 
 if TYPE_CHECKING:
     import datasets
@@ -53,9 +52,16 @@ class TextFiles(Value):
 
     path: str
     revision: str | None = None
-    text: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("text",)
+    text: NonEmpty[str] = ("text",)
     label: str | None = None
-    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
+    language: str = "en"
+
+    @field_validator("language")
+    @classmethod
+    def _language_is_a_code(cls, given: str) -> str:
+        if not re.fullmatch("[a-z]{2}", given):
+            raise StudyError(f"{shown(given)} is not an ISO 639-1 code: two small letters, such as en or de")
+        return given
 
     @property
     def columns(self) -> list[str]:
@@ -97,8 +103,10 @@ def _own_dataset(
 ) -> DatasetFacts:
     parts = {part: _part(given, read_rows(path, given.columns), str(path)) for part, path in files}
     parts = parts or _read_hub(given)
-    notes = [_left_out(part.left_out) for part in parts.values() if part.left_out]
-    notes += [f"{path.name} was read as {name}" for _, path in files if (name := _unusual_encoding(path))]
+    left_out = (part.left_out for part in parts.values() if part.left_out)
+    notes = [f"{number:,} {_rows(number)} without text or label left out" for number in left_out]
+    as_text = (path for _, path in files if path.suffix.lower() != ".parquet")
+    notes += [f"{path.name} was read as Windows-1252" for path in as_text if encoding_of(path) == "cp1252"]
     if given.label is None:
         classes, splits = [], {"train": [(text, 0) for of in parts.values() for text in of.texts], "test": []}
     else:
@@ -109,8 +117,10 @@ def _own_dataset(
             for part, of in parts.items()
         }
         splits, tested = _split(rows, len(classes))
-        _check_classes(given, splits, classes)
-        notes = [_how_split(rows), *notes, *_repeated(rows)]
+        _check_classes(given, splits, classes, tested)
+        by_hash = "a fifth of each class is for testing, chosen by a hash of the text"
+        how_split = "split into training and test files" if "test" in rows else by_hash
+        notes = [how_split, *notes, *_repeated(rows)]
         if tested:
             notes.append(f"{tested:,} training {_rows(tested)} with the text of a test document left out")
     title = Path(given.path).stem if files else given.path.rpartition("/")[2]
@@ -285,13 +295,15 @@ def _drawn(rows: Mapping[str, list[_Row]], classes: int) -> dict[str, list[_Row]
     return splits
 
 
-def _check_classes(given: TextFiles, splits: Mapping[str, Sequence[_Row]], classes: Sequence[str]) -> None:
+def _check_classes(given: TextFiles, splits: Mapping[str, Sequence[_Row]], classes: Sequence[str], tested: int) -> None:
     trained = Counter(label for _, label in splits["train"])
     counts = Counter(label for split in splits.values() for _, label in split)
     few = [place for place in range(len(classes)) if counts[place] < LEAST_DOCUMENTS or trained[place] < 2]
     if few:
         told = ", ".join(f"{shown(classes[place])} {counts[place]}" for place in few[:8])
         more = f" and {len(few) - 8:,} more" if len(few) > 8 else ""
+        if tested:
+            more += f"; {tested:,} training {_rows(tested)} with the text of a test document do not count"
         raise StudyError(
             f"{given.path}: a class needs at least {LEAST_DOCUMENTS} documents, among them two different training "
             f"texts, but these have too few: {told}{more}. Leave them out or merge them with others."
@@ -315,22 +327,8 @@ def _repeated(rows: Mapping[str, Sequence[_Row]]) -> list[str]:
     return notes
 
 
-def _left_out(rows: int) -> str:
-    return f"{rows:,} {_rows(rows)} without text or label left out"
-
-
 def _rows(number: int) -> str:
     return "row" if number == 1 else "rows"
-
-
-def _how_split(rows: Mapping[str, Sequence[_Row]]) -> str:
-    if "test" in rows:
-        return "split into training and test files"
-    return "a fifth of each class is for testing, chosen by a hash of the text"
-
-
-def _unusual_encoding(path: Path) -> str | None:
-    return "Windows-1252" if path.suffix.lower() != ".parquet" and encoding_of(path) == "cp1252" else None
 
 
 def _keep(facts: DatasetFacts, splits: Mapping[str, Sequence[_Row]], cache: Path) -> DatasetFacts:
@@ -349,8 +347,8 @@ def _keep(facts: DatasetFacts, splits: Mapping[str, Sequence[_Row]], cache: Path
     with told(folder.parent, "Data sets", "TCSTUDY_CACHE"):
         if not (folder / "facts.json").is_file():
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}.", suffix=PARTIAL) as temporary:
-                partial = Path(temporary) / "set"
+            with partial_folder(folder, alone=False) as temporary:
+                partial = temporary / "set"
                 partial.mkdir()
                 for part, split in splits.items():
                     texts = pyarrow.array([text for text, _ in split], pyarrow.string())

@@ -49,10 +49,6 @@ MOST_TOLD = 12
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """The values of `columns` in each row of a file: text in CSV, values of any type in JSON Lines and Parquet.
 
-    Args:
-        path: its suffix tells the format.
-        columns: their names in the file.
-
     Raises:
         StudyError: the file is missing or does not have the format of its suffix, or a column is missing or duplicate.
     """

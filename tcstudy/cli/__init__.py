@@ -230,15 +230,11 @@ def _make_records(files: "list[ParameterFile]") -> None:
 
 def _fail_if_failed(results: "list[PageResult]") -> None:
     if failed := [result for result in results if result.failure]:
-        _print_failures(failed)
+        print("Pages that failed:", file=sys.stderr)
+        for result in failed:
+            print(f"- {result.parameters}: {result.failure}", file=sys.stderr)
+            print(f"  see {os.path.relpath(result.notebook)}", file=sys.stderr)
         raise typer.Exit(1)
-
-
-def _print_failures(failed: "list[PageResult]") -> None:
-    print("Pages that failed:", file=sys.stderr)
-    for result in failed:
-        print(f"- {result.parameters}: {result.failure}", file=sys.stderr)
-        print(f"  see {os.path.relpath(result.notebook)}", file=sys.stderr)
 
 
 def _trouble(error: Exception) -> str | None:

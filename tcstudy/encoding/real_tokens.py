@@ -1,6 +1,6 @@
 """Where the real tokens of a micro-batch stand, so that padding is not computed (docs/decisions/unpadding.md)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -116,10 +116,7 @@ class RealTokens:
     @cached_property
     def groups(self) -> list[Rows]:
         """Rows that go through attention together, longest first: of similar length on a CPU, elsewhere most."""
-        return list(self._groups())
-
-    def _groups(self) -> Iterator[Rows]:
-        lengths, device = self.lengths, self.places.device
+        lengths, device, groups = self.lengths, self.places.device, []
         together, shorter = (most.get(device.type, _ELSEWHERE) for most in (_TOGETHER, _SHORTER))
         start = token = 0
         while start < len(lengths):
@@ -131,5 +128,6 @@ class RealTokens:
             if (tokens := sum(own)) < len(own) * longest:
                 real = moved(real_places(own, longest), device)
                 mask = moved((torch.arange(longest) < torch.tensor(own)[:, None])[:, None, None], device)
-            yield Rows(slice(token, token + tokens), len(own), longest, real, mask)
+            groups.append(Rows(slice(token, token + tokens), len(own), longest, real, mask))
             start, token = end, token + tokens
+        return groups

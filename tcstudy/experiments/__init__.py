@@ -6,6 +6,7 @@ An experiment has one name in four places: `book/<name>.md`, `params/<profile>/<
 """
 
 from tcstudy.errors import StudyError, nearest
+from tcstudy.experiments.bag_of_words import BagOfWords
 from tcstudy.experiments.base import Experiment
 from tcstudy.experiments.base_rate import BaseRate
 from tcstudy.experiments.comparison import Comparison
@@ -51,6 +52,7 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
         FewShot,
         LargerEncoder,
         Encoders,
+        BagOfWords,
         ReleasedProtocol,
         HardDocuments,
         Verdicts,

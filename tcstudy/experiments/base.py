@@ -1,8 +1,9 @@
 """What all experiments share."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,10 +22,11 @@ from tcstudy.spec import (
     RunSpec,
     TextSpec,
     TrainingSpec,
+    WindowSpec,
 )
-from tcstudy.value import Count, Value, changed
+from tcstudy.value import Count, NonEmpty, Seed, Value, changed
 
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(strict=False, min_length=1)]
+Seeds = NonEmpty[Seed]
 Variants = Mapping[str, Mapping[str, Any]]
 """What each variant changes in the common spec of an experiment's runs, by dotted keys."""
 
@@ -80,6 +82,8 @@ class Experiment(Value):
         Raises:
             StudyError: a line for each mistake, names of parameters that do not exist included.
         """
+        # Libraries would warn in each notebook without widgets of progress bars that no page shows.
+        warnings.filterwarnings("ignore", message="IProgress not found")
         given = given_in(names, cls.model_fields)
         if (page := given.pop("page", cls.page)) != cls.page:
             raise StudyError(f"these are parameters of the page {shown(page)}, and this is the page '{cls.page}'")
@@ -126,37 +130,37 @@ class FineTuningExperiment(Experiment):
         seeds: one run for each.
         draw: whether all runs have the training and validation documents of `data`, or the run of each seed has a draw
             of its own, so that differences between runs are those between training documents, too.
+        window: what the encoder sees of a text in fine-tuning.
     """
 
-    data: Annotated[tuple[DataSpec, ...], Field(strict=False, min_length=1)]
+    data: NonEmpty[DataSpec]
     training: TrainingSpec = TrainingSpec()
     protocol: NamedProtocol = PROTOCOLS["clean"]
     seeds: Seeds = (0,)
     draw: Literal["fixed", "seed"] = "fixed"
+    window: WindowSpec = WindowSpec()
 
     @field_validator("data", mode="before")
     @classmethod
     def _one_or_several(cls, given: Any) -> Any:
         return (given,) if isinstance(given, Mapping) else given
 
-    def grid(
-        self, variants: Variants | Callable[[DataSpec, int], Variants], seeds: Sequence[int] | None = None
-    ) -> dict[RunKey, RunSpec]:
+    def grid(self, variants: Variants | Callable[[DataSpec, int], Variants]) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed.
 
         Args:
             variants: what each changes in the common spec; a function where that depends on the data set or the seed.
-            seeds: only these; all of the page by default.
 
         Raises:
             StudyError: a run is not possible; names the run and the key.
         """
         runs: dict[str, dict[RunKey, RunSpec]] = {}
         for data in self.data:
-            for seed in self.seeds if seeds is None else seeds:
+            for seed in self.seeds:
                 common = {
                     "data": self.drawn(data, seed),
                     "encoder": self.encoder_for(data.name),
+                    "window": self.window,
                     "training": self.training,
                     "protocol": self.protocol,
                 }

@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import Experiment, FineTuningExperiment, RunKey, rate_text
 from tcstudy.experiments.layer_decay import LayerDecay
-from tcstudy.spec import Optimizer, RunSpec, WindowSpec
-from tcstudy.value import Number
+from tcstudy.spec import Optimizer, RunSpec
+from tcstudy.value import Positive, TupleOf
 
-Rates = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], Field(strict=False)]
+Rates = TupleOf[Positive]
 
 
 def rate_name(rate: float) -> str:
@@ -27,11 +27,9 @@ class RateSearch(FineTuningExperiment):
     """Plain fine-tuning at several rates, of which the one with the lowest validation error is chosen.
 
     Attributes:
-        window: what the encoder sees of a text.
         learning_rates: rates to choose from; they stand for `training.learning_rate`.
     """
 
-    window: WindowSpec = WindowSpec()
     learning_rates: Annotated[Rates, Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -52,7 +50,7 @@ class BaseRate(RateSearch):
 
     page: ClassVar = "base_rate"
 
-    optimizers: Annotated[tuple[Optimizer, ...], Field(strict=False)] = ()
+    optimizers: TupleOf[Optimizer] = ()
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, optimiser, rate and seed."""
@@ -60,7 +58,6 @@ class BaseRate(RateSearch):
         return self.grid(
             {
                 rate_name(rate) + (f" {optimizer}" if optimizer != own else ""): {
-                    "window": self.window,
                     "training.learning_rate": rate,
                     "protocol.optimizer": optimizer,
                 }

@@ -33,17 +33,14 @@ def parameter_names(history: Sequence[str], known: Iterable[str]) -> list[str]:
     """The names that the latest parameters were given under, misspelt ones included.
 
     Parameters are in the latest cell that does nothing but assign, one of the `known` names among others, and in those
-    like it just before; what papermill injected is one of them whatever its names are.
-
-    Args:
-        history: the cells that were executed, in their order.
-        known: names of parameters.
+    like it just before; what papermill injected is one of them whatever its names are. Elsewhere a name with an
+    underscore before it is private to the cell. `history` has the cells that were executed, in their order.
     """
     known, found = set(known), []
     for cell in reversed(history):
-        names = assigned(cell)
-        if names and (cell.startswith(INJECTED) or known.intersection(names)):
-            found.append(names)
+        names, injected = assigned(cell), cell.startswith(INJECTED)
+        if names and (injected or known.intersection(names)):
+            found.append([name for name in names if injected or not name.startswith("_")])
         elif found:
             break
     return list(dict.fromkeys(name for names in reversed(found) for name in names))
@@ -52,12 +49,10 @@ def parameter_names(history: Sequence[str], known: Iterable[str]) -> list[str]:
 def given_in(names: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     """The values of the `known` parameters among the names of a notebook, and of those that were misspelt.
 
-    Args:
-        names: the notebook's `globals()`; its history is what IPython calls `In`.
-        known: names of parameters.
+    `names` are the notebook's `globals()`; its history is what IPython calls `In`.
     """
     known = list(known)
     history = names.get("In", ())
     found = {name: names[name] for name in known if name in names}
-    extra = [name for name in parameter_names(history, known) if name in names and not name.startswith("_")]
+    extra = [name for name in parameter_names(history, known) if name in names]
     return found | {name: names[name] for name in extra}

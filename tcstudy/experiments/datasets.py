@@ -1,12 +1,12 @@
 """Table 1: the data sets and how long their texts are."""
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import Experiment
-from tcstudy.value import Count
+from tcstudy.value import Count, NonEmpty
 
 
 class Datasets(Experiment):
@@ -19,7 +19,7 @@ class Datasets(Experiment):
 
     page: ClassVar = "datasets"
 
-    datasets: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    datasets: NonEmpty[str]
     limit: Count = 512
 
     def texts(self) -> tuple[str, ...]:

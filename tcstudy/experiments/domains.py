@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import DataSpec, RunSpec, WindowSpec
+from tcstudy.spec import DataSpec, RunSpec
 
 PLAIN = "no further pre-training"
 KINDS = ("sentiment", "question", "topic")
@@ -29,15 +29,9 @@ def corpora(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 class Domains(PretrainingExperiment):
-    """Further pre-training on every corpus, then fine-tuning on every data set.
-
-    Attributes:
-        window: what the encoder sees of a text in fine-tuning.
-    """
+    """Further pre-training on every corpus, then fine-tuning on every data set."""
 
     page: ClassVar = "domains"
-
-    window: WindowSpec = WindowSpec()
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, corpus and seed, and those without further pre-training."""
@@ -45,9 +39,8 @@ class Domains(PretrainingExperiment):
 
     def variants(self, data: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
         """What each corpus changes in a run with `seed`."""
-        plain = {"window": self.window}
         encoders = {corpus: self.pretrained_on(names, seed=seed) for corpus, names in self.corpora().items()}
-        return {corpus: plain | {"encoder": encoder} for corpus, encoder in encoders.items()} | {PLAIN: plain}
+        return {corpus: {"encoder": encoder} for corpus, encoder in encoders.items()} | {PLAIN: {}}
 
     def compared(self) -> dict[str, str]:
         """What each variant is compared with: no further pre-training."""

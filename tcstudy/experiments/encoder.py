@@ -3,29 +3,21 @@
 from typing import ClassVar
 
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
-from tcstudy.spec import EncoderSpec, RunSpec, WindowSpec
+from tcstudy.spec import EncoderSpec, RunSpec
 
 PUBLISHED = "as published"
 BASE = "after general pre-training"
 
 
 class Encoder(FineTuningExperiment):
-    """Fine-tuning of the encoder that the profile's pages begin with, and of the published one that it was made of.
-
-    Attributes:
-        window: what the encoders see of a text.
-    """
+    """Fine-tuning of the encoder that the profile's pages begin with, and of the published one that it was made of."""
 
     page: ClassVar = "encoder"
 
-    window: WindowSpec = WindowSpec()
-
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, encoder and seed; of a published encoder alone where no stage was added to it."""
-        variants = {PUBLISHED: {"window": self.window, "encoder": self.encoder.unstaged}}
-        if self.encoder.stages:
-            variants[BASE] = {"window": self.window}
-        return self.grid(variants)
+        base = {BASE: {}} if self.encoder.stages else {}
+        return self.grid({PUBLISHED: {"encoder": self.encoder.unstaged}} | base)
 
     def compared(self) -> dict[str, str]:
         """The base encoder is compared with the published one."""

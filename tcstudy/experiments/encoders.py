@@ -1,13 +1,12 @@
 """Which pre-trained encoder is best at equal recipe and budget? Not in the paper, which has one of each size."""
 
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import RunKey
 from tcstudy.experiments.base_rate import RateSearch, rate_name
-from tcstudy.spec import EncoderSpec, RunSpec
+from tcstudy.spec import EncoderSpec, FeatureSpec, RunSpec
+from tcstudy.value import NonEmpty
 
 
 class Encoders(RateSearch):
@@ -15,11 +14,13 @@ class Encoders(RateSearch):
 
     Attributes:
         others: the encoders beside `encoder`, which they are compared with.
+        features: what the classifier reads of each encoder.
     """
 
     page: ClassVar = "encoders"
 
-    others: Annotated[tuple[EncoderSpec, ...], Field(strict=False, min_length=1)]
+    others: NonEmpty[EncoderSpec]
+    features: FeatureSpec = FeatureSpec()
 
     @property
     def titles(self) -> dict[EncoderSpec, str]:
@@ -43,8 +44,8 @@ class Encoders(RateSearch):
         return self.grid(
             {
                 f"{title}, {rate_name(rate)}": {
-                    "window": self.window,
                     "encoder": encoder,
+                    "features": self.features,
                     "training.learning_rate": rate,
                 }
                 for encoder, title in self.titles.items()

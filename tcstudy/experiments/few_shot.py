@@ -9,8 +9,8 @@ from pydantic import Field
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import DataSpec, RunSpec, WindowSpec
-from tcstudy.value import Count, Number
+from tcstudy.spec import DataSpec, RunSpec
+from tcstudy.value import Count, Natural, NonEmpty, Number, TupleOf
 
 PLAIN = "BERT-FiT"
 PRETRAINED = "BERT-ITPT-FiT"
@@ -32,7 +32,6 @@ class FewShot(PretrainingExperiment):
     """Fine-tuning on subsets of the training documents, with and without further pre-training on all their texts.
 
     Attributes:
-        window: what the encoder sees of a text in fine-tuning.
         fractions: shares of the training documents that are labelled, smallest first.
         labelled: the same as numbers of documents; one of the two is given.
         draws: one sample of the labelled documents, and of the validation documents, for each.
@@ -43,10 +42,9 @@ class FewShot(PretrainingExperiment):
 
     page: ClassVar = "few_shot"
 
-    window: WindowSpec = WindowSpec()
-    fractions: Annotated[tuple[Fraction, ...], Field(strict=False)] = ()
-    labelled: Annotated[tuple[Count, ...], Field(strict=False)] = ()
-    draws: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] = (0,)
+    fractions: TupleOf[Fraction] = ()
+    labelled: TupleOf[Count] = ()
+    draws: NonEmpty[Natural] = (0,)
     least_updates: Count = 1
     control: bool = False
 
@@ -71,7 +69,7 @@ class FewShot(PretrainingExperiment):
         encoders = {PLAIN: self.encoder_for(data.name), PRETRAINED: self.pretrained_on([data.name], seed=seed)}
         if self.control:
             encoders[CONTROL] = self.pretrained_on([self.other_text(data)], seed=seed)
-        common = {"window": self.window} | ({} if draw is None else {"data.draw": draw})
+        common = {} if draw is None else {"data.draw": draw}
         return {
             f"{method}, {name}": common
             | {"encoder": encoder, "data.train": documents, "training.epochs": self.epochs(data, documents)}

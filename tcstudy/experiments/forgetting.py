@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
 from tcstudy.experiments.base_rate import Rates, rate_name
-from tcstudy.spec import EncoderSpec, PretrainingRecipe, PretrainingSpec, RunSpec, TextSpec, WindowSpec
+from tcstudy.spec import EncoderSpec, PretrainingRecipe, PretrainingSpec, RunSpec, TextSpec
 from tcstudy.value import Count
 
 WITHOUT = " without bias correction"
@@ -17,7 +17,6 @@ class Forgetting(FineTuningExperiment):
     """Learning curves at every rate, and the loss of the encoder's MLM head before and after fine-tuning.
 
     Attributes:
-        window: what the encoder sees of a text.
         learning_rates: rates of Figure 2; they stand for `training.learning_rate`.
         without_bias_correction: rates at which AdamW runs without bias correction, too; may be empty.
         every: updates between two points of a learning curve.
@@ -28,7 +27,6 @@ class Forgetting(FineTuningExperiment):
 
     page: ClassVar = "forgetting"
 
-    window: WindowSpec = WindowSpec()
     learning_rates: Annotated[Rates, Field(min_length=1)]
     without_bias_correction: Rates = ()
     every: Count
@@ -45,7 +43,6 @@ class Forgetting(FineTuningExperiment):
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, rate and seed, with and without bias correction."""
         common = {
-            "window": self.window,
             "encoder": self.encoder_with_heads(),
             "measures.every": self.every,
             "measures.general_text": self.general_text,

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import DataSpec, EncoderSpec, PretrainingRecipe, RunSpec, WindowSpec
+from tcstudy.spec import DataSpec, EncoderSpec, PretrainingRecipe, RunSpec
 
 PRINTED_ROWS = {
     "ULMFiT": "ULMFiT, cited",
@@ -21,14 +21,12 @@ class LargerEncoder(PretrainingExperiment):
     Attributes:
         larger: the larger encoder; `encoder` is the smaller.
         larger_pretraining: how the larger one is further pre-trained.
-        window: what the encoders see of a text in fine-tuning.
     """
 
     page: ClassVar = "larger_encoder"
 
     larger: EncoderSpec
     larger_pretraining: PretrainingRecipe = PretrainingRecipe()
-    window: WindowSpec = WindowSpec()
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, encoder and seed, with and without further pre-training."""
@@ -42,7 +40,7 @@ class LargerEncoder(PretrainingExperiment):
             "larger": self.larger,
             "larger + ITPT": self.pretrained_on([data.name], self.larger, self.larger_pretraining, seed),
         }
-        return {name: {"window": self.window, "encoder": encoder} for name, encoder in encoders.items()}
+        return {name: {"encoder": encoder} for name, encoder in encoders.items()}
 
     def compared(self) -> dict[str, str]:
         """What each variant is compared with, for the gain of further pre-training or of size."""

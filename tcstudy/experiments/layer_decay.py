@@ -1,12 +1,10 @@
 """Table 4: does a learning rate that falls from layer to layer help?"""
 
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import Field
+from typing import ClassVar, Literal
 
 from tcstudy.experiments.base import FineTuningExperiment, RunKey, rate_text
-from tcstudy.spec import RunSpec, WindowSpec
-from tcstudy.value import Number
+from tcstudy.spec import RunSpec
+from tcstudy.value import NonEmpty, Number
 
 
 def decay_name(rate: float, decay: float) -> str:
@@ -18,7 +16,6 @@ class LayerDecay(FineTuningExperiment):
     """Every decay at every learning rate.
 
     Attributes:
-        window: what the encoder sees of a text.
         learning_rates: rates of the top layer.
         decays: xi, by which the rate falls from each layer to the one below; 1 is one rate for all.
         embeddings: rate of the embeddings, at the base rate (as released) or a layer below the lowest.
@@ -26,9 +23,8 @@ class LayerDecay(FineTuningExperiment):
 
     page: ClassVar = "layer_decay"
 
-    window: WindowSpec = WindowSpec()
-    learning_rates: Annotated[tuple[Number, ...], Field(strict=False, min_length=1)]
-    decays: Annotated[tuple[Number, ...], Field(strict=False, min_length=1)] = (1.0, 0.95, 0.9, 0.85)
+    learning_rates: NonEmpty[Number]
+    decays: NonEmpty[Number] = (1.0, 0.95, 0.9, 0.85)
     embeddings: Literal["base", "bottom"] = "base"
 
     def runs(self) -> dict[RunKey, RunSpec]:
@@ -36,7 +32,6 @@ class LayerDecay(FineTuningExperiment):
         return self.grid(
             {
                 decay_name(rate, decay): {
-                    "window": self.window,
                     "training.learning_rate": rate,
                     "training.layer_decay": decay,
                     "training.embeddings": self.embeddings,

@@ -1,13 +1,12 @@
 """Table 3: which layers' `[CLS]` states should the classifier read?"""
 
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import Any, ClassVar, Literal
 
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
-from tcstudy.spec import RunSpec, WindowSpec
+from tcstudy.spec import RunSpec
+from tcstudy.value import TupleOf
 
 Group = Literal["first third", "last third", "all"]
 Join = Literal["concat", "mean", "max"]
@@ -19,7 +18,6 @@ class Layers(FineTuningExperiment):
     """Every single layer, groups of layers joined, and the pooler.
 
     Attributes:
-        window: what the encoder sees of a text.
         groups: groups of layers: the first and the last third (four of twelve), all.
         joins: how the layers of a group are joined.
         pooler: whether BERT's pooler is one of the variants.
@@ -27,14 +25,13 @@ class Layers(FineTuningExperiment):
 
     page: ClassVar = "layers"
 
-    window: WindowSpec = WindowSpec()
-    groups: Annotated[tuple[Group, ...], Field(strict=False)] = ("first third", "last third", "all")
-    joins: Annotated[tuple[Join, ...], Field(strict=False)] = ("concat", "mean", "max")
+    groups: TupleOf[Group] = ("first third", "last third", "all")
+    joins: TupleOf[Join] = ("concat", "mean", "max")
     pooler: bool = True
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed."""
-        return self.grid({name: {"window": self.window, **features} for name, features in self.variants().items()})
+        return self.grid(self.variants())
 
     def variants(self) -> dict[str, dict[str, Any]]:
         """The features of each variant, by its name in tables; the last layer is the spec's default."""

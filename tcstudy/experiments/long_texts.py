@@ -6,6 +6,7 @@ from pydantic import Field
 
 from tcstudy.experiments.base import LanguagesExperiment, RunKey
 from tcstudy.spec import Method, NamedMethod, RunSpec, WindowSize, WindowSpec
+from tcstudy.value import NonEmpty, TupleOf
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -23,8 +24,8 @@ class LongTexts(LanguagesExperiment):
     page: ClassVar = "long_texts"
 
     window: WindowSize = WindowSize()
-    methods: Annotated[tuple[NamedMethod, ...], Field(strict=False, min_length=1)] = METHODS
-    lengths: Annotated[tuple[Annotated[int, Field(ge=8)], ...], Field(strict=False)] = ()
+    methods: NonEmpty[NamedMethod] = METHODS
+    lengths: TupleOf[Annotated[int, Field(ge=8)]] = ()
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, method or window, and seed."""

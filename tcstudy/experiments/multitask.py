@@ -1,12 +1,13 @@
 """Table 7: does fine-tuning on several tasks at once help each of them?"""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import DataSpec, EncoderSpec, MultitaskSpec, RunSpec, TextSpec, TrainingSpec, WindowSpec
+from tcstudy.spec import DataSpec, EncoderSpec, MultitaskSpec, RunSpec, TextSpec, TrainingSpec
+from tcstudy.value import NonEmpty
 
 
 class Multitask(PretrainingExperiment):
@@ -23,8 +24,7 @@ class Multitask(PretrainingExperiment):
 
     page: ClassVar = "multitask"
 
-    window: WindowSpec = WindowSpec()
-    corpus: Annotated[tuple[str | TextSpec, ...], Field(strict=False, min_length=1)]
+    corpus: NonEmpty[str | TextSpec]
     multitask_training: TrainingSpec = TrainingSpec()
     sampling: Literal["proportional", "square root", "uniform"] = "proportional"
     later_training: TrainingSpec = TrainingSpec()
@@ -42,13 +42,12 @@ class Multitask(PretrainingExperiment):
 
     def variants(self, data: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
         """What each variant changes in a run with `seed`."""
-        plain = {"window": self.window}
-        later = plain | {"training": self.later_training}
+        later = {"training": self.later_training}
         pretrained = self.pretrained_on(self.corpus, seed=seed)
         return {
-            "BERT-FiT": plain,
+            "BERT-FiT": {},
             "BERT-MFiT-FiT": later | {"encoder": self.together(self.encoder, seed)},
-            "BERT-CDPT-FiT": plain | {"encoder": pretrained},
+            "BERT-CDPT-FiT": {"encoder": pretrained},
             "BERT-CDPT-MFiT-FiT": later | {"encoder": self.together(pretrained, seed)},
         }
 

@@ -2,15 +2,15 @@
 
 import itertools
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import AnyRun, BagOfWordsSpec, DataSpec, FeatureSpec, RunSpec, WindowSpec
-from tcstudy.value import Count
+from tcstudy.spec import AnyRun, BagOfWordsSpec, DataSpec, FeatureSpec, RunSpec
+from tcstudy.value import Count, TupleOf
 
 BAG_OF_WORDS = "bag of words"
 FINE_TUNING = "fine-tuning"
@@ -25,7 +25,6 @@ class OwnTexts(PretrainingExperiment):
     The run of each seed has training and validation documents of its own.
 
     Attributes:
-        window: what the encoder sees of a text.
         features: what the classifier reads of the encoder.
         labels: numbers of labelled documents to train on besides all of them, smallest first.
         least_updates: where few documents would give fewer, epochs are added until there are so many.
@@ -33,9 +32,8 @@ class OwnTexts(PretrainingExperiment):
 
     page: ClassVar = "own_texts"
 
-    window: WindowSpec = WindowSpec()
     features: FeatureSpec = FeatureSpec()
-    labels: Annotated[tuple[Count, ...], Field(strict=False)] = ()
+    labels: TupleOf[Count] = ()
     draw: Literal["fixed", "seed"] = "seed"
     least_updates: Count = 40
 
@@ -80,7 +78,7 @@ class OwnTexts(PretrainingExperiment):
         }
         updates = math.ceil(size / self.training.batch_size)
         epochs = max(self.training.epochs, math.ceil(self.least_updates / updates))
-        plain = data | {"window": self.window, "features": self.features, "training.epochs": epochs}
+        plain = data | {"features": self.features, "training.epochs": epochs}
 
         def variants(of: DataSpec, seed: int) -> dict[str, dict[str, Any]]:
             return {FINE_TUNING: plain, PRETRAINED: plain | {"encoder": self.pretrained_on([of.name], seed=seed)}}

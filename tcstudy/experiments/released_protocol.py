@@ -1,15 +1,14 @@
 """What the paper's released code does differently from its text, one choice at a time."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import PRETRAINING_PROTOCOLS, PROTOCOLS, Optimizer, PretrainingProtocol, RunSpec, WindowSpec
-from tcstudy.value import Number
+from tcstudy.spec import PRETRAINING_PROTOCOLS, PROTOCOLS, Optimizer, PretrainingProtocol, RunSpec
+from tcstudy.value import Positive
 
-Rate = Annotated[Number, Field(gt=0)]
 PLAIN = "BERT-FiT"
 PRETRAINED = "BERT-ITPT-FiT"
 
@@ -18,15 +17,13 @@ class ReleasedProtocol(PretrainingExperiment):
     """Each choice of the released code switched alone, and all together.
 
     Attributes:
-        window: what the encoder sees of a text in fine-tuning.
         rates: the learning rate of each optimiser besides the page's own, chosen on the page about rates; one without
             has the rate of `training`.
     """
 
     page: ClassVar = "released_protocol"
 
-    window: WindowSpec = WindowSpec()
-    rates: dict[Optimizer, Rate] = Field(default_factory=dict)
+    rates: dict[Optimizer, Positive] = Field(default_factory=dict)
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, variant and seed.
@@ -41,7 +38,6 @@ class ReleasedProtocol(PretrainingExperiment):
     def variants(self, dataset: str, seed: int | None = None) -> dict[str, dict[str, Any]]:
         """What each variant changes in the run on `dataset` with `seed`, each baseline before its variants."""
         clean = PRETRAINING_PROTOCOLS["clean"]
-        plain = {"window": self.window}
         pretrained, static, test_text, released = (
             self.pretrained_with(dataset, protocol, seed)
             for protocol in (
@@ -55,14 +51,14 @@ class ReleasedProtocol(PretrainingExperiment):
         bertadam = {"protocol.optimizer": "bertadam", "training.learning_rate": rate}
         as_released = {"protocol": PROTOCOLS["released"], "training.learning_rate": rate}
         return {
-            PLAIN: plain,
-            f"{PLAIN}, epoch selected on test": plain | {"protocol.selection": "test"},
-            f"{PLAIN}, BERTAdam": plain | bertadam,
-            f"{PLAIN}, as released": plain | as_released,
-            PRETRAINED: plain | pretrained,
-            f"{PRETRAINED}, static masking": plain | static,
-            f"{PRETRAINED}, test text in pre-training": plain | test_text,
-            f"{PRETRAINED}, as released": plain | released | as_released,
+            PLAIN: {},
+            f"{PLAIN}, epoch selected on test": {"protocol.selection": "test"},
+            f"{PLAIN}, BERTAdam": bertadam,
+            f"{PLAIN}, as released": as_released,
+            PRETRAINED: pretrained,
+            f"{PRETRAINED}, static masking": static,
+            f"{PRETRAINED}, test text in pre-training": test_text,
+            f"{PRETRAINED}, as released": released | as_released,
         }
 
     def pretrained_with(self, dataset: str, protocol: PretrainingProtocol, seed: int | None) -> dict[str, Any]:

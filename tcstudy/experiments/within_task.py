@@ -1,12 +1,11 @@
 """Figure 3: how long should an encoder be further pre-trained on the text of its task?"""
 
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import PretrainingExperiment, RunKey
-from tcstudy.spec import EncoderSpec, RunSpec, WindowSpec
+from tcstudy.spec import EncoderSpec, RunSpec
+from tcstudy.value import Natural, NonEmpty
 
 
 def stop_name(stop: int) -> str:
@@ -22,21 +21,18 @@ class WithinTask(PretrainingExperiment):
     """Fine-tuning after every so many steps of one further pre-training on the task's own training texts.
 
     Attributes:
-        window: what the encoder sees of a text in fine-tuning.
         stops: steps of the one schedule after which the encoder is taken; 0 is the encoder as published.
     """
 
     page: ClassVar = "within_task"
 
-    window: WindowSpec = WindowSpec()
-    stops: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)]
+    stops: NonEmpty[Natural]
 
     def runs(self) -> dict[RunKey, RunSpec]:
         """One run for each data set, stop and seed."""
         return self.grid(
             lambda data, seed: {
-                stop_name(stop): {"window": self.window, "encoder": self.encoder_after(data.name, stop, seed)}
-                for stop in self.stops
+                stop_name(stop): {"encoder": self.encoder_after(data.name, stop, seed)} for stop in self.stops
             }
         )
 

@@ -14,6 +14,7 @@ from tcstudy.catalog.datasets import DATASETS, is_local
 from tcstudy.corpora.places import digests_here, is_at_hand
 from tcstudy.errors import StudyError
 from tcstudy.experiments.base import Experiment
+from tcstudy.files import near
 from tcstudy.publish.parameters import ParameterFile
 from tcstudy.settings import Settings
 from tcstudy.spec import RunSpec
@@ -92,7 +93,7 @@ def stamp(notebook: Path, digest: str, file: ParameterFile, settings: Settings) 
     for output in (output for cell in content.cells for output in cell.get("outputs", [])):
         if output.output_type == "stream":  # what was written over was to be seen once
             output.text = re.sub(r"[^\n]*\r", "", output.text)
-    content.metadata[FILE] = str(_within(file.path, settings))
+    content.metadata[FILE] = str(near(file.path.absolute(), settings.root))
     partial = notebook.with_suffix(".partial")
     nbformat.write(content, partial)
     os.replace(partial, notebook)
@@ -115,11 +116,6 @@ def _metadata(notebook: Path) -> Mapping[str, Any]:
         return nbformat.read(notebook, as_version=4).metadata
     except (OSError, ValueError):
         return {}
-
-
-def _within(path: Path, settings: Settings) -> Path:
-    path = path.absolute()
-    return path.relative_to(settings.root) if path.is_relative_to(settings.root) else path
 
 
 def _package() -> Iterator[Path]:

@@ -8,6 +8,8 @@ from tcstudy.settings import is_project, packaged_project
 
 PARTS = ("book", "params", "_toc.yml", "_config.yml")
 """What is laid out; the published records are found where they are."""
+IGNORED = "_build/\n_runs/\n_weights/\n.ipynb_checkpoints/\n"
+"""What git should leave out of a project: everything that commands and JupyterLab write."""
 
 
 def lay_out(folder: Path) -> None:
@@ -28,5 +30,6 @@ def lay_out(folder: Path) -> None:
                 shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns(".*", "*.ipynb"))
             else:
                 shutil.copy(part, folder)
+        (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
     except OSError as error:
         raise StudyError(f"{folder} cannot be written ({error.strerror or error}).") from None

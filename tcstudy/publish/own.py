@@ -67,20 +67,19 @@ QUICK = Effort(seeds=3, pretrainings=1, train=800, test=1000, window=128, corpus
 
 
 def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = False) -> dict[str, Any]:
-    """The page's parameters for given texts: its window, its training time, the points of the learning curve.
-
-    Args:
-        data: the texts, in the form that `DataSpec` accepts.
-        encoder: the encoder.
-        quick: whether to do less work.
+    """The page's parameters for texts, given as `DataSpec` has them: its window, training time and learning curve.
 
     Raises:
         StudyError: the texts cannot be read, or the encoder is not available.
     """
+    from transformers import BertConfig  # slow to import
+
+    from tcstudy.models.encoder import load_encoder
+
     effort = QUICK if quick else WHOLE
     spec = DataSpec.parse(data, "texts")
     source = load_source(spec.name)
-    pooler = _has_pooler(encoder)  # which fetches an encoder of the hub, so that its facts are known
+    body = load_encoder(encoder, 0.0).body  # which fetches an encoder of the hub, so that its facts are known
     vocabulary = load_vocabulary(encoder)
     facts = encoder_facts(encoder.name, encoder.revision) or fetched_facts(encoder.name, encoder.revision)
     lengths = vocabulary.lengths(source.texts())
@@ -105,7 +104,9 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
         "encoder": encoder.model_dump(exclude_defaults=True, mode="json"),
         "data": [spec.model_dump(exclude_defaults=True, mode="json") | ({"train": train} if train else {}) | test],
         "window": {"method": "head+tail" if cut else "head-only", "length": length},
-        "features": {"pooler": pooler},
+        # A BERT has a pooler: a classifier that reads it is one that `transformers` knows. Where the checkpoint lacks
+        # the pooler's weights they are made new, and trained with the rest.
+        "features": {"pooler": isinstance(body.config, BertConfig)},
         "labels": sizes[-effort.sizes :],
         "pretrainings": effort.pretrainings,
         "least_updates": 40,
@@ -121,18 +122,6 @@ def parameters_for(data: dict[str, Any], encoder: EncoderSpec, quick: bool = Fal
         "seeds": list(range(effort.seeds)),
         "draw": "seed",
     }
-
-
-def _has_pooler(encoder: EncoderSpec) -> bool:
-    """Whether an encoder is a BERT, which has a pooler: a classifier that reads it is one that `transformers` knows.
-
-    Where the checkpoint lacks the pooler's weights they are made new, and trained with the rest.
-    """
-    from transformers import BertConfig
-
-    from tcstudy.models.encoder import load_encoder
-
-    return isinstance(load_encoder(encoder, 0.0).body.config, BertConfig)
 
 
 _WITHOUT_SCRIPTS = """{%- extends 'lab/index.html.j2' -%}
@@ -200,11 +189,9 @@ def model_card(
     """The model card of a recommended classifier: what it was trained on, how, what it gets wrong, and its limits.
 
     Args:
-        experiment: of the page.
-        found: the recommendation.
+        experiment, found: of the page.
         own: the measured method whose recipe it is.
-        documents: it was trained on.
-        columns: that its texts were read from.
+        documents, columns: how many it was trained on, and where its texts were read from.
         plain: whether `transformers` opens its folder by itself.
     """
     source, window = load_source(experiment.documents.name), experiment.window
@@ -259,12 +246,7 @@ calibrated. For texts of another source, time or language than those above, its 
 
 
 def keep_recommended(experiment: OwnTexts, folder: Path, columns: Sequence[str]) -> str:
-    """Train the recommended model on all labelled documents, and keep it in `folder`.
-
-    Args:
-        experiment: of the page, whose runs are recorded.
-        folder: of the model.
-        columns: that the texts were read from.
+    """Train the model that the page recommends on all labelled documents, read from `columns`, and keep it in `folder`.
 
     Returns:
         The recommendation, in sentences.

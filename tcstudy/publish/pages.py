@@ -43,9 +43,7 @@ def executed_page(file: ParameterFile, settings: Settings) -> Path:
 def run_pages(files: Sequence[ParameterFile], again: bool = False) -> list[PageResult]:
     """Execute the page of each file, one after the other; a page that fails does not stop the next.
 
-    Args:
-        files: the pages.
-        again: also those that nothing has changed for since they were executed.
+    Left out are those for which nothing has changed since they were executed, unless `again`.
 
     Raises:
         StudyError: before anything is executed: two files, or a file and one of an earlier call that is still there,
@@ -114,9 +112,8 @@ def execute(source: Path, executed: Path, parameters: Mapping[str, Any], folder:
     """Execute the text notebook `source` by papermill.
 
     Args:
-        source: the page.
+        source, parameters: the page's.
         executed: the notebook that is written, up to the cell that failed; in a folder of its own.
-        parameters: of the page.
         folder: that the kernel works in; this process's by default.
 
     Returns:

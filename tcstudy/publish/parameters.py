@@ -163,7 +163,9 @@ def find_parameter_files(paths: Sequence[Path]) -> list[Path]:
         except OSError as error:  # a name that is too long, a folder that cannot be entered
             raise StudyError(f"{printable(str(path)[:200])} cannot be read ({error.strerror}).") from None
         if not files:
-            raise StudyError(f"{path} holds no parameter file (*.yaml).")
+            within = sorted(folder for folder in path.iterdir() if next(folder.glob("*.yaml"), None))
+            hint = f"; these folders in it do: {', '.join(map(str, within))}" if within else ""
+            raise StudyError(f"{path} holds no parameter file (*.yaml){hint}.")
         found.update(dict.fromkeys(files))
     return list(found)
 
@@ -171,9 +173,7 @@ def find_parameter_files(paths: Sequence[Path]) -> list[Path]:
 def read_all(paths: Sequence[Path], changes: Sequence[str] = ()) -> list[ParameterFile]:
     """Find and read parameter files; those of a folder in the order of the book, pages of other pages' records last.
 
-    Args:
-        paths: files, and folders of them.
-        changes: what is changed in each file, as `grid` takes it.
+    Each is changed as `grid` takes `changes`.
 
     Raises:
         StudyError: the mistakes of all files, a line for each; or two files have one place for their pages.
@@ -287,10 +287,8 @@ def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> Par
 
     The key `page` names the page, by default the file's name does. The key `profile` is by default the folder's name.
 
-    Args:
-        path: the file.
-        changes: YAML values that stand for the file's, by dotted keys; a number names a place in a list. A file that is
-            changed belongs to no profile of the project, unless it names one.
+    `changes` are YAML values that stand for the file's, by dotted keys; a number names a place in a list. A file that
+    is changed belongs to no profile of the project, unless it names one.
 
     Raises:
         StudyError: a line for each mistake, with the file and the key.
@@ -319,12 +317,9 @@ def read_parameters(path: Path, changes: Mapping[str, str] | None = None) -> Par
         told = str(error)
         for key, text in (changes or {}).items():
             if f"{key}: " in told and not text.startswith("["):
-                told = told.replace("it should be a valid list", f"a list is in brackets: {_in_brackets(key)}")
+                example = f'--set "{printable(key[:80])}=[..., ...]"'
+                told = told.replace("it should be a valid list", f"a list is in brackets: {example}")
         raise StudyError(told) from None
-
-
-def _in_brackets(key: str) -> str:
-    return f'--set "{printable(key[:80])}=[..., ...]"'
 
 
 def _experiment(values: Any, path: Path) -> type[Experiment]:

@@ -53,9 +53,8 @@ def place_pages(settings: Settings, profile: str | None, target: Path, address: 
     of `profile` follow as one's own run. If nothing is published, they are the main part.
 
     Args:
-        settings: where everything is.
+        settings, target: where everything is, and where it goes.
         profile: a folder of parameter files, as `profile_folder` takes it; None for the published study alone.
-        target: the folder.
         address: where the package can be installed from by whoever opens a page elsewhere, or None.
 
     Raises:
@@ -96,15 +95,6 @@ def page_names(files: Sequence[ParameterFile]) -> list[str]:
     return names
 
 
-def page_sources(file: ParameterFile, settings: Settings) -> list[Path]:
-    """The files a page is made from: text, parameters and experiment."""
-    return [
-        page_source(file.page, settings),
-        file.path,
-        Path(inspect.getfile(type(file.experiment))),
-    ]
-
-
 def _place(
     settings: Settings,
     file: ParameterFile,
@@ -117,11 +107,9 @@ def _place(
     """Put an executed page and its sources into `folder`, where its text must not be.
 
     Args:
-        settings: where everything is.
+        settings, address: as in `place_pages`.
         file: its parameters.
-        name: how the page is called in the book.
-        folder: where it goes.
-        address: as in `place_pages`.
+        name, folder: how the page is called in the book, and where it goes.
         recorded: it is one of the published study.
         beside: names of all pages of one's own run, if it is one of them.
     """
@@ -132,7 +120,7 @@ def _place(
     (folder / f"{name}.md").unlink(missing_ok=True)
     sources = folder / "sources"
     sources.mkdir(exist_ok=True)
-    for source in page_sources(file, settings):
+    for source in (page_source(file.page, settings), file.path, Path(inspect.getfile(type(file.experiment)))):
         shutil.copy(source, sources / f"{name}{'.yaml' if source == file.path else source.suffix}.txt")
     notebook = _published(nbformat.read(executed, as_version=4), name)
     _offer_tables(notebook, name, sources)

@@ -17,9 +17,9 @@ from scipy import stats
 
 from tcstudy.catalog.datasets import dataset_title
 from tcstudy.catalog.profiles import Profile
+from tcstudy.experiments.bag_of_words import BAG_OF_WORDS
 from tcstudy.experiments.base import rate_text
 from tcstudy.experiments.base_rate import rate_name
-from tcstudy.experiments.comparison import BAG_OF_WORDS
 from tcstudy.report import claim_rules as rules
 from tcstudy.report.cells import change_cell, percent_range, share_cell
 from tcstudy.report.claim_rules import FEATURES, FIT, Part, Rule, gains, saves
@@ -320,7 +320,7 @@ def rate_search(pages: Pages, profile: Profile) -> Found:
 
 def bag_of_words(pages: Pages, profile: Profile) -> Found:
     """Where a bag of words was not shown to make more errors than the fine-tuned encoder, and where it was."""
-    page = pages.get("comparison")
+    page = pages.get("bag_of_words")
     if page is None or not profile.decides:
         return NOTHING
     found = errors(page.records, FIT) if page.records else pd.DataFrame()
@@ -341,7 +341,7 @@ def bag_of_words(pages: Pages, profile: Profile) -> Found:
     )
     sets, more = (", ".join(map(dataset_title, rows.loc[of, "dataset"])) or "none" for of in (~worse, worse))
     values = {"sets": sets, "more": more, "labels": labels}
-    return Found(Evidence(text, ("comparison", BAG_OF_WORDS), values, full_size=False))
+    return Found(Evidence(text, ("bag_of_words", BAG_OF_WORDS), values, full_size=False))
 
 
 def _changes(rows: pd.DataFrame) -> str:
@@ -424,8 +424,8 @@ ADVICE: Mapping[str, tuple[Clause, ...]] = {
     "The encoder": (
         Clause(
             "**Train the whole encoder**, not just a classifier on frozen features",
-            "comparison",
-            (own("comparison", gains((FIT, FEATURES))),),
+            "bag_of_words",
+            (own("bag_of_words", gains((FIT, FEATURES))),),
             (("labels", "a few hundred, and no other texts"), ("budget", "minutes on a few CPU cores, or any GPU")),
         ),
         Clause(
@@ -460,7 +460,7 @@ ADVICE: Mapping[str, tuple[Clause, ...]] = {
         Clause(
             "**Train TF-IDF with logistic regression if you have only seconds**: with {labels} labels it makes more "
             "errors than fine-tuning on {more}, and was not shown to on {sets}",
-            "comparison",
+            "bag_of_words",
             (bag_of_words,),
             (("budget", "seconds on a CPU"),),
         ),
@@ -541,7 +541,7 @@ def decisions(lines: Sequence[Line], pages: Pages, name: str) -> Table:
 
     Args:
         lines: as `standing` gives them.
-        pages: the profile's records; what a method of the comparison takes is told by these.
+        pages: the profile's records; the page on bags of words tells what a method takes.
         name: target of cross-references.
     """
     carried = {case: of for line in lines for of in line.carried for case in of.clause.cases}
@@ -557,8 +557,8 @@ def decisions(lines: Sequence[Line], pages: Pages, name: str) -> Table:
 
 
 def _hours(pages: Pages) -> dict[str, float]:
-    """What a run of each method of the comparison takes, with all that made its encoder, on average over data sets."""
-    page = pages.get("comparison")
+    """What a run of a bag of words, and one of the encoder, takes on average over data sets."""
+    page = pages.get("bag_of_words")
     if page is None or not page.records:
         return {}
     return prices(page.records, page.encoders).groupby("variant")["hours"].mean().dropna().to_dict()

@@ -15,7 +15,7 @@ from tcstudy.report.claims import CLAIMS
 from tcstudy.report.measured import PageRecords
 from tcstudy.report.tables import Notice, escape_markdown, percent, points
 from tcstudy.report.verdict_tables import first_reason, wanted
-from tcstudy.report.verdicts import FAILS, HOLDS, Finding, Verdict, verdict
+from tcstudy.report.verdicts import FAILS, HOLDS, UNTESTED, Finding, Verdict, verdict
 from tcstudy.study.encoders import encoders_behind
 from tcstudy.study.record import Record
 
@@ -101,7 +101,8 @@ class Answer:
         return "\n\n".join(told) + "\n````"
 
 
-DETAILS = "Why, and what else the runs show"
+DETAILS = "What else the runs show"
+CANNOT_TELL = "These runs cannot tell."
 MOST_TOLD = 2
 """The number of comparisons of an undecided claim that are told one by one."""
 
@@ -135,7 +136,7 @@ def verdicts_of(
 def answer(experiment: Experiment, verdicts: Iterable[Verdict], *found: Notice) -> Answer:
     """The box: a paragraph for each verdict, what the runs show, and a line on profile and size.
 
-    Beside verdicts, their reasons and what the runs show are details.
+    Beside verdicts, what else is known of their claims and what the runs show are details.
 
     Args:
         experiment: of the page.
@@ -161,19 +162,26 @@ def _title(found: Verdict) -> str:
 
 
 def _told(found: Verdict, with_size: bool) -> str:
-    return _sentence(found.obstacle) if found.deciding is None else _effect(found.deciding, with_size)
+    """What the verdict hangs on; where runs do not decide, why, and the effect only if they test the claim."""
+    if found.deciding is None:
+        return _sentence(found.obstacle)
+    effect = _effect(found.deciding, with_size)
+    if found.decision in (HOLDS, FAILS):
+        return effect
+    why = _sentence(first_reason(found.deciding.reason))
+    return why if found.decision == UNTESTED else f"{CANNOT_TELL} {why} {effect}"
 
 
 def _reasons(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """Why claims were not decided, each after its name where the page has several."""
-    return [
-        (
-            f"{of.claim.title[0].upper()}{of.claim.title[1:]}:" if len(verdicts) > 1 else "",
-            " ".join([_sentence(first_reason(of.deciding.reason)), *_decided(of)]),
-        )
-        for of in verdicts
-        if of.deciding is not None and of.decision not in (HOLDS, FAILS)
-    ]
+    """What else is known of claims that were not decided, each after its name where the page has several."""
+    told = []
+    for of in verdicts:
+        if of.deciding is not None and of.decision not in (HOLDS, FAILS):
+            untested = [_effect(of.deciding, with_size=False)] if of.decision == UNTESTED and of.deciding.effect else []
+            if rest := [*untested, *_decided(of)]:
+                name = f"{of.claim.title[0].upper()}{of.claim.title[1:]}:" if len(verdicts) > 1 else ""
+                told.append((name, " ".join(rest)))
+    return told
 
 
 def _decided(found: Verdict) -> list[str]:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from tcstudy.catalog.datasets import PAPER_DATASETS, absence, dataset_title
+from tcstudy.experiments.bag_of_words import FEATURES
 from tcstudy.experiments.base import FineTuningExperiment, RunKey
-from tcstudy.experiments.comparison import FEATURES
 from tcstudy.report.cells import error_cell, few, note, share_cell, together
 from tcstudy.report.frame import every_column, of_variants
 from tcstudy.report.intervals import Spread

@@ -55,14 +55,14 @@ CHOICES = (
     Choice(
         "a rate that falls mildly from layer to layer", "layer_decay", partial(rules.decay, mild=0.95, smallest=LITTLE)
     ),
-    Choice("fine-tuning instead of reading features", "comparison", gains((FIT, FEATURES))),
+    Choice("fine-tuning instead of reading features", "bag_of_words", gains((FIT, FEATURES))),
     Choice("pre-training on the task's own text first", "domains", gains((ITPT, FIT))),
     Choice("pre-training on text of its domain first", "comparison", gains((IDPT, FIT))),
     Choice("pre-training on text of all domains first", "domains", gains((CDPT, FIT))),
     Choice("fine-tuning on several tasks first", "multitask", gains((MULTITASK, FIT))),
     Choice("the encoder with more layers", "larger_encoder", _larger),
 )
-FRONTIER_PAGES = ("long_texts", "comparison", "multitask", "larger_encoder")
+FRONTIER_PAGES = ("long_texts", "bag_of_words", "comparison", "multitask", "larger_encoder")
 """The pages whose variants stand on the frontiers."""
 PAGES = tuple(dict.fromkeys([*FRONTIER_PAGES, *(choice.page for choice in CHOICES)]))
 

@@ -22,7 +22,7 @@ from tcstudy.report.tables import percent
 from tcstudy.spec import AnyRun, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord, encoders_behind
 from tcstudy.study.record import Record
-from tcstudy.study.recorded import recorded
+from tcstudy.study.results import recorded
 from tcstudy.training.outcome import HeadQuality
 
 Cell = Mapping[tuple[int, int], Record]

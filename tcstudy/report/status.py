@@ -9,7 +9,7 @@ from tcstudy.report.tables import Notice, Table, chapter, escape_markdown
 from tcstudy.spec import SEMANTICS, Identified, RunSpec
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.record import Provenance, Record
-from tcstudy.study.recorded import Shelf
+from tcstudy.study.results import Shelf
 
 AnyRecord = Record | EncoderRecord
 

@@ -10,7 +10,7 @@ from tcstudy.experiments.base import Experiment, FineTuningExperiment
 from tcstudy.report.cells import percent_range
 from tcstudy.report.stats import errors
 from tcstudy.report.tables import Markup, Table, given, shown_value
-from tcstudy.study.recorded import recorded
+from tcstudy.study.results import recorded
 
 
 def differing(experiments: Mapping[str, Experiment]) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.catalog.own import TextFiles, own_dataset
 from tcstudy.errors import StudyError, nearest, shown
 from tcstudy.spec.extensions import extensible
-from tcstudy.value import Count, Value
+from tcstudy.value import Count, Natural, Value
 
 
 def named(given: Any) -> Any:
@@ -49,8 +49,8 @@ class DataSpec(Value):
     train: Count | None = None
     validation: Count | None = None
     test: Count | None = None
-    draw: Annotated[int, Field(ge=0)] = 0
-    test_from_train: Annotated[int, Field(ge=0)] = 0
+    draw: Natural = 0
+    test_from_train: Natural = 0
     unlabelled: str | None = None
 
     @model_validator(mode="before")
@@ -97,8 +97,8 @@ class TextSpec(Value):
 
     name: str
     documents: Count | None = None
-    draw: Annotated[int, Field(ge=0)] = 0
-    test_from_train: Annotated[int, Field(ge=0)] = 0
+    draw: Natural = 0
+    test_from_train: Natural = 0
 
     @model_validator(mode="before")
     @classmethod

@@ -4,16 +4,16 @@ A trained encoder is identified by its recipe, inside the spec of the run that n
 nothing else has to know their order.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from tcstudy.catalog.encoders import commit_of, content_of, encoder_facts
 from tcstudy.errors import StudyError
 from tcstudy.spec.documents import DataSpec, TextSpec, WindowSpec
 from tcstudy.spec.identity import Identified
 from tcstudy.spec.training import PROTOCOLS, NamedProtocol, PretrainingRecipe, TrainingSpec
-from tcstudy.value import Count, Value
+from tcstudy.value import Count, NonEmpty, Seed, TupleOf, Value
 
 
 class PretrainingSpec(Value):
@@ -27,10 +27,10 @@ class PretrainingSpec(Value):
             corpus: training texts of a data set, test texts of general text. Nothing is trained on them.
     """
 
-    corpus: Annotated[tuple[TextSpec, ...], Field(strict=False, min_length=1)]
+    corpus: NonEmpty[TextSpec]
     recipe: PretrainingRecipe = PretrainingRecipe()
     stop: Count | None = None
-    measured_on: Annotated[tuple[TextSpec, ...], Field(strict=False)] = ()
+    measured_on: TupleOf[TextSpec] = ()
 
     @field_validator("corpus", "measured_on")
     @classmethod
@@ -67,12 +67,12 @@ class MultitaskSpec(Value):
         seed: of the order of documents and tasks, dropout and new classifiers.
     """
 
-    tasks: Annotated[tuple[DataSpec, ...], Field(strict=False, min_length=1)]
+    tasks: NonEmpty[DataSpec]
     window: WindowSpec = WindowSpec()
     training: TrainingSpec = TrainingSpec()
     sampling: Literal["proportional", "square root", "uniform"] = "proportional"
     protocol: NamedProtocol = PROTOCOLS["clean"]
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Seed = 0
 
     @field_validator("training")
     @classmethod
@@ -106,7 +106,7 @@ class EncoderSpec(Identified):
     name: str
     revision: str | None = None
     layers: Count | None = None
-    stages: Annotated[tuple[PretrainingSpec | MultitaskSpec, ...], Field(strict=False)] = ()
+    stages: TupleOf[PretrainingSpec | MultitaskSpec] = ()
 
     @field_validator("revision")
     @classmethod
@@ -152,8 +152,3 @@ class EncoderSpec(Identified):
     def made_on_the_way(self) -> "list[EncoderSpec]":
         """The encoders that are made to have this one, in order, itself the last; none for a published encoder."""
         return [self.model_copy(update={"stages": self.stages[:number]}) for number in range(1, len(self.stages) + 1)]
-
-    def depth(self) -> int | None:
-        """Number of layers; None for an encoder of the hub that is not known before it is fetched."""
-        facts = encoder_facts(self.name, self.revision)
-        return self.layers or (facts.layers if facts else None)

@@ -125,17 +125,14 @@ def extensible(kind: Kind, built_in: Iterable[str]) -> AfterValidator:
             return in_file(given)
         if (kind, given) in _names:
             return _names[kind, given]
+        example = given if given.isidentifier() else "Name"
         hint = nearest(given, [*built_in, *(name for of, name in _names if of == kind)])
         raise StudyError(
             f"{shown(given)} is not allowed here; {hint if hint.endswith('?') else f'{hint}.'} A {kind} of "
-            f"your own is named by its file, such as {_named_by_file(given)}"
+            f"your own is named by its file, such as methods.py:{example}"
         )
 
     return AfterValidator(known)
-
-
-def _named_by_file(given: str) -> str:
-    return f"methods.py:{given}" if given.isidentifier() else "methods.py:Name"
 
 
 def in_file(given: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.errors import StudyError
@@ -11,7 +11,7 @@ from tcstudy.spec.encoder import EncoderSpec
 from tcstudy.spec.extensions import extensible
 from tcstudy.spec.identity import Identified
 from tcstudy.spec.training import PROTOCOLS, NamedProtocol, TrainingSpec
-from tcstudy.value import Count, Number, Value
+from tcstudy.value import Count, Natural, NonEmpty, Number, Seed, Value
 
 
 class FeatureSpec(Value):
@@ -27,7 +27,7 @@ class FeatureSpec(Value):
             5.4.3), or that of a user's own reader (`spec.extensions`).
     """
 
-    layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None = None
+    layers: NonEmpty[Natural] | None = None
     join: Literal["concat", "mean", "max"] = "concat"
     pooler: bool = False
     reader: Annotated[str, extensible("reader", ("cls", "mean", "bilstm"))] = "cls"
@@ -63,7 +63,7 @@ class RunSpec(Identified):
     features: FeatureSpec = FeatureSpec()
     training: TrainingSpec = TrainingSpec()
     protocol: NamedProtocol = PROTOCOLS["clean"]
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Seed = 0
     measures: MeasureSpec = MeasureSpec()
 
     @model_validator(mode="after")
@@ -109,8 +109,8 @@ class BagOfWordsSpec(Identified):
 
     data: DataSpec
     ngrams: Count = 2
-    strengths: Annotated[tuple[Number, ...], Field(strict=False, min_length=1)] = (0.1, 1.0, 10.0, 100.0)
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    strengths: NonEmpty[Number] = (0.1, 1.0, 10.0, 100.0)
+    seed: Seed = 0
 
 
 AnyRun = RunSpec | BagOfWordsSpec

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError, nearest
 from tcstudy.spec.extensions import extensible
-from tcstudy.value import Count, Number, Value
+from tcstudy.value import Count, Number, Positive, Seed, TupleOf, Value
 
 Optimizer = Literal["adamw", "adamw without bias correction", "bertadam"]
 
@@ -84,12 +84,12 @@ class OptimizationSpec(Value):
         frozen: the encoder is not trained and uses no dropout; only the parts on top of it are trained.
     """
 
-    learning_rate: Annotated[Number, Field(gt=0)] = 2e-5
+    learning_rate: Positive = 2e-5
     batch_size: Count = 24
     warmup: Annotated[Number, Field(ge=0, lt=1)] = 0.1
     dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.1
     weight_decay: Annotated[Number, Field(ge=0)] = 0.01
-    clip_norm: Annotated[Number, Field(gt=0)] = 1.0
+    clip_norm: Positive = 1.0
     layer_decay: Annotated[Number, Field(gt=0, le=1)] = 1.0
     embeddings: Literal["base", "bottom"] = "base"
     frozen: bool = False
@@ -133,7 +133,7 @@ class PretrainingRecipe(OptimizationSpec):
         seed: of the order of documents, pairs, masks, dropout and new heads.
     """
 
-    learning_rate: Annotated[Number, Field(gt=0)] = 5e-5
+    learning_rate: Positive = 5e-5
     batch_size: Count = 32
     steps: Count = 100_000
     length: Annotated[int, Field(ge=8)] = 128
@@ -142,10 +142,10 @@ class PretrainingRecipe(OptimizationSpec):
     whole_word: bool = False
     mlm: bool = True
     nsp: bool = True
-    excluding: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    excluding: TupleOf[str] = ()
     new_heads: Literal["random", "word frequencies"] = "random"
     protocol: NamedPretrainingProtocol = PRETRAINING_PROTOCOLS["clean"]
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Seed = 0
 
     @field_validator("excluding")
     @classmethod

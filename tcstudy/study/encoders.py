@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import Field
 from safetensors import SafetensorError
 
 from tcstudy.corpora.report import TextReport
-from tcstudy.files import PARTIAL, digest_of, hold, remove, set_aside, told, write_whole
+from tcstudy.files import digest_of, hold, partial_folder, set_aside, told, write_whole
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, PretrainingSpec, RunSpec
 from tcstudy.study.crew import crew
@@ -21,6 +20,7 @@ from tcstudy.study.store import Damaged, Store, sealed
 from tcstudy.study.texts import digests_read, other_texts_of_encoder
 from tcstudy.study.work import texts_of_stages
 from tcstudy.training.outcome import HeadQuality, TextHeads
+from tcstudy.value import TupleOf
 
 WEIGHTS = "model.safetensors"
 OWN_RECORD = "record.json"
@@ -43,7 +43,7 @@ class EncoderRecord(Kept):
     curve: LearningCurve
     text: TextReport | None = None
     measured: HeadQuality | None = None
-    texts: Annotated[tuple[TextHeads, ...], Field(strict=False)] = ()
+    texts: TupleOf[TextHeads] = ()
     weights: str
     files: dict[Annotated[str, Field(pattern=r"^\w[\w.-]*$")], str] = Field(default_factory=dict)
     read: DigestsRead = Field(default_factory=dict)
@@ -51,15 +51,9 @@ class EncoderRecord(Kept):
     provenance: Provenance
 
 
-def encoder_store(checked: bool = True) -> Store[EncoderRecord]:
-    """The store of encoder records, in the folder of run records, behind it the published ones.
-
-    Args:
-        checked: leave out records of encoders that were made of other texts than are here.
-    """
-    settings = Settings.read()
-    folders = settings.results / "encoders", EncoderRecord, settings.published / "encoders"
-    return Store(*folders, other_texts_of_encoder) if checked else Store(*folders)
+def encoder_store() -> Store[EncoderRecord]:
+    """The store of the records of encoders."""
+    return Store.here(EncoderRecord, "encoders", other_texts_of_encoder)
 
 
 def encoder_records(specs: Iterable[EncoderSpec]) -> dict[EncoderSpec, EncoderRecord]:
@@ -165,10 +159,8 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
 
     with told(folder.parent, "Encoders", "TCSTUDY_WEIGHTS", SafetensorError):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        for left in folder.parent.glob(f"{spec.id}.*{PARTIAL}"):  # by a process that was killed
-            remove(left)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{spec.id}.", suffix=PARTIAL) as temporary:
-            partial = Path(temporary) / "encoder"
+        with partial_folder(folder) as temporary:
+            partial = temporary / "encoder"
             if isinstance(spec.stages[-1], PretrainingSpec):
                 outcome = pretrain(spec, partial, _state(spec))
             else:

@@ -85,9 +85,7 @@ class PagePlan:
 def plan_pages(pages: Iterable[PageRuns], is_made: Callable[[EncoderSpec], bool] = lambda _: False) -> list[PagePlan]:
     """What each page adds to those before it.
 
-    Args:
-        pages: their runs.
-        is_made: whether the weights of an encoder are there; it is not made again then, nor what it was made of.
+    An encoder whose weights are there (`is_made`) is not made again, nor what it was made of.
 
     Raises:
         StudyError: the size of an encoder is not known.

@@ -17,7 +17,7 @@ import tcstudy
 from tcstudy.corpora.report import DataReport
 from tcstudy.spec import AnyRun, BagOfWordsSpec, EncoderSpec, Identified, RunSpec
 from tcstudy.training.outcome import Evaluation, Forgetting, Training
-from tcstudy.value import Value
+from tcstudy.value import TupleOf, Value
 
 SCHEMA = 2
 """Of the files of records; the second one holds a digest of itself."""
@@ -123,10 +123,10 @@ class LearningCurve(Value):
         points: the same after every so many updates, ends of epochs included; empty where `measures.every` is None.
     """
 
-    steps: tuple[int, ...] = Field(strict=False)
-    losses: tuple[float, ...] = Field(strict=False)
-    epochs: tuple[Evaluation, ...] = Field(strict=False)
-    points: tuple[Evaluation, ...] = Field(default=(), strict=False)
+    steps: TupleOf[int]
+    losses: TupleOf[float]
+    epochs: TupleOf[Evaluation]
+    points: TupleOf[Evaluation] = ()
 
     @classmethod
     def thin(
@@ -183,7 +183,7 @@ class Provenance(Value):
     device: str
     processes: int
     encoder_digest: str
-    made_new: tuple[str, ...] = Field(default=(), strict=False)
+    made_new: TupleOf[str] = ()
 
 
 class Kept(Value):
@@ -192,6 +192,7 @@ class Kept(Value):
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
     semantics: int
     id: Identity
+    spec: Identified
 
 
 class Record(Kept):

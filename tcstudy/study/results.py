@@ -1,23 +1,62 @@
-"""List and verify the records of a study, and compare them with those of another, without changing anything."""
+"""The records that exist: looked up, listed, verified, and compared with another study's; none is changed or made."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from tcstudy.catalog.datasets import dataset_facts
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
-from tcstudy.spec import SEMANTICS, EncoderSpec, RunSpec
+from tcstudy.spec import SEMANTICS, AnyRun, EncoderSpec, RunSpec
 from tcstudy.study.encoders import EncoderRecord, encoder_store, what_is_wrong
 from tcstudy.study.record import Predictions, Record
 from tcstudy.study.sets import lengths_store, sets_store
 from tcstudy.study.store import WITH_DIGEST, AnyRecord, Damaged, Newer, Store, run_store
 
+Key = TypeVar("Key", bound=Hashable)
 State = Literal["ok", "warn", "fail"]
+
+
+def recorded(runs: Mapping[Key, AnyRun]) -> dict[Key, Record]:
+    """The records of those of `runs` that have one, in their order; nothing is trained.
+
+    Raises:
+        StudyError: the folder of records cannot be read.
+    """
+    store = run_store()
+    found = {key: store.get(spec) for key, spec in runs.items()}
+    return {key: record for key, record in found.items() if record is not None}
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Every record that can be found, whatever asked for it, records of older semantics included.
+
+    Attributes:
+        runs, encoders: the records.
+        unread: why a file could not be read as a record, by its name.
+    """
+
+    runs: tuple[Record, ...]
+    encoders: tuple[EncoderRecord, ...]
+    unread: Mapping[str, str]
+
+    @classmethod
+    def read(cls) -> "Shelf":
+        """Read the settings' folder and that of the published study; nothing in them is changed."""
+        found: tuple[list, list] = ([], [])
+        unread = {}
+        for records, store in zip(found, (run_store(), encoder_store()), strict=True):
+            for path in store.known_paths():
+                try:
+                    records.append(store.read(path))
+                except (StudyError, OSError) as error:
+                    unread[path.name] = str(error)
+        return cls(*map(tuple, found), unread)
 
 
 @dataclass(frozen=True)
@@ -96,8 +135,7 @@ def chosen(
     """The records that are asked for.
 
     Args:
-        records: to choose from.
-        places: where the runs are needed, by identity.
+        records, places: to choose from, and where the runs are needed, by identity.
         page: only those that this page needs.
         dataset: only those on this data set.
         variant: only those whose name on a page holds these letters, in any case.

@@ -15,8 +15,7 @@ from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, AnyRun, BagOfWordsSpec, EncoderSpec, RunSpec
 from tcstudy.study.crew import crew
 from tcstudy.study.encoders import make_encoder
-from tcstudy.study.jobs import jobs_for
-from tcstudy.study.parsl import ATTEMPTS, do, open_executor
+from tcstudy.study.executors import ATTEMPTS, do, jobs_for, open_executor
 from tcstudy.study.record import Cost, LearningCurve, LengthsSpec, Predictions, Record, provenance_of
 from tcstudy.study.sets import keep_lengths
 from tcstudy.study.store import Store, run_store
@@ -127,9 +126,7 @@ def _made(specs: Iterable[AnyRun], executor: str) -> Iterator[AnyRun]:
 def make(spec: AnyRun | EncoderSpec, settings: Mapping[str, str] | None = None) -> bool:
     """Make a run or an encoder, if it is not there; whether it was made now.
 
-    Args:
-        spec: which.
-        settings: environment variables to take over first, in a worker that was started elsewhere.
+    A worker that was started elsewhere takes over environment variables first, `settings`.
 
     Raises:
         StudyError: as `run`.

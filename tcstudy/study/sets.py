@@ -5,7 +5,6 @@ import numpy as np
 from tcstudy.catalog.encoders import encoder_facts
 from tcstudy.corpora.report import SplitReport
 from tcstudy.errors import StudyError
-from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, EncoderSpec, Identified
 from tcstudy.study.record import Kept, LengthsSpec, Packed, Record
 from tcstudy.study.store import Store
@@ -20,9 +19,8 @@ class Lengths(Kept):
 
 
 def lengths_store() -> Store[Lengths]:
-    """The store of lengths, in the folder of run records, behind it the published ones."""
-    settings = Settings.read()
-    return Store(settings.results / "lengths", Lengths, settings.published / "lengths")
+    """The store of lengths."""
+    return Store.here(Lengths, "lengths")
 
 
 def keep_lengths(spec: LengthsSpec, lengths: np.ndarray) -> None:
@@ -81,13 +79,9 @@ class SetFound(Kept):
 
 
 def sets_store() -> Store[SetFound]:
-    """The store of what was found, in the folder of run records, behind it the published one."""
-    settings = Settings.read()
-    return Store(
-        settings.results / "sets",
-        SetFound,
-        settings.published / "sets",
-        unfit=lambda found: other_texts({found.spec.name: (found.train.digest, found.test.digest)}),
+    """The store of what was found."""
+    return Store.here(
+        SetFound, "sets", lambda found: other_texts({found.spec.name: (found.train.digest, found.test.digest)})
     )
 
 
@@ -100,11 +94,7 @@ def set_spec(name: str, encoder: EncoderSpec) -> SetSpec | None:
 
 
 def set_found(name: str, encoder: EncoderSpec) -> SetFound:
-    """What is known of the data set `name`: from the store, else counted now and kept.
-
-    Args:
-        name: of the catalogue.
-        encoder: whose tokenizer counts.
+    """What is known of a data set: from the store, else counted now, by the encoder's tokenizer, and kept.
 
     Raises:
         StudyError: it is not kept, and its texts or the tokenizer cannot be had; the folder cannot be written.

@@ -192,8 +192,7 @@ def choose_speeds(
     none here; else this machine's by its records, and that of a usual GPU where there are no records.
 
     Args:
-        plans: one for each page.
-        made_for: for each page the GPU that its profile is made for, or None.
+        plans, made_for: for each page its plan, and the GPU that its profile is made for, or None.
         here: the speed of this machine, or None if it is not known.
         gpu: the GPU that is asked for, or None.
 

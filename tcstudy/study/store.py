@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,18 +16,8 @@ from tcstudy.errors import StudyError, explain, first_line
 from tcstudy.files import hold, set_aside, told, write_whole
 from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS, Identified
-from tcstudy.study.record import SCHEMA, Record
+from tcstudy.study.record import SCHEMA, Kept, Record
 from tcstudy.study.texts import other_texts_of_run
-
-
-class Kept(Protocol):
-    """A record of any kind, as a store needs it."""
-
-    schema_version: int
-    semantics: int
-    id: str
-    spec: Identified
-
 
 AnyRecord = TypeVar("AnyRecord", bound=Kept)
 
@@ -68,6 +58,18 @@ class Store(Generic[AnyRecord]):
         self.kind = kind
         self.behind = Store(published, kind) if published and published != folder else None
         self.unfit = unfit
+
+    @classmethod
+    def here(
+        cls, kind: type[AnyRecord], part: str, unfit: Callable[[AnyRecord], str | None] = lambda record: None
+    ) -> Self:
+        """The records of one kind in a `part` of the settings' folder of records, behind them the published ones.
+
+        Raises:
+            StudyError: as `Settings.read`.
+        """
+        settings = Settings.read()
+        return cls(settings.results / part, kind, settings.published / part, unfit)
 
     def path(self, spec: Identified) -> Path:
         """The file of a run's record, whether it exists or not."""
@@ -191,13 +193,8 @@ class Store(Generic[AnyRecord]):
 
 
 def run_store() -> Store[Record]:
-    """The store of the settings' folder of records, behind it the published ones.
-
-    Raises:
-        StudyError: as `Settings.read`.
-    """
-    settings = Settings.read()
-    return Store(settings.results, published=settings.published, unfit=other_texts_of_run)
+    """The store of the records of runs."""
+    return Store.here(Record, "", other_texts_of_run)
 
 
 @functools.cache
@@ -209,11 +206,8 @@ def tell_once(line: str) -> None:
 def sealed(record: Kept) -> str:
     """A record as its file holds it: JSON, a line for each part, with a digest of all the rest at the end."""
     values = json.loads(record.model_dump_json(exclude_none=True))
-    return _by_parts(values | {"digest": _digest(values)})
-
-
-def _by_parts(values: dict[str, Any]) -> str:
-    """JSON of `values` with a line for each key: a number on each line would take as much room as predictions do."""
+    values |= {"digest": _digest(values)}
+    # not a line for each number, which would take as much room as predictions do
     parts = (f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
     return "{\n" + ",\n".join(parts) + "\n}\n"
 

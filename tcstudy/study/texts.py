@@ -45,9 +45,10 @@ def _other_texts_of_stages(record: "Record") -> str | None:
     """The same of a run's encoder by its own records, for a run that was made before it kept what was read."""
     if not isinstance(record.spec, RunSpec) or not record.spec.encoder.stages:
         return None
-    from tcstudy.study.encoders import encoder_store  # whose records are checked by this module, too
+    from tcstudy.study.encoders import EncoderRecord  # whose store uses this module, too
+    from tcstudy.study.store import Store
 
-    store = encoder_store(checked=False)
+    store = Store.here(EncoderRecord, "encoders")
     found = (store.get(stage) for stage in record.spec.encoder.made_on_the_way())
     return next((why for made in found if made and (why := other_texts_of_encoder(made))), None)
 

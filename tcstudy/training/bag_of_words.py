@@ -1,7 +1,5 @@
 """A classifier without an encoder: logistic regression on TF-IDF of words and sequences of words."""
 
-import time
-
 import numpy as np
 from scipy.sparse import spmatrix
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -34,7 +32,7 @@ def fit_bag_of_words(spec: BagOfWordsSpec, corpus: Corpus) -> Outcome:
             f"{spec.data.name}: the {len(labels):,} training documents are of one class, but a bag of words needs two: "
             "raise data.train"
         )
-    started = time.perf_counter()
+    outcome.begin()
     vectorizer = TfidfVectorizer(ngram_range=(1, spec.ngrams), sublinear_tf=True, token_pattern=WORD)
     words = vectorizer.build_tokenizer()
     try:
@@ -52,7 +50,7 @@ def fit_bag_of_words(spec: BagOfWordsSpec, corpus: Corpus) -> Outcome:
         ]
         best = min(range(len(models)), key=lambda i: (results[i].error, results[i].loss))
         outcome.probabilities = class_probabilities(models[best], vectorizer.transform(corpus.test["text"]), classes)
-    outcome.training_seconds = time.perf_counter() - started - outcome.evaluation_seconds
+    outcome.take_time()
     outcome.tokens = outcome.padded_tokens = sum(len(words(text)) for text in corpus.train["text"])
     outcome.test = [
         Document(fractions=[], label=label, length=len(words(text)))

@@ -159,11 +159,7 @@ class Checkpoint:
     A file that is not what was written, or is the state of another model, is set aside.
 
     A GPU trains on while the file is written from a copy in the host's memory. A CPU has better to do than to copy.
-
-    Args:
-        file: where.
-        model, optimizer, schedule: saved and restored.
-        accelerator: only the first process writes.
+    Of several processes only the first one writes.
     """
 
     def __init__(

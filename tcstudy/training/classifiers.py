@@ -2,17 +2,15 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import safetensors.torch
 import torch
 from accelerate.utils import set_seed
-from pydantic import Field
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import (
@@ -28,7 +26,7 @@ from transformers.utils.logging import disable_progress_bar
 from tcstudy.encoding.documents import Document, fractions, read_documents
 from tcstudy.encoding.tokens import Vocabulary, load_vocabulary
 from tcstudy.errors import StudyError, first_line
-from tcstudy.files import PARTIAL
+from tcstudy.files import partial_folder
 from tcstudy.models.attention import prepare
 from tcstudy.models.classifier import TextClassifier
 from tcstudy.spec import FeatureSpec, RunSpec, WindowSpec
@@ -37,7 +35,7 @@ from tcstudy.training.engine import Engine
 from tcstudy.training.finetune import build_model, epoch_batches, loss_part
 from tcstudy.training.loop import Diverged, fit
 from tcstudy.training.optim import make_optimizer, overall_clip_norm
-from tcstudy.value import Value
+from tcstudy.value import NonEmpty, Value
 
 if TYPE_CHECKING:
     import datasets
@@ -49,7 +47,7 @@ CARD = "README.md"
 ENCODER = "encoder"
 
 
-_Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+_Names = NonEmpty[str]
 
 
 class Description(Value):
@@ -160,12 +158,12 @@ class Classifier:
         check_place(folder)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.", suffix=PARTIAL) as temporary:
-                partial = Path(temporary) / "model"
+            with partial_folder(folder, alone=False) as temporary:
+                partial = temporary / "model"
                 partial.mkdir()
                 self._save_into(partial, card)
                 if folder.exists():  # a model of before, none of whose files may be read with this one's
-                    folder.rename(Path(temporary) / "before")
+                    folder.rename(temporary / "before")
                 os.replace(partial, folder)
         except OSError as error:
             raise StudyError(f"The model cannot be written to {folder} ({error.strerror or error}).") from None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array, csc_array, csr_array
 
 from tcstudy.encoding.pretraining import MaskedPair
 
@@ -17,34 +18,31 @@ class NeighbourCounts:
 
     Attributes:
         unigrams: shape (vocabulary,).
-        pairs: number of a pair of neighbours, left * vocabulary + right, ascending; shape (different pairs,).
-        times: how often each occurs, shape (different pairs,).
-        by_right, rights: the order of `pairs` by right token, and the right tokens in that order.
+        by_left, by_right: how often a left token (row) stands before a right one (column), shape (vocabulary,
+            vocabulary), by row and by column.
     """
 
     unigrams: np.ndarray
-    pairs: np.ndarray
-    times: np.ndarray
-    by_right: np.ndarray
-    rights: np.ndarray
+    by_left: csr_array
+    by_right: csc_array
 
     @classmethod
     def of(cls, documents: Iterable[Sequence[int]], vocabulary: int, most: int) -> "NeighbourCounts":
         """Count in documents of token ids, in their order, until `most` tokens were counted."""
         unigrams = np.zeros(vocabulary, dtype=np.int64)
-        found = []
+        found = [np.empty((2, 0), dtype=np.int64)]
         left = most
         for document in documents:
             ids = np.asarray(document[:left], dtype=np.int64)
             unigrams += np.bincount(ids, minlength=vocabulary)
-            found.append(ids[:-1] * vocabulary + ids[1:])
+            found.append(np.stack([ids[:-1], ids[1:]]))
             left -= len(ids)
             if left <= 0:
                 break
-        pairs, times = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *found]), return_counts=True)
-        rights = pairs % vocabulary
-        by_right = np.argsort(rights, kind="stable")
-        return cls(unigrams, pairs, times, by_right, rights[by_right])
+        places = np.concatenate(found, axis=1)
+        once = np.ones(places.shape[1], dtype=np.int64)
+        by_left = coo_array((once, tuple(places)), shape=(vocabulary, vocabulary)).tocsr()  # equal pairs are added up
+        return cls(unigrams, by_left, by_left.tocsc())
 
     @property
     def counted(self) -> int:
@@ -57,9 +55,6 @@ class NeighbourCounts:
         A word's probability p is its count, plus one, as a share. Beside a left neighbour l it is
         (count(l, w) + k p(w)) / (count(l) + k), likewise beside a right one, and beside both the normalised product of
         these two over p(w). A neighbour that is masked was never counted and says nothing.
-
-        Args:
-            pairs: as an encoder sees them.
 
         Returns:
             The two losses, the second at the weight k of `WEIGHTS` at which it is lowest. Not a number without words.
@@ -79,25 +74,19 @@ class NeighbourCounts:
         Only words that were seen beside a neighbour differ from p times a constant, so the sum over the vocabulary is
         one, plus what those add.
         """
-        after, before = self._right_of(left), self._left_of(right)
-        gains = [(words, times / (k * smoothed[words])) for words, times in (after, before)]
+        beside = (_seen(self.by_left, left), _seen(self.by_right, right))
+        gains = [(words, times / (k * smoothed[words])) for words, times in beside]
         total = 1 + sum(float(smoothed[words] @ gain) for words, gain in gains)
         both, at_left, at_right = np.intersect1d(gains[0][0], gains[1][0], assume_unique=True, return_indices=True)
         total += float(smoothed[both] @ (gains[0][1][at_left] * gains[1][1][at_right]))
         factors = [1 + float(gain[words == word].sum()) for words, gain in gains]
         return smoothed[word] * factors[0] * factors[1] / total
 
-    def _right_of(self, left: int) -> tuple[np.ndarray, np.ndarray]:
-        """The words that stand right of `left`, and how often."""
-        size = len(self.unigrams)
-        start, end = np.searchsorted(self.pairs, [left * size, (left + 1) * size])
-        return self.pairs[start:end] % size, self.times[start:end]
 
-    def _left_of(self, right: int) -> tuple[np.ndarray, np.ndarray]:
-        """The words that stand left of `right`, and how often."""
-        size = len(self.unigrams)
-        places = self.by_right[slice(*np.searchsorted(self.rights, [right, right + 1]))]
-        return self.pairs[places] // size, self.times[places]
+def _seen(counts: csr_array | csc_array, token: int) -> tuple[np.ndarray, np.ndarray]:
+    """The words in the row or column of `token`, ascending, and how often each was seen there."""
+    own = slice(*counts.indptr[token : token + 2])
+    return counts.indices[own], counts.data[own]
 
 
 def _neighbours(pairs: Iterable[MaskedPair]) -> Iterator[tuple[int, int, int]]:

@@ -60,10 +60,8 @@ class Engine:
     ) -> np.ndarray:
         """Class probabilities of `documents`, in their order, shape (documents, classes).
 
-        Args:
-            model: on the accelerator's device.
-            documents: any number.
-            plan: of the same documents, where they are predicted more than once.
+        The model is on the accelerator's device. A `plan` of the same documents saves time where they are predicted
+        more than once.
         """
         model.eval()
         device, processes = self.accelerator.device, self.accelerator.num_processes

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -40,11 +39,7 @@ from tcstudy.training.outcome import Evaluation, Outcome
 def finetune(spec: RunSpec, corpus: Corpus, state: Path | None = None) -> Outcome:
     """Train and test the model that `spec` describes on `corpus`; all randomness comes from `spec.seed`.
 
-    Args:
-        spec: the run.
-        corpus: its documents.
-        state: file of the training's state, from which a killed one continues; the caller removes it. None keeps
-            none.
+    A training that was killed continues from its `state`, a file that the caller removes; None keeps none.
 
     Raises:
         StudyError: the encoder is not available or does not fit the spec.
@@ -61,12 +56,7 @@ def finetune(spec: RunSpec, corpus: Corpus, state: Path | None = None) -> Outcom
     on_test = spec.protocol.selection == "test"
     selection = read_documents(corpus.test if on_test else corpus.validation, vocabulary, spec.window)
     reset_peak_memory(accelerator)
-    outcome = Outcome(
-        encoder_digest=digest,
-        made_new=made_new,
-        device=device_name(accelerator),
-        processes=accelerator.num_processes,
-    )
+    outcome = Outcome(digest, made_new, device_name(accelerator), accelerator.num_processes)
     origin = " ".join([digest, corpus.report.train.digest, corpus.report.test.digest])
     best_weights = train_and_select(spec, model, train, selection, engine, outcome, StateFile(state, origin))
     if best_weights is not None:
@@ -123,7 +113,7 @@ def train_and_select(
         outcome.go_on(saved.counters)
     batches = epoch_batches(train, training.batch_size, range(training.epochs), spec.seed, engine, done)
     plan, labels = engine.plan(selection), [document.label for document in selection]
-    started = time.perf_counter() - outcome.training_seconds - outcome.evaluation_seconds
+    outcome.begin()
     try:
         loss_of = loss_part(training.loss)
         steps = fit(model, batches, loss_of, optimizer, schedule, engine.accelerator, clip_norm, done)
@@ -142,7 +132,7 @@ def train_and_select(
                     if evaluation is outcome.best:
                         best_weights = {name: weight.clone() for name, weight in trained_weights(model).items()}
             if checkpoint.due:
-                outcome.training_seconds = time.perf_counter() - started - outcome.evaluation_seconds
+                outcome.take_time()
                 outcome.count_memory(peak_memory(engine.accelerator))
                 checkpoint.save(step.number, outcome.counters(), best_weights)
     except Diverged as diverged:
@@ -151,7 +141,7 @@ def train_and_select(
     else:
         outcome.best_epoch = outcome.best.epoch
     checkpoint.wait()
-    outcome.training_seconds = time.perf_counter() - started - outcome.evaluation_seconds
+    outcome.take_time()
     return best_weights
 
 

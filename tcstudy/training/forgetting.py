@@ -24,12 +24,7 @@ def forgetting(
 
     The output matrix of a tied head is the encoder's own, fine-tuned with it.
 
-    Args:
-        spec: the encoder that fine-tuning began with.
-        fine_tuned: the weights of its body afterwards.
-        text: test texts of a data set.
-        vocabulary: of the encoder.
-        engine: devices and budget.
+    `spec` is the encoder that fine-tuning began with, `fine_tuned` are the weights of its body afterwards.
 
     Raises:
         StudyError: the checkpoint has no MLM head, or layers were dropped from the body.

@@ -28,11 +28,7 @@ def manner() -> str:
 def shown(steps: Iterator[Step], total: int, name: str, done: int = 0) -> Iterator[Step]:
     """Pass `steps` on, and show how many there were, mean loss and speed of the last ones, and how long is left.
 
-    Args:
-        steps: of a training, as `loop.fit` makes them.
-        total: steps that it has.
-        name: what is trained.
-        done: steps of it that were made before.
+    Of `total` steps of the training called `name`, `done` were made before.
     """
     if os.environ.get("RANK", "0") != "0":
         yield from steps
@@ -48,9 +44,8 @@ def shown(steps: Iterator[Step], total: int, name: str, done: int = 0) -> Iterat
                 left = (total - step.number) * (now - began) / (step.number - done)
                 text = told(name, line, total, now - last, left)
                 width = max(width, len(text))
-                written = (
-                    f"{text:<{width}}\r" if how == "over" else f"{text}\n"
-                )  # back to the start, to be written over
+                # as wide as the line before, and back to the start, to be written over
+                written = f"{text:<{width}}\r" if how == "over" else f"{text}\n"
                 print(written, end="", file=sys.stderr, flush=True)
                 line, last = [], now
             yield step
@@ -98,7 +93,6 @@ def fit(
 
     Args:
         model: on the accelerator's device.
-        batches: the optimiser's batches.
         loss_of: model, micro-batch and the batch it is part of, to a scalar.
         optimizer, schedule: stepped once for each batch.
         accelerator: devices, processes and precision.

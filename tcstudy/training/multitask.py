@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,11 +59,8 @@ class TaskBatch:
 def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) -> StageOutcome:
     """Make the encoder of `spec`, whose last stage is a multi-task fine-tuning, out of the one before it.
 
-    Args:
-        spec: the encoder to be made.
-        folder: where it is left, a Hugging Face folder with tokenizer and the tasks' classifiers.
-        state: file of the training's state, from which a killed one continues; the caller removes it. None keeps
-            none.
+    It is left in `folder`, a Hugging Face folder with tokenizer and the tasks' classifiers. A training that was killed
+    continues from its `state`, a file that the caller removes; None keeps none.
 
     Raises:
         StudyError: data or encoder is not available, or the loss stopped being a finite number.
@@ -77,12 +73,7 @@ def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) 
     set_seed(stage.seed)
     encoder = load_encoder(spec.before, training.dropout).body
     engine = Engine.of(encoder, vocabulary.pad, accelerator)
-    outcome = StageOutcome(
-        encoder_digest=weights_digest(encoder),
-        made_new=(),
-        device=device_name(accelerator),
-        processes=accelerator.num_processes,
-    )
+    outcome = StageOutcome(weights_digest(encoder), (), device_name(accelerator), accelerator.num_processes)
     model = MultitaskClassifier(encoder, classes, stage.window.method, training.dropout, engine.budget, training.frozen)
     model.to(accelerator.device)
     set_seed(stage.seed + accelerator.process_index)  # processes start from equal weights and drop out differently
@@ -99,13 +90,13 @@ def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) 
         done = saved.step
         outcome.go_on(saved.counters)
     batches = itertools.islice(task_batches(stage, documents, engine, done), steps - done)
-    started = time.perf_counter() - outcome.training_seconds
+    outcome.begin()
     try:
         updates = fit(model, batches, task_part, optimizer, schedule, accelerator, clip_norm, done)
         for step in shown(updates, steps, "multi-task training", done):
             outcome.count(step)
             if checkpoint.due:
-                outcome.training_seconds = time.perf_counter() - started
+                outcome.take_time()
                 outcome.count_memory(peak_memory(accelerator))
                 checkpoint.save(step.number, outcome.counters())
     except Diverged as diverged:
@@ -113,7 +104,7 @@ def train_multitask(spec: EncoderSpec, folder: Path, state: Path | None = None) 
             f"Multi-task training diverged at step {diverged.step}: a lower learning_rate is needed."
         ) from None
     checkpoint.wait()
-    outcome.training_seconds = time.perf_counter() - started
+    outcome.take_time()
     outcome.count_memory(peak_memory(accelerator))
     if accelerator.is_main_process:
         disable_progress_bar()

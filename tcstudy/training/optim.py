@@ -11,6 +11,9 @@ from transformers import get_linear_schedule_with_warmup
 from tcstudy.models.readers import layer_stack
 from tcstudy.spec import OptimizationSpec, Protocol
 
+BETAS = (0.9, 0.999)  # Sun et al. 2019, 5.2
+EPS = 1e-6  # as BERT was trained, and the released BERTAdam
+
 
 class BertAdam(torch.optim.Optimizer):
     """Adam without bias correction; each tensor's gradient clipped by itself; decay added to the update.
@@ -22,22 +25,14 @@ class BertAdam(torch.optim.Optimizer):
 
     Without bias correction the first updates are about (1 - b1) / sqrt(1 - b2), three times, as long as Adam's
     (Zhang et al. 2021).
-
-    Args:
-        params: parameter groups.
-        lr: rate, changed by a schedule.
-        betas: decay of the two moments.
-        eps: added to the root of the second moment.
-        weight_decay: decoupled weight decay.
-        clip_norm: bound of the norm of each tensor's gradient, or None.
     """
 
     def __init__(
         self,
         params: Iterable[dict[str, Any]],
         lr: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-6,
+        betas: tuple[float, float] = BETAS,
+        eps: float = EPS,
         weight_decay: float = 0.01,
         clip_norm: float | None = 1.0,
     ) -> None:
@@ -63,10 +58,6 @@ class BertAdam(torch.optim.Optimizer):
                 state["v"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
                 update = state["m"] / (state["v"].sqrt() + group["eps"])
                 weight.sub_(group["lr"] * (update + group["weight_decay"] * weight))
-
-
-BETAS = (0.9, 0.999)  # Sun et al. 2019, 5.2
-EPS = 1e-6  # as BERT was trained, and the released BERTAdam
 
 
 def parameter_groups(model: torch.nn.Module, training: OptimizationSpec) -> list[dict]:
@@ -121,10 +112,10 @@ def make_optimizer(
             adamw = torch.optim.AdamW(groups, lr=rate, betas=BETAS, eps=EPS, fused=True)
             return adamw, get_linear_schedule_with_warmup(adamw, warmup_steps, total_steps)
         case "adamw without bias correction":
-            uncorrected = BertAdam(groups, rate, BETAS, EPS, decay, clip_norm=None)
+            uncorrected = BertAdam(groups, rate, weight_decay=decay, clip_norm=None)
             return uncorrected, get_linear_schedule_with_warmup(uncorrected, warmup_steps, total_steps)
         case "bertadam":
-            bertadam = BertAdam(groups, rate, BETAS, EPS, decay, training.clip_norm)
+            bertadam = BertAdam(groups, rate, weight_decay=decay, clip_norm=training.clip_norm)
             return bertadam, LambdaLR(bertadam, lambda step: released_rate(step / total_steps, training.warmup))
 
 

@@ -4,14 +4,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field
 
 from tcstudy.corpora.report import TextReport
 from tcstudy.encoding.documents import Document
-from tcstudy.value import Value
+from tcstudy.value import TupleOf, Value
 
 
 class Evaluation(Value):
@@ -92,6 +91,14 @@ class Training:
         self.losses.append(step.loss)
         self.tokens += step.tokens
         self.padded_tokens += step.padded_tokens
+
+    def begin(self) -> None:
+        """Start the clock of a training, or of one that goes on."""
+        self._began = time.perf_counter() - self.training_seconds - self.evaluation_seconds
+
+    def take_time(self) -> None:
+        """Count the seconds so far, but those of evaluation, as training."""
+        self.training_seconds = time.perf_counter() - self._began - self.evaluation_seconds
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -182,8 +189,8 @@ class FilledMask(Value):
     before: str
     word: str
     after: str
-    guesses: Annotated[tuple[str, ...], Field(strict=False)]
-    probabilities: Annotated[tuple[float, ...], Field(strict=False)]
+    guesses: TupleOf[str]
+    probabilities: TupleOf[float]
 
 
 class TextHeads(Value):
@@ -205,7 +212,7 @@ class TextHeads(Value):
     unigram: float
     bigram: float
     counted: int
-    examples: Annotated[tuple[FilledMask, ...], Field(strict=False)] = ()
+    examples: TupleOf[FilledMask] = ()
 
 
 @dataclass

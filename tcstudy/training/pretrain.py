@@ -1,7 +1,6 @@
 """Further pre-training: MLM and NSP together on unlabelled text (Sun et al. 2019, 4.2 and 5.4)."""
 
 import itertools
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,11 +41,9 @@ EXAMPLES, GUESSES, AROUND = 8, 3, 12
 def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
     """Make the encoder of `spec`, whose last stage is a further pre-training, out of the one before it.
 
-    Args:
-        spec: the encoder to be made.
-        folder: where it is left, a Hugging Face folder with heads and tokenizer.
-        state: file of the training's state. If it holds an earlier update of the same pre-training, that is gone on
-            from. It is left for the caller to remove: a later stop of the same pre-training continues from it.
+    It is left in `folder`, a Hugging Face folder with heads and tokenizer. If `state`, the file of the training's
+    state, holds an earlier update of the same pre-training, that is continued. The caller removes the file, from which
+    a later stop of the same pre-training continues.
 
     Raises:
         StudyError: text or encoder is not available, the encoder has no mask, or the loss is no longer finite.
@@ -57,13 +54,9 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
     set_seed(recipe.seed)
     model = load_pretraining_model(spec.before, recipe.dropout, recipe.frozen)
     check_masking(spec, vocabulary, recipe, model)
-    outcome = StageOutcome(
-        encoder_digest=weights_digest(model.encoder),
-        made_new=model.made_new,
-        device=device_name(accelerator),
-        processes=accelerator.num_processes,
-        text=text.report,
-    )
+    digest = weights_digest(model.encoder)
+    device, processes = device_name(accelerator), accelerator.num_processes
+    outcome = StageOutcome(digest, model.made_new, device, processes, text=text.report)
     documents = Sentences.read(text.train, text.language, vocabulary)
     if recipe.new_heads == "word frequencies" and recipe.mlm:
         model.begin_at(documents.frequencies(vocabulary.size))
@@ -73,12 +66,12 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
         before = [measure_heads(model, part.held_out, text.language, vocabulary, recipe, engine) for part in text.parts]
     optimizer, schedule = make_optimizer(model, recipe, PROTOCOLS["clean"], recipe.steps)
     set_seed(recipe.seed + accelerator.process_index)  # processes start from equal weights and drop out differently
-    checkpoint = Checkpoint(StateFile(state, outcome.encoder_digest), model, optimizer, schedule, accelerator)
+    checkpoint = Checkpoint(StateFile(state, digest), model, optimizer, schedule, accelerator)
     done, position = _go_on(checkpoint, outcome, stage.last_step)
 
     reset_peak_memory(accelerator)
     stream = PairStream(documents, vocabulary, recipe, recipe.nsp and model.has_nsp)
-    clock = time.perf_counter()
+    outcome.begin()
     pairs, positions = itertools.tee(itertools.islice(stream.batches(position), stage.last_step - done))
     batches = (engine.pair_batches(batch) for batch, _ in pairs)
     behind = (place for _, place in positions)
@@ -89,20 +82,20 @@ def pretrain(spec: EncoderSpec, folder: Path, state: Path) -> StageOutcome:
             outcome.count(step)
             last = step.number == stage.last_step
             if checkpoint.due or (last and step.number < recipe.steps):
-                outcome.training_seconds, clock = _lap(outcome.training_seconds, clock)
+                outcome.take_time()
                 checkpoint.save(step.number, outcome.counters() | {"position": list(position)})
     except Diverged as diverged:
         raise StudyError(f"Pre-training diverged at step {diverged.step}: a lower learning_rate is needed.") from None
     checkpoint.wait()
-    outcome.training_seconds, clock = _lap(outcome.training_seconds, clock)
-    outcome.measured = measure_heads(model, text.held_out, text.language, vocabulary, recipe, engine)
-    if recipe.mlm:
-        outcome.texts = tuple(
-            _beside_counts(part, was, outcome.tokens, model, text, vocabulary, recipe, engine)
-            for part, was in zip(text.parts, before, strict=True)
-            if was.words  # a small set beside a large one may have no text among those that are held out
-        )
-    outcome.evaluation_seconds, clock = _lap(outcome.evaluation_seconds, clock)
+    outcome.take_time()
+    with outcome.evaluating():
+        outcome.measured = measure_heads(model, text.held_out, text.language, vocabulary, recipe, engine)
+        if recipe.mlm:
+            outcome.texts = tuple(
+                _beside_counts(part, was, outcome.tokens, model, text, vocabulary, recipe, engine)
+                for part, was in zip(text.parts, before, strict=True)
+                if was.words  # a small set beside a large one may have no text among those that are held out
+            )
     outcome.count_memory(peak_memory(accelerator))
     if accelerator.is_main_process:
         disable_progress_bar()
@@ -241,8 +234,3 @@ def _go_on(checkpoint: Checkpoint, outcome: StageOutcome, last_step: int) -> tup
         return 0, Position()
     outcome.go_on(saved.counters)
     return saved.step, Position(*saved.counters["position"])
-
-
-def _lap(seconds: float, clock: float) -> tuple[float, float]:
-    now = time.perf_counter()
-    return seconds + now - clock, now

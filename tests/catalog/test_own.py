@@ -273,6 +273,19 @@ BAD = {
 }
 
 
+def test_texts_that_are_all_tested_leave_nothing_to_train_on(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / f"{part}.csv").write_text(as_csv(tickets()), encoding="utf-8")
+    with pytest.raises(StudyError, match="; 40 training rows with the text of a test document do not count"):
+        spec(tmp_path)
+
+
+def test_a_language_is_a_code(tmp_path):
+    (tmp_path / "t.csv").write_text(as_csv(tickets()), encoding="utf-8")
+    with pytest.raises(StudyError, match="'German' is not an ISO 639-1 code: two small letters, such as en or de"):
+        spec(tmp_path / "t.csv", language="German")
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_bad_tables_end_in_a_sentence(tmp_path, case):
     content, told = BAD[case]

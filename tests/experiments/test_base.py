@@ -38,9 +38,6 @@ def test_variants_can_depend_on_the_data_set():
         (name, f"{name} rate", seed) for name in ("imdb", "yelp_full", "trec") for seed in (0, 1)
     ]
     assert runs[RunKey("yelp_full", "yelp_full rate", 1)].training.learning_rate == pytest.approx(9e-5)
-    assert list(experiment.grid({"plain": {}}, seeds=(1,))) == [
-        RunKey(name, "plain", 1) for name in ("imdb", "yelp_full", "trec")
-    ]
 
 
 def test_each_seed_can_have_a_draw_of_its_own():

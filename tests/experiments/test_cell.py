@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import jupytext
@@ -30,6 +31,15 @@ def test_a_page_is_made_from_the_names_of_its_cells():
     assert experiment.profile == "custom"
 
 
+def test_a_notebook_is_not_warned_of_widgets_that_it_does_not_need():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        LongTexts.here(after(DEFAULTS))
+        warnings.warn("IProgress not found. Please update jupyter and ipywidgets.", stacklevel=1)
+        warnings.warn("another", stacklevel=1)
+    assert [str(one.message) for one in told] == ["another"]
+
+
 def test_without_a_history_unknown_names_are_those_of_a_program():
     assert LongTexts.here(after(DEFAULTS, "sedes = 1") | {"In": ()}).seeds == (0,)
 
@@ -38,6 +48,10 @@ def test_without_a_history_unknown_names_are_those_of_a_program():
     ("cells", "sentence"),
     [
         ([DEFAULTS, "# Parameters\nsedes = 0"], "parameters: `sedes` is not a key of LongTexts; did you mean 'seeds'?"),
+        (
+            [DEFAULTS, "# Parameters\n_seeds = [1]"],
+            "parameters: `_seeds` is not a key of LongTexts; did you mean 'seeds'?",
+        ),
         ([DEFAULTS.replace("seeds", "sedes")], "parameters: `sedes` is not a key of LongTexts; did you mean 'seeds'?"),
         ([DEFAULTS, "# Parameters\nseeds = 0"], "parameters: seeds: 0 (int) is given; it should be a valid list"),
         (
@@ -69,6 +83,7 @@ def test_a_mistake_that_was_mended_is_no_mistake_and_results_are_no_parameters()
         "datas",
         "x",
     ]
+    assert parameter_names(["_half = 1\nseeds = [0]"], ["seeds"]) == ["seeds"]
 
 
 def test_a_notebook_shows_the_sentence_and_no_traceback():

@@ -1,11 +1,10 @@
 import pytest
 
 from tcstudy.experiments import Comparison, Domains
+from tcstudy.experiments.bag_of_words import BAG_OF_WORDS
 from tcstudy.experiments.base import RunKey
-from tcstudy.experiments.comparison import BAG_OF_WORDS
 from tcstudy.publish.parameters import read_parameters
 from tcstudy.report.beside_paper import trained_by_the_paper
-from tcstudy.spec import BagOfWordsSpec
 
 PROFILES = ("smoke", "mini-2", "paper")  # in mini, some of the pages begin with another encoder
 OF_DOMAINS = {"BERT-FiT": "no further pre-training", "BERT-CDPT-FiT": "all"}
@@ -50,21 +49,10 @@ def test_its_runs_are_those_of_the_page_on_domains(experiments, profile):
             assert runs[RunKey(data.name, ours, seed, draw)] == theirs[RunKey(data.name, row, seed, draw)]
 
 
-def test_features_are_read_from_an_encoder_that_stays_as_it_is():
-    given = {
-        "encoder": {"name": "minilm-l6-uncased"},
-        "data": [{"name": "bbc_news"}],
-        "training": {"epochs": 2},
-        "feature_training": {"learning_rate": 1e-3},
-    }
+def test_a_set_that_is_alone_in_its_language_has_no_domain():
+    given = {"encoder": {"name": "minilm-l6-uncased"}, "data": [{"name": "bbc_news"}]}
     runs = Comparison.model_validate(given).runs()
-    spec = runs[RunKey("bbc_news", "BERT-Feat", 0)]
-    assert spec.canonical == (
-        '{"data":{"name":"bbc_news"},"encoder":{"name":"minilm-l6-uncased"},"features":{"reader":"bilstm"},'
-        '"training":{"frozen":true,"learning_rate":0.001}}'
-    )
-    assert runs[RunKey("bbc_news", BAG_OF_WORDS, 0)] == BagOfWordsSpec(data=spec.data)
-    assert "BERT-IDPT-FiT" not in {key.variant for key in runs}  # the only set of its language
+    assert [key.variant for key in runs] == [BAG_OF_WORDS, "BERT-Feat", "BERT-FiT", "BERT-ITPT-FiT"]
 
 
 def test_in_domain_text_of_a_kind_with_one_set_is_its_own():

@@ -172,8 +172,13 @@ def test_files_and_folders_each_once_in_order(tmp_path):
     with pytest.raises(StudyError, match="does not exist"):
         find_parameter_files([tmp_path / "none"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StudyError, match="holds no parameter file"):
+    with pytest.raises(StudyError, match=r"holds no parameter file \(\*\.yaml\)\.$"):
         find_parameter_files([tmp_path / "empty"])
+    (tmp_path / "above").mkdir()
+    first.rename(tmp_path / "empty" / "b.yaml")
+    (tmp_path / "empty").rename(tmp_path / "above" / "full")
+    with pytest.raises(StudyError, match=rf"; these folders in it do: {tmp_path / 'above' / 'full'}\.$"):
+        find_parameter_files([tmp_path / "above"])
 
 
 def test_a_folders_files_come_in_the_order_of_the_book(tmp_path):

@@ -8,7 +8,7 @@ from tcstudy.publish.parameters import read_parameters
 from tcstudy.report import answers, provenance
 from tcstudy.report.claims import CLAIMS
 from tcstudy.report.tables import Notice
-from tcstudy.report.verdicts import FAILS, HOLDS, OPEN
+from tcstudy.report.verdicts import FAILS, HOLDS, OPEN, UNTESTED
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,11 +49,9 @@ def test_the_answer_is_the_verdict_with_effect_size_and_what_the_runs_show(decay
     assert found == ("", "A difference.")
     assert profile == "Profile mini."
     assert brief.startswith(PROFILES["mini"].brief)
-    fold = (
-        "```{dropdown} Why, and what else the runs show\n:open:\n:class-container: answer-details\n\nA difference.\n```"
-    )
+    fold = "```{dropdown} What else the runs show\n:open:\n:class-container: answer-details\n\nA difference.\n```"
     assert answer.markdown().endswith(f"\n\n{fold}\n````")
-    assert "<details open><summary>Why" in answer.html()
+    assert "<details open><summary>What else" in answer.html()
 
 
 def test_a_page_of_smoke_says_that_it_proves_nothing_and_decides_nothing(decay):
@@ -75,8 +73,19 @@ def test_where_runs_are_missing_the_answer_says_so(decay):
     answer = answers.answer(experiment, [verdict])
     assert answer.paragraphs[0][0].endswith("not decided here.")
     reason = verdict.deciding.reason
+    assert answer.paragraphs[0][1].startswith(f"These runs cannot tell. {reason[0].upper()}{reason[1:]}. Decay 0.95 ")
+    assert answer.details == []
+
+
+def test_what_is_not_tested_is_answered_with_the_reason_and_its_effect_is_a_detail(decay):
+    experiment, records = decay()
+    [verdict] = answers.verdicts_of(experiment, records)
+    [finding] = [replace(verdict.deciding, decision=UNTESTED, reason="it did not take")]
+    untested = replace(verdict, findings=(finding,), decision=UNTESTED)
+    answer = answers.answer(experiment, [untested])
+    assert answer.paragraphs[0] == (f"“{verdict.claim.title.capitalize()}”: not tested here.", "It did not take.")
     [(_, text)] = answer.details
-    assert text == f"{reason[0].upper()}{reason[1:]}."
+    assert text.startswith("Decay 0.95 against none at the base rate: errors saved 0.0%")
 
 
 def test_of_a_claim_that_is_open_the_comparisons_that_are_decided_are_told(decay):
@@ -86,8 +95,9 @@ def test_of_a_claim_that_is_open_the_comparisons_that_are_decided_are_told(decay
     [(_, text)] = answers.answer(experiment, [replace(verdict, findings=findings, decision=OPEN)]).details
     assert text.endswith("Of its 4 comparisons, 2 came out as claimed and 1 did not.")
     [(_, text)] = answers.answer(experiment, [replace(verdict, findings=findings[:2], decision=OPEN)]).details
-    [(_, effect), *_] = answers.answer(experiment, [verdict]).paragraphs
-    assert text.endswith(f"Of its 2 comparisons, 1 came out as claimed and 0 did not. {effect}")
+    [(_, told), *_] = answers.answer(experiment, [verdict]).paragraphs
+    assert text.startswith("Of its 2 comparisons, 1 came out as claimed and 0 did not. Decay 0.95 ")
+    assert told.endswith(text.removeprefix("Of its 2 comparisons, 1 came out as claimed and 0 did not. "))
 
 
 def test_a_page_without_claims_has_no_verdict():

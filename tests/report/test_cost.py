@@ -79,7 +79,7 @@ def test_stages_of_several_kinds_add_up(made_up):
 
 
 def test_what_is_bought_stands_in_the_order_of_its_worth(comparison):
-    bought = cost.bought({"comparison": comparison}, Made())
+    bought = cost.bought({"comparison": comparison, "bag_of_words": comparison}, Made())
     rows = bought.set_index("choice")
     domain = rows.loc["pre-training on text of its domain first"]
     assert domain["effect"].mean == pytest.approx(0.5)

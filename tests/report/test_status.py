@@ -10,7 +10,7 @@ from tcstudy.settings import Settings
 from tcstudy.spec import SEMANTICS
 from tcstudy.study.encoders import EncoderRecord
 from tcstudy.study.record import Cost, LearningCurve, Predictions, Provenance, Record
-from tcstudy.study.recorded import Shelf, recorded
+from tcstudy.study.results import Shelf, recorded
 from tcstudy.study.store import Store
 
 DATA = [{"name": "imdb", "train": 100, "validation": 20, "test": 4}]

@@ -17,11 +17,10 @@ from parsl.jobs.errors import TooManyJobFailuresError
 from tcstudy.errors import StudyError
 from tcstudy.settings import Settings
 from tcstudy.spec import BagOfWordsSpec, EncoderSpec, MultitaskSpec, PretrainingSpec
-from tcstudy.study import parsl
+from tcstudy.study import executors
 from tcstudy.study import run as run_module
 from tcstudy.study.encoders import encoder_records
-from tcstudy.study.jobs import jobs_for
-from tcstudy.study.parsl import ATTEMPTS, GRACE, LOSSES, do, open_executor
+from tcstudy.study.executors import ATTEMPTS, GRACE, LOSSES, do, jobs_for, open_executor
 from tcstudy.study.run import make, run_all
 
 RECIPE = {"steps": 6, "batch_size": 4, "length": 16}
@@ -204,7 +203,7 @@ def started_by(marker):
 
 COMMAND = """
 import signal, time
-from tcstudy.study.parsl import open_executor
+from tcstudy.study.executors import open_executor
 with open_executor("local:2") as submit:
     print(submit(abs, -3).result(), flush=True)
     busy = [submit(time.sleep, 600) for _ in range(2)]
@@ -240,8 +239,8 @@ def test_nothing_outlives_a_command(signal_sent, tmp_path):
 
 @pytest.mark.slow
 def test_a_block_whose_queue_was_left_locked_is_given_up_and_its_tasks_count_as_lost(monkeypatch):
-    monkeypatch.setattr(parsl, "LOOK", 1)
-    monkeypatch.setattr(parsl, "STUCK", 8)
+    monkeypatch.setattr(executors, "LOOK", 1)
+    monkeypatch.setattr(executors, "STUCK", 8)
     with open_executor("local:1") as submit:
         worker = submit(os.getpid).result(120)
         time.sleep(1)  # it waits for a task now
@@ -254,7 +253,7 @@ def test_a_block_whose_queue_was_left_locked_is_given_up_and_its_tasks_count_as_
 
 @pytest.mark.slow
 def test_without_its_interchange_an_executor_is_broken_and_is_closed(monkeypatch, spec):
-    monkeypatch.setattr(parsl, "LOOK", 1)
+    monkeypatch.setattr(executors, "LOOK", 1)
     with pytest.raises(BrokenExecutor, match="the interchange of Parsl is gone"), open_executor("local:1") as submit:
         assert submit(abs, -3).result(120) == 3
         [interchange] = [child for child in psutil.Process().children() if "interchange" in " ".join(child.cmdline())]
@@ -264,16 +263,16 @@ def test_without_its_interchange_an_executor_is_broken_and_is_closed(monkeypatch
 
 def test_workers_share_the_gpus_that_this_process_may_use(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7")
-    assert parsl._slots(0) == ["4", "GPU-7"]
-    assert parsl._slots(3) == ["4", "GPU-7", "4"]
-    for rank, gpu in enumerate(parsl._slots(3)):
+    assert executors._slots(0) == ["4", "GPU-7"]
+    assert executors._slots(3) == ["4", "GPU-7", "4"]
+    for rank, gpu in enumerate(executors._slots(3)):
         monkeypatch.setenv("PARSL_WORKER_POOL_ID", "manager")
         monkeypatch.setenv("PARSL_WORKER_RANK", str(rank))
-        assert parsl._work(str(tmp_path), parsl._slots(3), os.environ.get, "CUDA_VISIBLE_DEVICES") == gpu
+        assert executors._work(str(tmp_path), executors._slots(3), os.environ.get, "CUDA_VISIBLE_DEVICES") == gpu
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert parsl._slots(0) == [""]
-    assert parsl._slots(2) == ["", ""]
+    assert executors._slots(0) == [""]
+    assert executors._slots(2) == ["", ""]
 
 
 def test_without_parsl_a_sentence_says_what_to_install(monkeypatch):

@@ -1,4 +1,7 @@
-"""Jobs done in this process, or by workers that Parsl keeps on this machine or wherever a file sends them."""
+"""Runs and the encoders that they begin with as jobs, in an order that suits them, and where these are done.
+
+That is in this process, or by workers that Parsl keeps on this machine or wherever a file sends them.
+"""
 
 import os
 import re
@@ -12,25 +15,64 @@ import sysconfig
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tcstudy.errors import StudyError, first_line
+from tcstudy.errors import StudyError, first_line, nearest, shown
 from tcstudy.settings import Settings, cores
-from tcstudy.study.jobs import Job, Spec, executor_of
+from tcstudy.spec import AnyRun, EncoderSpec, PretrainingSpec, RunSpec
 
+Spec = AnyRun | EncoderSpec
+
+KINDS = ("inline", "local", "local:<processes>", "parsl:<file>")
+"""How an executor may be called."""
 ATTEMPTS, LOSSES = 3, 8
 """How often a job is begun that fails for another reason than a mistake, or whose worker is lost while nothing ends."""
 PASSED_ON = ("TCSTUDY_", "GOMP_", "ACCELERATE_USE_CPU")
 """What the names of the environment variables begin with that workers elsewhere are given."""
 LOOK, STUCK, GRACE = 10, 120, 15
 """Seconds: between looks at the workers; a block may have a task that none of them begins; see `_running`."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something to be made, a run or an encoder, and the identity of the encoder that has to be there before."""
+
+    spec: Spec
+    after: str | None = None
+
+
+def jobs_for(runs: Iterable[AnyRun]) -> dict[str, Job]:
+    """The jobs of `runs` by identity: before each run the encoders that it needs, each once.
+
+    Stops of one pre-training come one after the other, so that each continues the one before.
+    """
+    runs = list(runs)
+    encoders = {part.id: part for run in runs if isinstance(run, RunSpec) for part in run.encoder.made_on_the_way()}
+    before = {id: encoder.before.id if encoder.before.stages else None for id, encoder in encoders.items()}
+    stops = [encoder for encoder in encoders.values() if isinstance(encoder.stages[-1], PretrainingSpec)]
+    stops.sort(key=lambda encoder: (encoder.to_the_end.id, encoder.stages[-1].last_step))
+    for earlier, later in pairwise(stops):
+        if earlier.to_the_end == later.to_the_end:
+            before[later.id] = earlier.id
+    jobs: dict[str, Job] = {}
+
+    def add(spec: Spec, after: str | None) -> None:
+        if after is not None:
+            add(encoders[after], before[after])
+        jobs.setdefault(spec.id, Job(spec, after))
+
+    for run in runs:
+        add(run, run.encoder.id if isinstance(run, RunSpec) and run.encoder.stages else None)
+    return jobs
 
 
 def do(
@@ -88,6 +130,21 @@ def do(
                 what = "a worker was lost; what it did" if lost else f"{first_line(error)}: what failed so"
                 print(f"{what} is begun again: {id}", file=sys.stderr, flush=True)
                 ready.append(id)
+
+
+def executor_of(name: str) -> tuple[str, str]:
+    """The kind of an executor, and its number of processes or its file.
+
+    Raises:
+        StudyError: there is no such executor, or its file is missing.
+    """
+    kind, _, detail = name.partition(":")
+    known = {"inline": not detail, "local": not detail or (detail.isdigit() and int(detail) > 0), "parsl": bool(detail)}
+    if not known.get(kind):
+        raise StudyError(f"{shown(name)} is not an executor; {nearest(name, KINDS)}")
+    if kind == "parsl" and not Path(detail).is_file():
+        raise StudyError(f"{detail} is missing: the configuration of Parsl, a Python file with a variable `config`.")
+    return kind, detail
 
 
 @contextmanager
