@@ -159,7 +159,8 @@ def _make(spec: EncoderSpec, folder: Path, store: Store[EncoderRecord] | None) -
 
     with told(folder.parent, "Encoders", "TCSTUDY_WEIGHTS", SafetensorError):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with partial_folder(folder) as temporary:
+        # Processes of a launch come here together, and one should not take another's folder for a killed one's.
+        with partial_folder(folder, alone=crew().size == 1) as temporary:
             partial = temporary / "encoder"
             if isinstance(spec.stages[-1], PretrainingSpec):
                 outcome = pretrain(spec, partial, _state(spec))
