@@ -32,7 +32,7 @@ COST_PAGES = (*cost.FRONTIER_PAGES, "few_shot")
 """The pages whose variants are shown by their cost."""
 METHODS = ("head-only", "tail-only", "head+tail", "hierarchical mean")
 """Of windows; all hierarchical methods see the same."""
-POINTS = 50
+POINTS = 40
 """Of a run's training loss, at most: what its small figure shows."""
 TEXTS = "general"
 """The data set that a text is quoted from."""

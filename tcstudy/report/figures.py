@@ -66,8 +66,10 @@ class Drawing:
         with mpl.rc_context(STYLE):
             facts = {"Title": self.finding, "Date": None, "Creator": None}
             self.figure.savefig(file, format="svg", metadata=facts)
-        # the title once more, in a form for archives, the indentation of each element, and more fonts to choose from
+        # the title once more, in a form for archives, the indentation of each element, names of groups that nothing
+        # refers to, and more fonts to choose from
         drawn = re.sub(r"^ +", "", re.sub(r" *<metadata>.*?</metadata>\n", "", file.getvalue(), flags=re.S), flags=re.M)
+        drawn = re.sub(r'<g id="[^"]*">', "<g>", drawn)
         drawn = re.sub(r"'DejaVu Sans', [^;\"]*sans-serif", "'DejaVu Sans', Verdana, sans-serif", drawn)
         return re.sub(r"(\.\d)\d{4,}", r"\1", drawn)  # tenths of a point are enough
 
